@@ -1,0 +1,188 @@
+//! Who somebody is after login, and what they may do where.
+
+use crate::host::Storage;
+use crate::path::VirtualPath;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::ops::BitOr;
+
+/// A set of permissions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Rights(u16);
+
+impl Rights {
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+    /// RETR.
+    pub const READ: Self = Self(1);
+    /// LIST, NLST, MLSD, MLST, STAT of a path.
+    pub const LIST: Self = Self(1 << 1);
+    /// STOR and STOU of a file that does not exist yet.
+    pub const CREATE: Self = Self(1 << 2);
+    /// STOR over an existing file, and rename over one.
+    pub const OVERWRITE: Self = Self(1 << 3);
+    /// APPE and REST with STOR.
+    pub const APPEND: Self = Self(1 << 4);
+    /// DELE.
+    pub const DELETE: Self = Self(1 << 5);
+    /// MKD.
+    pub const MAKE_DIRECTORY: Self = Self(1 << 6);
+    /// RMD.
+    pub const REMOVE_DIRECTORY: Self = Self(1 << 7);
+    /// RNFR and RNTO.
+    pub const RENAME: Self = Self(1 << 8);
+    /// MFMT and SITE CHMOD.
+    pub const ATTRIBUTES: Self = Self(1 << 9);
+    /// Reading and listing.
+    pub const READ_ONLY: Self = Self(Self::READ.0 | Self::LIST.0);
+    /// Everything.
+    pub const ALL: Self = Self((1 << 10) - 1);
+
+    /// Each single right with the name that configuration files use.
+    pub const NAMES: &'static [(&'static str, Self)] = &[
+        ("read", Self::READ),
+        ("list", Self::LIST),
+        ("create", Self::CREATE),
+        ("overwrite", Self::OVERWRITE),
+        ("append", Self::APPEND),
+        ("delete", Self::DELETE),
+        ("mkdir", Self::MAKE_DIRECTORY),
+        ("rmdir", Self::REMOVE_DIRECTORY),
+        ("rename", Self::RENAME),
+        ("attributes", Self::ATTRIBUTES),
+    ];
+
+    /// Whether all of `other` is in here.
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether nothing is in here.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The union, in constants.
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl BitOr for Rights {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        self.with(other)
+    }
+}
+
+/// Rights by path: the rule of the longest matching prefix holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RightsByPath {
+    everywhere: Rights,
+    rules: Vec<(VirtualPath, Rights)>,
+}
+
+impl RightsByPath {
+    /// The same rights everywhere.
+    pub const fn everywhere(rights: Rights) -> Self {
+        Self { everywhere: rights, rules: Vec::new() }
+    }
+
+    /// Adds a rule for `path` and all below it; a later rule for the same path wins.
+    #[must_use]
+    pub fn and_below(mut self, path: VirtualPath, rights: Rights) -> Self {
+        self.rules.retain(|(known, _)| *known != path);
+        self.rules.push((path, rights));
+        self
+    }
+
+    /// What is allowed on `path`.
+    pub fn on(&self, path: &VirtualPath) -> Rights {
+        self.rules
+            .iter()
+            .filter(|(prefix, _)| path.starts_with(prefix))
+            .max_by_key(|(prefix, _)| prefix.as_bytes().len())
+            .map_or(self.everywhere, |(_, rights)| *rights)
+    }
+
+    /// Whether any of `rights` is given anywhere; FEAT and HELP list no command that can never work.
+    pub fn anywhere(&self, rights: Rights) -> bool {
+        self.everywhere.contains(rights) || self.rules.iter().any(|(_, given)| given.contains(rights))
+    }
+}
+
+/// What a login gives: one account's tree and rights.
+#[derive(Clone)]
+pub struct Account {
+    /// The name for logs, usually the one that was typed.
+    pub name: String,
+    /// Where the files are.
+    pub storage: Arc<dyn Storage>,
+    /// What is allowed where.
+    pub rights: RightsByPath,
+    /// The directory a session starts in.
+    pub home: VirtualPath,
+}
+
+impl core::fmt::Debug for Account {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        out.debug_struct("Account")
+            .field("name", &self.name)
+            .field("home", &self.home)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a client offers to log in.
+#[derive(Clone)]
+pub struct Credentials {
+    /// From USER; always valid UTF-8, the session refuses other names.
+    pub user: String,
+    /// From PASS; any bytes.
+    pub password: Vec<u8>,
+    /// The client's address.
+    pub peer: SocketAddr,
+}
+
+/// The password is never shown.
+impl core::fmt::Debug for Credentials {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        out.debug_struct("Credentials")
+            .field("user", &self.user)
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a login failed. The client sees the same words for the first, whatever the reason.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoginError {
+    /// Unknown user, wrong password, account locked.
+    #[error("login incorrect")]
+    Refused,
+    /// The accounts can't be read just now; the text goes to the log only.
+    #[error("accounts unavailable: {0}")]
+    Unavailable(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_prefix_decides() {
+        let path = |text: &str| VirtualPath::new(text.as_bytes()).unwrap();
+        let rights = RightsByPath::everywhere(Rights::READ_ONLY)
+            .and_below(path("/in"), Rights::CREATE)
+            .and_below(path("/in/done"), Rights::NONE);
+        assert_eq!(rights.on(&path("/x")), Rights::READ_ONLY);
+        assert_eq!(rights.on(&path("/in")), Rights::CREATE);
+        assert_eq!(rights.on(&path("/in/a/b")), Rights::CREATE);
+        assert_eq!(rights.on(&path("/in/done/a")), Rights::NONE);
+        assert_eq!(rights.on(&path("/inner")), Rights::READ_ONLY);
+        assert!(rights.anywhere(Rights::CREATE) && !rights.anywhere(Rights::DELETE));
+    }
+}

@@ -1,0 +1,161 @@
+//! Why a data connection failed: each one that does ends in exactly one [`Verdict`].
+
+use crate::event::LinkError;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::{IpAddr, SocketAddr};
+
+/// How the data connection was to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setup {
+    /// The client connects to this port; `advertised` is what it was told (with EPSV only the port).
+    Passive {
+        /// The address in 227, or the control connection's own for EPSV.
+        advertised: IpAddr,
+        /// The port.
+        port: u16,
+        /// EPSV, which names no address.
+        extended: bool,
+    },
+    /// The server connects to this address.
+    Active(SocketAddr),
+}
+
+/// What went wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The port was announced and nobody came.
+    NobodyConnected,
+    /// Only others came to the port; all are named, the first few at least.
+    WrongPeer(Vec<SocketAddr>),
+    /// No passive port came free in time.
+    NoPortFree,
+    /// The client connected and left again before the transfer began.
+    PeerLeft(LinkError),
+    /// The server could not connect.
+    ConnectFailed(LinkError),
+    /// It broke in the middle.
+    Broken(LinkError),
+    /// No byte moved for the stall timeout.
+    Stalled,
+}
+
+/// The answer to "why did the data connection fail".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The client's control address.
+    pub peer: SocketAddr,
+    /// The server's end of the control connection.
+    pub local: SocketAddr,
+    /// How it was to be made, if it came so far.
+    pub setup: Option<Setup>,
+    /// What happened.
+    pub cause: Cause,
+    /// Bytes that had crossed.
+    pub bytes: u64,
+}
+
+impl Verdict {
+    /// A short word for counters.
+    pub fn kind(&self) -> &'static str {
+        match &self.cause {
+            Cause::NobodyConnected => "nobody_connected",
+            Cause::WrongPeer(_) => "wrong_peer",
+            Cause::NoPortFree => "no_port_free",
+            Cause::PeerLeft(_) => "peer_left",
+            Cause::ConnectFailed(LinkError::Refused) => "connect_refused",
+            Cause::ConnectFailed(LinkError::TimedOut) => "connect_timed_out",
+            Cause::ConnectFailed(LinkError::Unreachable) => "connect_unreachable",
+            Cause::ConnectFailed(_) => "connect_failed",
+            Cause::Broken(_) => "broken",
+            Cause::Stalled => "stalled",
+        }
+    }
+
+    /// One line for the reply: what happened and what to do, nothing a stranger should not know.
+    pub fn reply_text(&self) -> String {
+        use alloc::format;
+        match (&self.cause, self.setup) {
+            (Cause::NobodyConnected, Some(Setup::Passive { advertised, port, extended })) => {
+                let place =
+                    if extended { format!("port {port}") } else { format!("{advertised} port {port}") };
+                format!("No data connection came to {place}; {}.", self.likely())
+            }
+            (Cause::WrongPeer(strangers), Some(Setup::Passive { port, .. })) => {
+                let other = strangers.first().map_or(self.peer.ip(), SocketAddr::ip);
+                format!(
+                    "The data connection to port {port} came from {other}, not from {}; refused.",
+                    self.peer.ip()
+                )
+            }
+            (Cause::NoPortFree, _) => {
+                String::from("All passive ports are taken by your other pending transfers; try again.")
+            }
+            (Cause::PeerLeft(why), _) => {
+                format!("The data connection was closed before the transfer began: {why}.")
+            }
+            (Cause::ConnectFailed(why), Some(Setup::Active(target))) => {
+                format!("Can't connect to {target}: {why}; use passive mode (PASV or EPSV).")
+            }
+            (Cause::Broken(why), _) => format!("Data connection broken after {} bytes: {why}.", self.bytes),
+            (Cause::Stalled, _) => {
+                format!("Data connection stalled after {} bytes; transfer given up.", self.bytes)
+            }
+            _ => String::from("Can't open the data connection."),
+        }
+    }
+
+    /// The likely cause of a passive connection that never came.
+    fn likely(&self) -> &'static str {
+        match self.setup {
+            Some(Setup::Passive { advertised, extended: false, .. })
+                if !is_public(advertised) && is_public(self.peer.ip()) =>
+            {
+                "that address is private: the server's external address is not set"
+            }
+            _ => "a firewall probably blocks the passive ports",
+        }
+    }
+}
+
+/// The line for the log: everything that was seen.
+impl fmt::Display for Verdict {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: client {} on {}", self.kind(), self.peer, self.local)?;
+        match self.setup {
+            Some(Setup::Passive { advertised, port, extended }) => {
+                write!(out, ", {} {advertised} port {port}", if extended { "EPSV" } else { "PASV" })?;
+            }
+            Some(Setup::Active(target)) => write!(out, ", active to {target}")?,
+            None => {}
+        }
+        if let Cause::WrongPeer(strangers) = &self.cause {
+            write!(out, ", strangers")?;
+            for stranger in strangers {
+                write!(out, " {stranger}")?;
+            }
+        }
+        write!(out, ": {}", self.reply_text())
+    }
+}
+
+/// Whether the Internet can route to it.
+pub(crate) fn is_public(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            let [first, second, ..] = address.octets();
+            !(address.is_private()
+                || address.is_loopback()
+                || address.is_link_local()
+                || address.is_unspecified()
+                || (first == 100 && (64..128).contains(&second)))
+        }
+        IpAddr::V6(address) => {
+            !(address.is_loopback()
+                || address.is_unspecified()
+                || address.is_unique_local()
+                || address.is_unicast_link_local())
+        }
+    }
+}

@@ -1,0 +1,433 @@
+//! The whole vocabulary between the core and its adapter: [`Event`] in, [`Action`] out, and the questions
+//! to the process-wide [`Server`](crate::Server). All of it is plain data.
+
+use crate::account::{Account, Credentials, LoginError};
+use crate::host::{Accounts, Create, Directory, Entry, File, Metadata, Storage, StorageError, Wanted};
+use crate::notice::Notice;
+use crate::path::VirtualPath;
+use crate::time::{Instant, UnixTime};
+use crate::transfer::{Pipe, TransferEnd};
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+
+/// Names one control connection for the life of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub u64);
+
+/// Names one data connection, or the wait for it, within its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u32);
+
+/// Names one transfer within its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransferId(pub u32);
+
+/// Names one job within its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u32);
+
+/// What happened outside. Any order and any number is fine, none can fail; a stale one is ignored.
+#[derive(Debug)]
+pub enum Event {
+    /// The server's answer to [`Action::Consult`], at once or later. Before it is handed over, the adapter
+    /// drains [`Answer::port_to_drain`].
+    Answer(Answer),
+    /// An unasked word from the server.
+    Message(Message),
+    /// The end of [`Action::Perform`].
+    Done(Ticket, Done),
+    /// A peer connected to the passive port this link waits on (routed by `Server::route`).
+    Arrived(LinkId, SocketAddr),
+    /// [`Action::Connect`] succeeded; the address is the server's own end.
+    Connected(LinkId, SocketAddr),
+    /// [`Action::Connect`] failed, or a connected link broke before its transfer began.
+    LinkFailed(LinkId, LinkError),
+    /// Bytes so far, from [`Step::Report`](crate::transfer::Step::Report); stalls are judged by it.
+    Moved(TransferId, u64),
+    /// Exactly once for each [`Action::Start`].
+    Ended(TransferId, TransferEnd),
+    /// The client closed the control connection, or it broke.
+    PeerClosed,
+}
+
+/// What the core wants done. Exhaustive on purpose: a forgotten action does not compile.
+#[derive(Debug)]
+pub enum Action {
+    /// Ask the process-wide `Server` by `Server::consult`: short, never blocks.
+    Consult(Request),
+    /// Call [`Job::perform`]; may block; always answered with [`Event::Done`].
+    Perform(Ticket, Job),
+    /// Open a connection to the client (active mode); answered with `Connected` or `LinkFailed`.
+    Connect(LinkId, ConnectSpec),
+    /// Move bytes between this link's socket and the pipe until it ends. The link's socket is closed
+    /// before `Ended` is reported.
+    Start(LinkId, TransferId, Box<Pipe>),
+    /// Stop a transfer: shut its socket and tell the pipe to fail; still answered with `Ended`.
+    Abort(TransferId),
+    /// Forget this link: stop watching its port, close its socket if there is one.
+    Drop(LinkId),
+    /// For logs, metrics and audit; carries no duty.
+    Notify(Notice),
+}
+
+/// A question to the process-wide server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// A passive port for one data connection.
+    Lease {
+        /// Who asks.
+        session: SessionId,
+        /// For which link.
+        link: LinkId,
+        /// Until when the session waits if every port is pending for its client.
+        until: Instant,
+    },
+    /// The link no longer waits on its port. `arrived` says whether its client came.
+    Release {
+        /// Who asks.
+        session: SessionId,
+        /// For which link.
+        link: LinkId,
+    },
+}
+
+/// The server's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// A port was leased. It is not routed to yet: drain it, then `Server::activate`.
+    Leased {
+        /// For which link.
+        link: LinkId,
+        /// The port listened on.
+        port: u16,
+        /// The address the client is told (in 227).
+        advertised: IpAddr,
+    },
+    /// Every port is pending for this client: another `Answer` follows when one comes free or time is up.
+    Queued {
+        /// For which link.
+        link: LinkId,
+    },
+    /// No port came free in time, or none is open.
+    NoPort {
+        /// For which link.
+        link: LinkId,
+    },
+    /// The request needs no answer.
+    Noted,
+}
+
+impl Answer {
+    /// The port that must be drained before the session may hear of its lease: accept and route all that
+    /// waits there, then call `Server::activate`, both under the port's lock.
+    pub fn port_to_drain(&self) -> Option<(LinkId, u16)> {
+        match self {
+            Self::Leased { link, port, .. } => Some((*link, *port)),
+            Self::Queued { .. } | Self::NoPort { .. } | Self::Noted => None,
+        }
+    }
+}
+
+/// An unasked word from the server to one session.
+#[derive(Clone, Debug)]
+pub enum Message {
+    /// End now: 421 and close, transfers are cut.
+    Kick,
+    /// Finish what runs until the deadline, begin nothing new: 421 when idle.
+    Drain {
+        /// When a running transfer is cut.
+        until: Instant,
+    },
+    /// New settings for whatever begins from now on.
+    Configure(Arc<crate::config::Config>),
+    /// Somebody else connected to the port this link waits on, and was closed.
+    Stranger(LinkId, SocketAddr),
+}
+
+/// How to open an active-mode data connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectSpec {
+    /// The local address of the control connection, and the source port (0: any). With a fixed source port
+    /// set SO_REUSEADDR, so that transfers can run in parallel; if the port may not be used (no privilege),
+    /// fall back to any when `source_port_optional`.
+    pub source: SocketAddr,
+    /// Whether another source port will do.
+    pub source_port_optional: bool,
+    /// Where to connect.
+    pub target: SocketAddr,
+    /// When to give up; the core also watches it.
+    pub deadline: Instant,
+}
+
+/// Why a data connection could not be made or broke before use.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LinkError {
+    /// The other side refused the connection.
+    #[error("connection refused")]
+    Refused,
+    /// No answer.
+    #[error("timed out")]
+    TimedOut,
+    /// No route.
+    #[error("unreachable")]
+    Unreachable,
+    /// The source port or address can't be used.
+    #[error("the source address or port is in use or not permitted")]
+    SourceUnavailable,
+    /// The other side cut it off.
+    #[error("connection reset")]
+    Reset,
+    /// Anything else; the text goes to the log.
+    #[error("{0}")]
+    Other(String),
+}
+
+#[cfg(feature = "std")]
+impl From<&std::io::Error> for LinkError {
+    fn from(error: &std::io::Error) -> Self {
+        use std::io::ErrorKind as K;
+        match error.kind() {
+            K::ConnectionRefused => Self::Refused,
+            K::TimedOut => Self::TimedOut,
+            K::NetworkUnreachable | K::HostUnreachable | K::NetworkDown => Self::Unreachable,
+            K::AddrInUse | K::AddrNotAvailable | K::PermissionDenied => Self::SourceUnavailable,
+            K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe => Self::Reset,
+            _ => Self::Other(alloc::string::ToString::to_string(error)),
+        }
+    }
+}
+
+/// One question to the backend: plain data; rights were checked, paths are normalised.
+pub enum Job {
+    /// Check a login.
+    Authenticate(Arc<dyn Accounts>, Credentials),
+    /// Anything about files.
+    Files(Arc<dyn Storage>, FileJob),
+}
+
+/// A question to a [`Storage`].
+pub enum FileJob {
+    /// [`Storage::metadata`].
+    Metadata(VirtualPath),
+    /// [`Storage::metadata_to_resume`].
+    MetadataToResume(VirtualPath),
+    /// [`Storage::open`].
+    OpenRead(VirtualPath),
+    /// [`Storage::create`].
+    OpenWrite(VirtualPath, Create),
+    /// [`Storage::create`] under the first free name of `NAME`, `NAME.1`, `NAME.2` … (STOU).
+    OpenUnique(VirtualPath),
+    /// [`Storage::read_dir`]; a file becomes a directory of one entry.
+    OpenDirectory(VirtualPath, Wanted),
+    /// Up to this many more entries (STAT of a path).
+    ReadDirectory(Box<dyn Directory>, usize),
+    /// [`Storage::create_dir`].
+    MakeDirectory(VirtualPath),
+    /// [`Storage::remove_file`].
+    RemoveFile(VirtualPath),
+    /// [`Storage::remove_dir`].
+    RemoveDirectory(VirtualPath),
+    /// [`Storage::rename`].
+    Rename {
+        /// The old name.
+        from: VirtualPath,
+        /// The new name.
+        to: VirtualPath,
+        /// Whether an existing file may be replaced.
+        replace: bool,
+    },
+    /// [`Storage::set_modified`].
+    SetModified(VirtualPath, UnixTime),
+    /// [`Storage::set_permissions`].
+    SetPermissions(VirtualPath, u32),
+}
+
+impl core::fmt::Debug for Job {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Authenticate(_, credentials) => out.debug_tuple("Authenticate").field(credentials).finish(),
+            Self::Files(_, job) => job.fmt(out),
+        }
+    }
+}
+
+impl core::fmt::Debug for FileJob {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Metadata(path) => write!(out, "Metadata {path}"),
+            Self::MetadataToResume(path) => write!(out, "MetadataToResume {path}"),
+            Self::OpenRead(path) => write!(out, "OpenRead {path}"),
+            Self::OpenWrite(path, how) => write!(out, "OpenWrite {path} {how:?}"),
+            Self::OpenUnique(path) => write!(out, "OpenUnique {path}"),
+            Self::OpenDirectory(path, wanted) => write!(out, "OpenDirectory {path} {wanted:?}"),
+            Self::ReadDirectory(_, count) => write!(out, "ReadDirectory {count}"),
+            Self::MakeDirectory(path) => write!(out, "MakeDirectory {path}"),
+            Self::RemoveFile(path) => write!(out, "RemoveFile {path}"),
+            Self::RemoveDirectory(path) => write!(out, "RemoveDirectory {path}"),
+            Self::Rename { from, to, replace } => write!(out, "Rename {from} {to} replace={replace}"),
+            Self::SetModified(path, time) => write!(out, "SetModified {path} {}", time.seconds),
+            Self::SetPermissions(path, mode) => write!(out, "SetPermissions {path} {mode:o}"),
+        }
+    }
+}
+
+/// The backend's answer to a [`Job`].
+pub enum Done {
+    /// To `Authenticate`.
+    Login(Result<Account, LoginError>),
+    /// To `Metadata` and `MetadataToResume`.
+    Metadata(Result<Metadata, StorageError>),
+    /// To `OpenRead` and `OpenWrite`.
+    File(Result<Box<dyn File>, StorageError>),
+    /// To `OpenUnique`: the name that was free, and the file.
+    Unique(Result<(VirtualPath, Box<dyn File>), StorageError>),
+    /// To `OpenDirectory`; the flag says whether it was a directory, not a file.
+    Directory(Result<(Box<dyn Directory>, bool), StorageError>),
+    /// To `ReadDirectory`: what came, and the directory unless it was read to its end.
+    Entries(Result<(Vec<Entry>, Option<Box<dyn Directory>>), StorageError>),
+    /// To all that changes something.
+    Changed(Result<(), StorageError>),
+    /// The job panicked; the session ends.
+    Panicked,
+}
+
+impl core::fmt::Debug for Done {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Login(result) => write!(out, "Login {result:?}"),
+            Self::Metadata(result) => write!(out, "Metadata {result:?}"),
+            Self::File(result) => write!(out, "File {:?}", result.as_ref().map(|_| ())),
+            Self::Unique(result) => write!(out, "Unique {:?}", result.as_ref().map(|(path, _)| path)),
+            Self::Directory(result) => {
+                write!(out, "Directory {:?}", result.as_ref().map(|(_, is_dir)| is_dir))
+            }
+            Self::Entries(result) => {
+                write!(out, "Entries {:?}", result.as_ref().map(|(entries, _)| entries.len()))
+            }
+            Self::Changed(result) => write!(out, "Changed {result:?}"),
+            Self::Panicked => write!(out, "Panicked"),
+        }
+    }
+}
+
+/// How many names STOU tries before it gives up.
+const UNIQUE_TRIES: u32 = 10_000;
+
+impl Job {
+    /// Does it, by calling the embedder's named methods. Blocks as long as they do.
+    pub fn perform(self) -> Done {
+        match self {
+            Self::Authenticate(accounts, credentials) => Done::Login(accounts.authenticate(&credentials)),
+            Self::Files(storage, job) => job.perform(&*storage),
+        }
+    }
+}
+
+impl FileJob {
+    fn perform(self, storage: &dyn Storage) -> Done {
+        match self {
+            Self::Metadata(path) => Done::Metadata(storage.metadata(&path)),
+            Self::MetadataToResume(path) => Done::Metadata(storage.metadata_to_resume(&path)),
+            Self::OpenRead(path) => Done::File(storage.open(&path)),
+            Self::OpenWrite(path, how) => Done::File(storage.create(&path, how)),
+            Self::OpenUnique(path) => Done::Unique(open_unique(storage, &path)),
+            Self::OpenDirectory(path, wanted) => Done::Directory(open_directory(storage, &path, wanted)),
+            Self::ReadDirectory(directory, count) => Done::Entries(read_directory(directory, count)),
+            Self::MakeDirectory(path) => Done::Changed(storage.create_dir(&path)),
+            Self::RemoveFile(path) => Done::Changed(storage.remove_file(&path)),
+            Self::RemoveDirectory(path) => Done::Changed(storage.remove_dir(&path)),
+            Self::Rename { from, to, replace } => Done::Changed(storage.rename(&from, &to, replace)),
+            Self::SetModified(path, time) => Done::Changed(storage.set_modified(&path, time)),
+            Self::SetPermissions(path, mode) => Done::Changed(storage.set_permissions(&path, mode)),
+        }
+    }
+}
+
+fn open_unique(
+    storage: &dyn Storage,
+    wanted: &VirtualPath,
+) -> Result<(VirtualPath, Box<dyn File>), StorageError> {
+    let mut path = wanted.clone();
+    for number in 1..=UNIQUE_TRIES {
+        match storage.create(&path, Create::New) {
+            Ok(file) => return Ok((path, file)),
+            Err(StorageError::AlreadyExists | StorageError::Busy) => {}
+            Err(error) => return Err(error),
+        }
+        let name = [wanted.as_bytes(), alloc::format!(".{number}").as_bytes()].concat();
+        path = VirtualPath::new(&name).map_err(|_| StorageError::BadName)?;
+    }
+    Err(StorageError::AlreadyExists)
+}
+
+fn open_directory(
+    storage: &dyn Storage,
+    path: &VirtualPath,
+    wanted: Wanted,
+) -> Result<(Box<dyn Directory>, bool), StorageError> {
+    match storage.read_dir(path, wanted) {
+        Err(StorageError::NotADirectory) => {
+            let metadata = storage.metadata(path)?;
+            Ok((Box::new(Single(Some(Entry { name: path.name().to_vec(), metadata }))), false))
+        }
+        other => other.map(|directory| (directory, true)),
+    }
+}
+
+/// A directory of one entry: what LIST of a file shows.
+struct Single(Option<Entry>);
+
+impl Directory for Single {
+    fn next_entry(&mut self) -> Result<Option<Entry>, StorageError> {
+        Ok(self.0.take())
+    }
+}
+
+type Batch = (Vec<Entry>, Option<Box<dyn Directory>>);
+
+fn read_directory(mut directory: Box<dyn Directory>, count: usize) -> Result<Batch, StorageError> {
+    let mut entries = Vec::new();
+    while entries.len() < count {
+        match directory.next_entry()? {
+            Some(entry) => entries.push(entry),
+            None => return Ok((entries, None)),
+        }
+    }
+    Ok((entries, Some(directory)))
+}
+
+/// A control connection that was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// The server's own end.
+    pub local: SocketAddr,
+    /// The client's end.
+    pub peer: SocketAddr,
+}
+
+/// What the outside tells the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// A passive port is open and listened on. For `Task::OpenPort(0)` this says which one it became.
+    PortOpened(u16),
+    /// A passive port can't be opened; the text names its owner where the system tells it.
+    PortFailed(u16, String),
+    /// A session's control connection and links are gone, however it ended (a panic included).
+    Gone(SessionId),
+}
+
+/// What the server wants done.
+#[derive(Debug)]
+pub enum Task {
+    /// Hand this to that session (an [`Event::Answer`] is drained first, as always).
+    Deliver(SessionId, Event),
+    /// Open and listen on a passive port; 0: on any free one. Answered with [`News`].
+    OpenPort(u16),
+    /// Close the listener on this port.
+    ClosePort(u16),
+    /// For logs and metrics.
+    Notify(Notice),
+}

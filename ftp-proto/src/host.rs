@@ -1,0 +1,245 @@
+//! What an embedder implements: [`Accounts`], [`Storage`], [`File`], [`Directory`]. All of it may block; the
+//! adapters call it where blocking is allowed.
+
+use crate::account::{Account, Credentials, LoginError};
+use crate::path::VirtualPath;
+use crate::time::UnixTime;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// Decides who may log in.
+pub trait Accounts: Send + Sync {
+    /// Checks a name and a password. Should take the same time whether the user exists or not.
+    ///
+    /// # Errors
+    /// [`LoginError`]; the client never learns which part was wrong.
+    fn authenticate(&self, credentials: &Credentials) -> Result<Account, LoginError>;
+}
+
+/// One tree of files. Rights were checked and paths are normalised before anything here is called.
+pub trait Storage: Send + Sync {
+    /// Facts about a file or directory, links followed.
+    ///
+    /// # Errors
+    /// [`StorageError`], as for every method here.
+    fn metadata(&self, path: &VirtualPath) -> Result<Metadata, StorageError>;
+
+    /// As [`metadata`](Self::metadata), but sees the hidden part of a broken upload of this account when
+    /// there is no such file, so that SIZE, REST and APPE resume it.
+    fn metadata_to_resume(&self, path: &VirtualPath) -> Result<Metadata, StorageError> {
+        self.metadata(path)
+    }
+
+    /// Opens a file for reading.
+    fn open(&self, path: &VirtualPath) -> Result<Box<dyn File>, StorageError>;
+
+    /// Opens a file for writing. What is written is seen under `path` when [`File::finish`] commits it, or
+    /// at once where the storage works in place.
+    fn create(&self, path: &VirtualPath, how: Create) -> Result<Box<dyn File>, StorageError>;
+
+    /// Opens a directory. [`StorageError::NotADirectory`] for a file: the caller then asks for its metadata.
+    fn read_dir(&self, path: &VirtualPath, wanted: Wanted) -> Result<Box<dyn Directory>, StorageError>;
+
+    /// Makes a directory.
+    fn create_dir(&self, path: &VirtualPath) -> Result<(), StorageError>;
+
+    /// Removes a file or link, never a directory.
+    fn remove_file(&self, path: &VirtualPath) -> Result<(), StorageError>;
+
+    /// Removes an empty directory.
+    fn remove_dir(&self, path: &VirtualPath) -> Result<(), StorageError>;
+
+    /// Renames. An existing file at `to` is replaced only if `replace`, otherwise
+    /// [`StorageError::AlreadyExists`].
+    fn rename(&self, from: &VirtualPath, to: &VirtualPath, replace: bool) -> Result<(), StorageError>;
+
+    /// Sets the time of last modification.
+    fn set_modified(&self, path: &VirtualPath, time: UnixTime) -> Result<(), StorageError>;
+
+    /// Sets the permission bits (`0o7777` at most). Default: [`StorageError::Unsupported`].
+    fn set_permissions(&self, path: &VirtualPath, mode: u32) -> Result<(), StorageError> {
+        let _ = (path, mode);
+        Err(StorageError::Unsupported)
+    }
+}
+
+/// How [`Storage::create`] opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Create {
+    /// Starts empty. An existing file is replaced when the upload is published, and only if `overwrite`;
+    /// otherwise [`StorageError::AlreadyExists`].
+    Replace {
+        /// Whether an existing file may be replaced.
+        overwrite: bool,
+    },
+    /// Must not exist; [`StorageError::AlreadyExists`] otherwise.
+    New,
+    /// Goes on at the end of the file or of its hidden part; starts it if there is neither.
+    Append,
+    /// Goes on at this offset of the file or of its hidden part; [`StorageError::BadOffset`] if that is
+    /// shorter. What lies behind the offset is cut off.
+    Resume {
+        /// Bytes from the start.
+        at: u64,
+    },
+}
+
+/// An open file. [`read_at`](Self::read_at) and [`write_at`](Self::write_at) work on absolute offsets.
+pub trait File: Send {
+    /// Length at the time of opening, if known. A download stops there.
+    fn size(&self) -> Option<u64>;
+
+    /// Where writing begins: 0, or the end or offset that [`Create`] asked for.
+    fn start(&self) -> u64 {
+        0
+    }
+
+    /// Reads at `offset`; 0 at the end. May return less than asked for.
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, StorageError>;
+
+    /// Writes all of `bytes` at `offset`.
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StorageError>;
+
+    /// Ends an upload: publishes it under its name, or keeps or discards the part, as the storage is set
+    /// up. 226 is sent only after `finish(true)` was `Ok`. Downloads are ended by dropping the file.
+    fn finish(self: Box<Self>, commit: bool) -> Result<(), StorageError>;
+
+    /// The operating system's file, if bytes may go past this trait straight between it and a socket.
+    #[cfg(feature = "std")]
+    fn os_file(&self) -> Option<&std::fs::File> {
+        None
+    }
+}
+
+/// An open directory, read as a stream. No `.` or `..`, no hidden parts of uploads.
+pub trait Directory: Send {
+    /// The next entry; `None` at the end. An entry that vanished meanwhile is left out.
+    fn next_entry(&mut self) -> Result<Option<Entry>, StorageError>;
+}
+
+/// How much a directory reader has to find out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Wanted {
+    /// Names and kinds: the rest of [`Metadata`] may be empty (NLST).
+    Names,
+    /// Everything (LIST, MLSD).
+    Facts,
+}
+
+/// One line of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The name, any bytes but `/` and NUL. The listing leaves out names with CR or LF.
+    pub name: Vec<u8>,
+    /// What is known about it.
+    pub metadata: Metadata,
+}
+
+/// What kind of thing a name stands for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A regular file.
+    #[default]
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link that leads nowhere a client may go.
+    Link,
+    /// A device, socket or pipe.
+    Other,
+}
+
+/// Facts about a file. Every storage knows the kind; what else it doesn't know it leaves at the default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Metadata {
+    /// File, directory or else.
+    pub kind: Kind,
+    /// Length in bytes.
+    pub size: u64,
+    /// Last modification.
+    pub modified: UnixTime,
+    /// Unix permission bits (`0o7777`), if the storage has them.
+    pub mode: Option<u32>,
+    /// Owner, for LIST.
+    pub owner: Option<alloc::sync::Arc<str>>,
+    /// Group, for LIST.
+    pub group: Option<alloc::sync::Arc<str>>,
+    /// Number of names, for LIST.
+    pub links: u32,
+    /// Identifies the file beyond its name, for MLST's `unique` (device and inode, say).
+    pub unique: Option<(u64, u64)>,
+}
+
+impl Metadata {
+    /// Whether it is a directory.
+    pub fn is_dir(&self) -> bool {
+        self.kind == Kind::Directory
+    }
+
+    /// Whether it is a regular file.
+    pub fn is_file(&self) -> bool {
+        self.kind == Kind::File
+    }
+}
+
+/// Why a storage did not do it. The kind alone makes the reply, so nothing about the host leaks.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StorageError {
+    /// No such file or directory.
+    #[error("no such file or directory")]
+    NotFound,
+    /// The system says no, or the path leads out of the tree.
+    #[error("permission denied")]
+    Denied,
+    /// Something of that name is there.
+    #[error("the name exists already")]
+    AlreadyExists,
+    /// The directory has entries.
+    #[error("the directory is not empty")]
+    NotEmpty,
+    /// A file was wanted.
+    #[error("it is a directory")]
+    IsADirectory,
+    /// A directory was wanted.
+    #[error("it is not a directory")]
+    NotADirectory,
+    /// The storage can't hold such a name.
+    #[error("the name is not allowed")]
+    BadName,
+    /// REST pointed behind the end.
+    #[error("the offset is behind the end of the file")]
+    BadOffset,
+    /// The disk or the quota is full.
+    #[error("no space left")]
+    NoSpace,
+    /// Somebody else has it just now.
+    #[error("the file is in use")]
+    Busy,
+    /// This storage can't.
+    #[error("not supported here")]
+    Unsupported,
+    /// Anything else; the text goes to the log only.
+    #[error("input/output error: {0}")]
+    Io(String),
+}
+
+#[cfg(feature = "std")]
+impl From<std::io::Error> for StorageError {
+    fn from(error: std::io::Error) -> Self {
+        use std::io::ErrorKind as K;
+        match error.kind() {
+            K::NotFound => Self::NotFound,
+            K::PermissionDenied | K::ReadOnlyFilesystem => Self::Denied,
+            K::AlreadyExists => Self::AlreadyExists,
+            K::DirectoryNotEmpty => Self::NotEmpty,
+            K::IsADirectory => Self::IsADirectory,
+            K::NotADirectory => Self::NotADirectory,
+            K::InvalidFilename => Self::BadName,
+            K::StorageFull | K::QuotaExceeded | K::FileTooLarge => Self::NoSpace,
+            K::ResourceBusy | K::ExecutableFileBusy => Self::Busy,
+            K::Unsupported => Self::Unsupported,
+            _ => Self::Io(alloc::string::ToString::to_string(&error)),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What happened, for logs, metrics and audit. Those are folds over [`Notice`]; nothing else depends on it.
+
+use crate::account::LoginError;
+use crate::diagnose::Verdict;
+use crate::event::SessionId;
+use crate::path::VirtualPath;
+use crate::transfer::{Direction, EndReason};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+/// Who wants to know what happens.
+pub trait Observer: Send + Sync {
+    /// Must be quick, cannot change the outcome. `session` is `None` for what concerns the whole server.
+    fn notice(&self, session: Option<SessionId>, notice: &Notice);
+}
+
+/// Nobody wants to know.
+impl Observer for () {
+    fn notice(&self, _: Option<SessionId>, _: &Notice) {}
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// A control connection was accepted.
+    SessionOpened {
+        /// The client's end.
+        peer: SocketAddr,
+        /// The server's end.
+        local: SocketAddr,
+    },
+    /// A control connection was turned away.
+    SessionRefused {
+        /// The client's end.
+        peer: SocketAddr,
+        /// In the words of the 421.
+        why: String,
+    },
+    /// Somebody logged in.
+    LoggedIn {
+        /// The account.
+        user: String,
+    },
+    /// Somebody did not.
+    LoginFailed {
+        /// The name as typed; escape it.
+        user: String,
+        /// The true reason, not for the client.
+        why: LoginError,
+    },
+    /// A command line, when `Settings::notify_commands` is on. The argument of PASS and ACCT is masked.
+    Command {
+        /// Verb and argument; any bytes, escape them.
+        line: Vec<u8>,
+    },
+    /// The final reply to it, when `Settings::notify_commands` is on.
+    Replied {
+        /// The reply code.
+        code: u16,
+    },
+    /// A transfer ended, well or not.
+    TransferEnded(TransferRecord),
+    /// A data connection failed, and why.
+    DataConnectionFailed(Verdict),
+    /// Something in the tree was changed by a command.
+    Changed {
+        /// The verb: DELE, MKD, RMD, RNTO, MFMT, SITE CHMOD.
+        verb: &'static str,
+        /// What.
+        path: VirtualPath,
+        /// RNTO: the new name.
+        to: Option<VirtualPath>,
+    },
+    /// A storage failed in a way the client isn't told.
+    StorageFailed {
+        /// The text behind the 451.
+        text: String,
+    },
+    /// A control connection ended.
+    SessionClosed {
+        /// The account, if logged in.
+        user: Option<String>,
+        /// Since it was opened.
+        lasted: Duration,
+        /// Why, in one phrase.
+        why: &'static str,
+    },
+    /// A passive port is listened on.
+    PortOpened {
+        /// Its number.
+        port: u16,
+    },
+    /// A passive port can't be opened; it is tried again.
+    PortFailed {
+        /// Its number.
+        port: u16,
+        /// The system's words, and the owner where known.
+        reason: String,
+    },
+}
+
+/// One finished transfer.
+#[derive(Clone, Debug)]
+pub struct TransferRecord {
+    /// RETR, STOR, LIST …
+    pub verb: &'static str,
+    /// The way the bytes went.
+    pub direction: Direction,
+    /// The file or directory.
+    pub path: VirtualPath,
+    /// Bytes over the data connection.
+    pub bytes: u64,
+    /// From the transfer's start to its end.
+    pub lasted: Duration,
+    /// `Ok`: complete and, for uploads, published.
+    pub outcome: Result<(), EndReason>,
+}

@@ -1,0 +1,1 @@
+//! Tools for tests: storage in memory, the transcript runner, the simulated world.
