@@ -1,1 +1,8 @@
-//! Tools for tests: storage in memory, the transcript runner, the simulated world.
+//! For tests, of this crate and of everything built on it: a [`MemoryStorage`], [`MemoryAccounts`] and the
+//! transcript runner. All of it is deterministic: no clock, no file, no randomness but given seeds.
+
+mod accounts;
+mod memory;
+
+pub use accounts::MemoryAccounts;
+pub use memory::MemoryStorage;

@@ -1,0 +1,70 @@
+//! A list of users in memory.
+
+use crate::account::{Account, Credentials, LoginError};
+use crate::host::Accounts;
+use alloc::borrow::ToOwned;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// [`Accounts`] in memory.
+///
+/// ```
+/// use ftp_proto::account::Rights;
+/// use ftp_proto::testing::{MemoryAccounts, MemoryStorage};
+/// let storage = MemoryStorage::new();
+/// let accounts = MemoryAccounts::new()
+///     .user("bob", "secret", storage.account("bob", Rights::ALL))
+///     .anonymous(storage.account("anonymous", Rights::READ_ONLY));
+/// # let _ = accounts;
+/// ```
+#[derive(Clone, Default)]
+pub struct MemoryAccounts {
+    users: BTreeMap<String, (Vec<u8>, Account)>,
+    anonymous: Option<Account>,
+    unavailable: Option<String>,
+}
+
+impl MemoryAccounts {
+    /// Nobody may log in.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a user.
+    #[must_use]
+    pub fn user(mut self, name: &str, password: impl AsRef<[u8]>, account: Account) -> Self {
+        self.users.insert(name.to_owned(), (password.as_ref().to_vec(), account));
+        self
+    }
+
+    /// Lets `anonymous` and `ftp` in with any password.
+    #[must_use]
+    pub fn anonymous(mut self, account: Account) -> Self {
+        self.anonymous = Some(account);
+        self
+    }
+
+    /// Lets every login fail for a reason that isn't the client's.
+    #[must_use]
+    pub fn unavailable(mut self, reason: &str) -> Self {
+        self.unavailable = Some(reason.to_owned());
+        self
+    }
+}
+
+impl Accounts for MemoryAccounts {
+    fn authenticate(&self, credentials: &Credentials) -> Result<Account, LoginError> {
+        if let Some(reason) = &self.unavailable {
+            return Err(LoginError::Unavailable(reason.clone()));
+        }
+        let name = credentials.user.as_str();
+        if name.eq_ignore_ascii_case("anonymous") || name.eq_ignore_ascii_case("ftp") {
+            return self.anonymous.clone().ok_or(LoginError::Refused);
+        }
+        match self.users.get(name) {
+            Some((password, account)) if *password == credentials.password => Ok(account.clone()),
+            _ => Err(LoginError::Refused),
+        }
+    }
+}
