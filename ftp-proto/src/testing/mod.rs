@@ -3,6 +3,8 @@
 
 mod accounts;
 mod memory;
+mod transcript;
 
 pub use accounts::MemoryAccounts;
 pub use memory::MemoryStorage;
+pub use transcript::{Script, Split, run_over_tcp};

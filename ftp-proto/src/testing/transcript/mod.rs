@@ -1,0 +1,70 @@
+//! Tests written as the conversation they check.
+//!
+//! A transcript is a text file: first `#` lines that say why it is there and cite an RFC or a complaint, then
+//! lines that build the world, then the conversation. Everything that isn't expected is a failure.
+//!
+//! ```
+//! use ftp_proto::testing::Script;
+//! let script = Script::parse("cwd.ftp", "\
+//! ## RFC 959 section 4.1.1: CWD moves, PWD tells where.
+//! dir: /pub
+//! as: bob
+//! C: CWD pub
+//! S: 250 ...
+//! C: PWD
+//! S: 257 \"/pub\" ...
+//! ");
+//! assert!(script.is_ok());
+//! ```
+//!
+//! # The world
+//! All of it is optional; bytes may hold the escapes `\r \n \t \\ \xNN` and `{x*9000}` (a byte repeated).
+//!
+//! | Line | Meaning |
+//! |---|---|
+//! | `file: /a.txt hello\n` | a file; write a space in the path as `\x20` |
+//! | `zeros: /big 5368709120` | a file of that many zero bytes |
+//! | `dir: /x` | a directory |
+//! | `part: /a.txt hel` | the hidden part of a broken upload |
+//! | `mode: /a.txt 640` | permission bits |
+//! | `modified: /a.txt 20240102030405` | time of last modification |
+//! | `failing: /a.txt io` | all that touches it fails: `io`, `denied`, `busy`, `full`, `bad-name` |
+//! | `capacity: 10` | bytes that fit on the disk |
+//! | `user: bob secret rights=read,list rights:/in=create home=/in` | a user; without any, there is `bob` `secret` with all rights and a reading `anonymous` |
+//! | `anonymous: rights=read` | lets anonymous in |
+//! | `accounts-down: text` | the accounts can't be read |
+//! | `config: passive.ports=2000-2000` | one setting |
+//! | `taken: 2001 text` | a passive port that can't be opened |
+//! | `peer: 203.0.113.5:4000`, `local: 10.0.0.2:21` | the ends of the control connection |
+//! | `now: 20261125100000` | the date |
+//! | `as: bob` | greeting and login come first, unwritten |
+//!
+//! # The conversation
+//! | Line | Meaning |
+//! |---|---|
+//! | `C: NOOP` | the client sends this and CR LF; lines that follow each other are sent at once; `{active}` and `{eprt}` stand for the address of a listener of the client, for PORT and EPRT |
+//! | `C-raw: NO` | the same without CR LF |
+//! | `S: 200 Fine.` | the server says exactly this line; `...` at the end is any rest; `{port}` and `{address}` in 227 and 229 are the port and the server's address |
+//! | `S*: 211 +EPSV -TVFS` | one whole reply of any number of lines; one of them is (or begins with) EPSV, none is TVFS |
+//! | `connect` | the client opens the passive data connection; `data` lines do so too when there is none |
+//! | `data> hello\n` | the client receives exactly this and the end; lines that follow each other are one |
+//! | `data< hello\n` | the client sends this and ends; `data<+` sends and goes on |
+//! | `stored: /a.txt hello\n`, `stored-part: …`, `missing: /a.txt` | what the storage holds |
+//! | `closed` | the server has ended the control connection |
+//! | `verdict nobody_connected` | a data connection failed for this reason; each that fails must be named |
+//! | `notice LoggedIn` | the log was told |
+//! | `on 2 from 198.51.100.7:1000` | what follows is said on another control connection, opened at its first mention |
+//! | `>> Connect 203.0.113.5:4001` | the core asked for this; `>> no Connect`: it did not, since the last `>>` |
+//! | `<< stranger 198.51.100.9:5` | fed by hand: `arrived`, `stranger ADDRESS`, `connected`, `link-failed refused`, `reset`, `peer-closed`, `kick`, `drain 30s`, `config key=value`, `panic` (of the next job), `hold 5` (the client takes 5 more bytes of data, then none), `release`, `unread` and `read` (replies) |
+//! | `wait 30s` | time passes, deadlines fire |
+
+mod client;
+mod play;
+mod script;
+mod tcp;
+mod text;
+mod world;
+
+pub use play::Split;
+pub use script::Script;
+pub use tcp::run_over_tcp;

@@ -1,0 +1,550 @@
+//! Playing a transcript in memory, against the real [`Server`] and its connections.
+
+use super::client::{ACTIVE_PORT, Client, Cutter, Shared};
+use super::script::{Feed, Line, Script, Step};
+use super::text::escape;
+use super::world::setting;
+use crate::event::{Arrival, Event, LinkError, News, Task};
+use crate::notice::Notice;
+use crate::testing::MemoryStorage;
+use crate::time::{Instant, Now, UnixTime};
+use crate::{Admission, Server};
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+
+pub use super::client::Split;
+
+/// More turns than this at one moment mean that something runs in circles.
+const TURNS: u32 = 1_000_000;
+/// How long a session may take to end when its client is gone.
+const LAST_WAIT: Duration = Duration::from_secs(200);
+/// How many lines of the conversation a failure shows.
+const SHOWN: usize = 12;
+
+impl Script {
+    /// Plays it in memory, with the client's bytes cut up as told.
+    ///
+    /// # Errors
+    /// The first thing that was not as written: file, line, what was expected and what came.
+    pub fn run(&self, split: Split) -> Result<(), String> {
+        let mut player = Player::new(self, split).map_err(|why| format!("{}: {why}", self.name()))?;
+        for line in &self.lines {
+            player.step(line).map_err(|why| player.failure(line, split, &why))?;
+        }
+        player.end().map_err(|why| format!("{}: {why} ({split:?})\n{}", self.name(), player.tail()))
+    }
+
+    /// Plays it whole, byte by byte and cut up at random with a few seeds.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), for the first that fails.
+    pub fn run_all(&self) -> Result<(), String> {
+        self.run(Split::Whole)?;
+        self.run(Split::Bytes)?;
+        (1..=4).try_for_each(|seed| self.run(Split::Random(seed)))
+    }
+}
+
+struct Player<'a> {
+    script: &'a Script,
+    shared: Shared,
+    storage: MemoryStorage,
+    clients: Vec<Client>,
+    current: usize,
+    notices_seen: usize,
+    /// Notices whose verdicts were looked through.
+    verdicts_read: usize,
+    verdicts: VecDeque<String>,
+    next_data_port: u16,
+    conversation: Vec<String>,
+}
+
+impl<'a> Player<'a> {
+    fn new(script: &'a Script, split: Split) -> Result<Self, String> {
+        let storage = script.storage();
+        let accounts = Arc::new(script.accounts(&storage));
+        let config = Arc::new(script.config().map_err(|error| format!("{error}"))?);
+        let now = Now { mono: Instant::from_nanos(1_000_000_000_000), unix: script.world.now };
+        let shared = Shared {
+            server: Server::new(config, accounts, 1),
+            now,
+            cutter: Cutter::new(split),
+            notices: Vec::new(),
+            panic_next_job: false,
+        };
+        let mut player = Self {
+            script,
+            shared,
+            storage,
+            clients: Vec::new(),
+            current: 0,
+            notices_seen: 0,
+            verdicts_read: 0,
+            verdicts: VecDeque::new(),
+            next_data_port: 50_000,
+            conversation: Vec::new(),
+        };
+        player.settle()?;
+        Ok(player)
+    }
+
+    fn failure(&self, line: &Line, split: Split, why: &str) -> String {
+        let Line { number, source, .. } = line;
+        format!("{}:{number}: {why}\n    {source}\n({split:?}) so far:\n{}", self.script.name(), self.tail())
+    }
+
+    fn tail(&self) -> String {
+        let start = self.conversation.len().saturating_sub(SHOWN);
+        let mut tail = String::new();
+        for line in self.conversation.get(start..).unwrap_or_default() {
+            tail.push_str("    ");
+            tail.push_str(line);
+            tail.push('\n');
+        }
+        for client in &self.clients {
+            if !client.output.is_empty() {
+                tail.push_str(&format!(
+                    "    [{}] not expected yet: {}\n",
+                    client.name,
+                    escape(&client.output)
+                ));
+            }
+        }
+        tail
+    }
+
+    fn client(&mut self) -> Result<&mut Client, String> {
+        if self.clients.is_empty() {
+            self.open("1", None)?;
+        }
+        self.clients.get_mut(self.current).ok_or_else(|| String::from("there is no such client"))
+    }
+
+    /// Opens a control connection.
+    fn open(&mut self, name: &str, peer: Option<SocketAddr>) -> Result<(), String> {
+        let mut peer = peer.unwrap_or(self.script.world.peer);
+        if self.clients.iter().any(|client| client.peer == peer) {
+            peer.set_port(peer.port().wrapping_add(u16::try_from(self.clients.len()).unwrap_or(1)));
+        }
+        let local = self.script.world.local;
+        let mut client = Client::new(name, peer);
+        match self.shared.server.admit(self.shared.now, Arrival { local, peer }) {
+            Admission::Accepted(session, connection) => {
+                client.session = Some(session);
+                client.connection = Some(connection);
+            }
+            Admission::Refused(bytes) => {
+                client.output = bytes;
+                client.finished = true;
+            }
+        }
+        self.current = self.clients.len();
+        self.clients.push(client);
+        self.settle()
+    }
+
+    /// Lets everything happen that can happen at this moment.
+    fn settle(&mut self) -> Result<(), String> {
+        for _ in 0..TURNS {
+            let mut moved = self.server_turn()?;
+            for client in &mut self.clients {
+                moved |= client.settle(&mut self.shared)?;
+                let Some(connection) = &mut client.connection else { continue };
+                if client.finished {
+                    continue;
+                }
+                match connection.deadline() {
+                    None => return Err(String::from("the session is alive and has no deadline")),
+                    Some(deadline) if deadline <= self.shared.now.mono => {
+                        connection.handle_timeout(self.shared.now);
+                        moved = true;
+                    }
+                    Some(_) => {}
+                }
+            }
+            if !moved {
+                self.read_verdicts();
+                return Ok(());
+            }
+        }
+        Err(String::from("the machines run in circles"))
+    }
+
+    fn server_turn(&mut self) -> Result<bool, String> {
+        let mut moved = false;
+        if self.shared.server.deadline().is_some_and(|deadline| deadline <= self.shared.now.mono) {
+            self.shared.server.handle_timeout(self.shared.now);
+            moved = true;
+        }
+        while let Some(task) = self.shared.server.poll_task() {
+            moved = true;
+            self.task(task)?;
+        }
+        Ok(moved)
+    }
+
+    fn task(&mut self, task: Task) -> Result<(), String> {
+        let now = self.shared.now;
+        match task {
+            Task::Deliver(session, event) => {
+                let client = self.clients.iter_mut().find(|client| client.session == Some(session));
+                match (client, event) {
+                    (Some(client), Event::Answer(answer)) => client.answer(&mut self.shared, answer),
+                    (Some(client), event) => client.handle(&self.shared, event),
+                    (None, event) => return Err(format!("news for a session that isn't: {event:?}")),
+                }
+            }
+            Task::OpenPort(0) => {
+                self.next_data_port += 1;
+                self.shared.server.handle(now, News::PortOpened(self.next_data_port - 20_000));
+            }
+            Task::OpenPort(port) => match self.script.world.taken.get(&port) {
+                Some(reason) => self.shared.server.handle(now, News::PortFailed(port, reason.clone())),
+                None => self.shared.server.handle(now, News::PortOpened(port)),
+            },
+            Task::ClosePort(_) => {}
+            Task::Notify(notice) => self.shared.notices.push(notice),
+        }
+        Ok(())
+    }
+
+    fn read_verdicts(&mut self) {
+        for notice in self.shared.notices.get(self.verdicts_read..).unwrap_or_default() {
+            if let Notice::DataConnectionFailed(verdict) = notice {
+                self.verdicts.push_back(String::from(verdict.kind()));
+            }
+        }
+        self.verdicts_read = self.shared.notices.len();
+    }
+
+    fn step(&mut self, line: &Line) -> Result<(), String> {
+        match &line.step {
+            Step::Send(_) | Step::Connect | Step::Feed(_) | Step::Wait(_) | Step::DataToServer { .. } => {
+                self.nothing_unexpected()?;
+            }
+            _ => {}
+        }
+        match &line.step {
+            Step::Send(bytes) => self.send(bytes),
+            Step::Reply(pattern) => {
+                let said = self.next_line()?;
+                let server = self.script.world.local.ip();
+                match pattern.matches(&said, server) {
+                    Some(port) => {
+                        if said.starts_with(b"227") || said.starts_with(b"229") {
+                            let client = self.client()?;
+                            (client.port, client.data) = (port.or(client.port), None);
+                        }
+                        Ok(())
+                    }
+                    None => Err(differ(pattern.source(), &escape(&said))),
+                }
+            }
+            Step::Block(block) => {
+                let mut lines = alloc::vec![self.next_line()?];
+                let last = format!("{} ", block.code).into_bytes();
+                if !lines.iter().all(|line| line.starts_with(block.code.as_bytes())) {
+                    return Err(differ(&block.code, &escape(&lines.concat())));
+                }
+                while lines.last().is_some_and(|line| !line.starts_with(&last)) {
+                    lines.push(self.next_line()?);
+                }
+                block.check(&lines)
+            }
+            Step::Connect => self.connect(),
+            Step::DataFromServer(bytes) => self.data_from_server(bytes),
+            Step::DataToServer { bytes, end } => self.data_to_server(bytes, *end),
+            Step::Stored(path, bytes) => match self.storage.contents(path) {
+                Some(found) if found == *bytes => Ok(()),
+                Some(found) => Err(differ(&escape(bytes), &escape(&found))),
+                None => Err(String::from("there is no such file")),
+            },
+            Step::StoredPart(path, bytes) => match self.storage.part_of(path) {
+                Some(found) if found == *bytes => Ok(()),
+                Some(found) => Err(differ(&escape(bytes), &escape(&found))),
+                None => Err(String::from("there is no such part")),
+            },
+            Step::Missing(path) if self.storage.exists(path) => Err(String::from("it is there")),
+            Step::Missing(_) => Ok(()),
+            Step::Closed => {
+                let finished = self.client()?.finished;
+                finished.then_some(()).ok_or_else(|| String::from("the control connection is still open"))
+            }
+            Step::Verdict(kind) => match self.verdicts.pop_front() {
+                Some(found) if found == *kind => Ok(()),
+                Some(found) => Err(differ(kind, &found)),
+                None => Err(String::from("no data connection failed")),
+            },
+            Step::Notice(prefix) => self.notice(prefix),
+            Step::On(name, peer) => match self.clients.iter().position(|client| client.name == *name) {
+                Some(known) => {
+                    self.current = known;
+                    Ok(())
+                }
+                None => self.open(name, *peer),
+            },
+            Step::Action(prefix) => {
+                let client = self.client()?;
+                let new = client.actions.get(client.actions_seen..).unwrap_or_default();
+                match new.iter().position(|action| action.starts_with(prefix.as_str())) {
+                    Some(index) => {
+                        client.actions_seen += index + 1;
+                        Ok(())
+                    }
+                    None => Err(differ(prefix, &new.join("\n              "))),
+                }
+            }
+            Step::NoAction(prefix) => {
+                let client = self.client()?;
+                let new = client.actions.get(client.actions_seen..).unwrap_or_default();
+                match new.iter().find(|action| action.starts_with(prefix.as_str())) {
+                    Some(action) => Err(format!("the core asked for: {action}")),
+                    None => Ok(()),
+                }
+            }
+            Step::Feed(feed) => self.hand(feed),
+            Step::Wait(duration) => self.wait(*duration),
+        }
+    }
+
+    /// Before something new is told, everything that was said must have been expected.
+    fn nothing_unexpected(&mut self) -> Result<(), String> {
+        let client = self.client()?;
+        if client.output.is_empty() {
+            return Ok(());
+        }
+        Err(format!("the server said what nobody expected: {}", escape(&client.output)))
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let client = self.client()?;
+        if client.finished {
+            return Err(String::from("the control connection is closed"));
+        }
+        let (bytes, active) = with_addresses(bytes, SocketAddr::new(client.peer.ip(), ACTIVE_PORT));
+        if active {
+            (client.listening, client.data) = (true, None);
+        }
+        client.input.extend_from_slice(&bytes);
+        let said = format!("[{}] C: {}", client.name, escape(&bytes));
+        self.conversation.push(said);
+        self.settle()
+    }
+
+    fn next_line(&mut self) -> Result<Vec<u8>, String> {
+        let client = self.client()?;
+        let Some(end) = client.output.iter().position(|&byte| byte == b'\n') else {
+            return Err(String::from(if client.finished {
+                "the server closed the connection"
+            } else {
+                "the server says nothing"
+            }));
+        };
+        let line: Vec<u8> = client.output.drain(..=end).collect();
+        let said = format!("[{}] S: {}", client.name, escape(&line));
+        self.conversation.push(said);
+        let text = line.strip_suffix(b"\r\n").ok_or("a line that does not end with CR LF")?;
+        if text.contains(&b'\r') {
+            return Err(String::from("a CR in the middle of a line"));
+        }
+        Ok(text.to_vec())
+    }
+
+    fn data_address(&mut self) -> SocketAddr {
+        self.next_data_port += 1;
+        let peer = self.clients.get(self.current).map_or(self.script.world.peer, |client| client.peer);
+        SocketAddr::new(peer.ip(), self.next_data_port)
+    }
+
+    /// The client opens the passive data connection.
+    fn connect(&mut self) -> Result<(), String> {
+        let port = self.client()?.port.ok_or("no port was announced")?;
+        let address = self.data_address();
+        let Some((session, link)) = self.shared.server.route(self.shared.now, port, address) else {
+            self.settle()?;
+            return Err(format!("the data connection from {address} to port {port} was turned away"));
+        };
+        let client = self.clients.iter_mut().find(|client| client.session == Some(session));
+        let client = client.ok_or("a data connection for a session that isn't")?;
+        client.open_link(link);
+        client.handle(&self.shared, Event::Arrived(link, address));
+        self.settle()
+    }
+
+    fn data_from_server(&mut self, wanted: &[u8]) -> Result<(), String> {
+        let client = self.client()?;
+        let usable = client.data.and_then(|data| client.links.get(&data));
+        if usable.is_none_or(|link| link.closed && link.upload) {
+            self.connect()?;
+        }
+        let client = self.client()?;
+        let link = client.data.take().and_then(|data| client.links.get(&data));
+        let link = link.ok_or("there is no data connection")?;
+        if link.received != wanted {
+            return Err(differ(&escape(wanted), &escape(&link.received)));
+        }
+        link.closed.then_some(()).ok_or_else(|| String::from("the data connection is still open"))
+    }
+
+    fn data_to_server(&mut self, bytes: &[u8], end: bool) -> Result<(), String> {
+        let client = self.client()?;
+        let usable = client.data.and_then(|data| client.links.get(&data));
+        if usable.is_none_or(|link| link.closed) {
+            self.connect()?;
+        }
+        let client = self.client()?;
+        let data = if end { client.data.take() } else { client.data };
+        let link = data.and_then(|data| client.links.get_mut(&data)).ok_or("there is no data connection")?;
+        link.to_send.extend_from_slice(bytes);
+        (link.ended, link.upload) = (end, true);
+        self.settle()
+    }
+
+    fn notice(&mut self, prefix: &str) -> Result<(), String> {
+        let new = self.shared.notices.get(self.notices_seen..).unwrap_or_default();
+        let words: Vec<String> = new.iter().map(|notice| format!("{notice:?}")).collect();
+        match words.iter().position(|notice| notice.starts_with(prefix)) {
+            Some(index) => {
+                self.notices_seen += index + 1;
+                Ok(())
+            }
+            None => Err(differ(prefix, &words.join("\n              "))),
+        }
+    }
+
+    fn hand(&mut self, feed: &Feed) -> Result<(), String> {
+        let now = self.shared.now;
+        if matches!(feed, Feed::Arrived) {
+            return self.connect();
+        }
+        self.client()?;
+        let current = self.current;
+        let client = self.clients.get_mut(current).ok_or("there is no such client")?;
+        match feed {
+            Feed::Arrived => {}
+            Feed::Stranger(address) => {
+                let port = client.port.ok_or("no port was announced")?;
+                if self.shared.server.route(now, port, *address).is_some() {
+                    return Err(String::from("the stranger was let in"));
+                }
+            }
+            Feed::Connected => {
+                let (link, spec) = client.dialing.take().ok_or("the core did not ask to connect")?;
+                client.connected(&self.shared, link, spec);
+            }
+            Feed::LinkFailed(error) => client.break_link(&self.shared, error.clone())?,
+            Feed::Reset => client.break_link(&self.shared, LinkError::Reset)?,
+            Feed::PeerClosed => client.handle(&self.shared, Event::PeerClosed),
+            Feed::Kick => {
+                let session = client.session.ok_or("there is no session")?;
+                self.shared.server.kick(now, session);
+            }
+            Feed::Drain(grace) => self.shared.server.drain(now, *grace),
+            Feed::Configure(key, value) => {
+                let mut settings = self.script.world.settings.clone();
+                setting(&mut settings, key, value)?;
+                let config = settings.validate().map_err(|error| format!("{error}"))?;
+                self.shared.server.reconfigure(now, Arc::new(config));
+            }
+            Feed::Panic => self.shared.panic_next_job = true,
+            Feed::Hold(more) => client.budget = Some(*more),
+            Feed::Release => client.budget = None,
+            Feed::Unread => client.reads = false,
+            Feed::Read => client.reads = true,
+        }
+        self.settle()
+    }
+
+    /// Lets time pass, from deadline to deadline.
+    fn wait(&mut self, duration: Duration) -> Result<(), String> {
+        let target = self.shared.now.mono + duration;
+        for _ in 0..TURNS {
+            let sessions = self.clients.iter().filter(|client| !client.finished);
+            let deadlines = sessions.filter_map(|client| client.connection.as_ref()?.deadline());
+            let next = deadlines.chain(self.shared.server.deadline()).min();
+            let next = next.filter(|next| *next <= target).unwrap_or(target);
+            self.advance(next);
+            self.settle()?;
+            if next == target {
+                return Ok(());
+            }
+        }
+        Err(String::from("the deadlines do not move on"))
+    }
+
+    fn advance(&mut self, to: Instant) {
+        let now = &mut self.shared.now;
+        let passed = to.duration_since(now.mono);
+        let nanos = u64::from(now.unix.nanos) + u64::from(passed.subsec_nanos());
+        let seconds = passed.as_secs() + nanos / 1_000_000_000;
+        now.unix = UnixTime {
+            seconds: now.unix.seconds + i64::try_from(seconds).unwrap_or(0),
+            nanos: u32::try_from(nanos % 1_000_000_000).unwrap_or(0),
+        };
+        now.mono = now.mono.max(to);
+        self.storage.set_now(now.unix);
+    }
+
+    /// Nothing may be left over, and every session must end when its client goes.
+    fn end(&mut self) -> Result<(), String> {
+        for client in &self.clients {
+            if !client.output.is_empty() {
+                return Err(format!("the server said more at the end: {}", escape(&client.output)));
+            }
+            if !client.input.is_empty() && !client.finished {
+                return Err(format!("the server did not read: {}", escape(&client.input)));
+            }
+        }
+        if let Some(kind) = self.verdicts.pop_front() {
+            return Err(format!("a data connection failed and no line says so: verdict {kind}"));
+        }
+        for client in &mut self.clients {
+            client.reads = true;
+            client.handle(&self.shared, Event::PeerClosed);
+        }
+        self.settle()?;
+        self.wait(LAST_WAIT)?;
+        if self.clients.iter().any(|client| !client.finished) {
+            return Err(String::from("a session does not end when its client is gone"));
+        }
+        match self.shared.server.sessions() {
+            0 => Ok(()),
+            count => Err(format!("the server still counts {count} sessions")),
+        }
+    }
+}
+
+fn differ(wanted: &str, found: &str) -> String {
+    format!("not as written\n    expected: {wanted}\n    came:     {found}")
+}
+
+/// Puts the address of a client's listener for `{active}` (PORT) and `{eprt}` (EPRT).
+pub(super) fn with_addresses(bytes: &[u8], listener: SocketAddr) -> (Vec<u8>, bool) {
+    let [high, low] = listener.port().to_be_bytes();
+    let host = format!("{}", listener.ip()).replace('.', ",");
+    let family = if matches!(listener.ip(), IpAddr::V4(_)) { 1 } else { 2 };
+    let active = format!("{host},{high},{low}");
+    let eprt = format!("|{family}|{}|{}|", listener.ip(), listener.port());
+    let (bytes, first) = replace(bytes, b"{active}", active.as_bytes());
+    let (bytes, second) = replace(&bytes, b"{eprt}", eprt.as_bytes());
+    (bytes, first || second)
+}
+
+fn replace(bytes: &[u8], token: &[u8], with: &[u8]) -> (Vec<u8>, bool) {
+    let mut out = Vec::new();
+    let mut found = false;
+    let mut rest = bytes;
+    while let Some(at) = rest.windows(token.len()).position(|window| window == token) {
+        out.extend_from_slice(rest.get(..at).unwrap_or_default());
+        out.extend_from_slice(with);
+        rest = rest.get(at + token.len()..).unwrap_or_default();
+        found = true;
+    }
+    out.extend_from_slice(rest);
+    (out, found)
+}

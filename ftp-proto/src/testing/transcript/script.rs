@@ -1,0 +1,328 @@
+//! Reading a transcript.
+
+use super::text::{Pattern, duration, unescape};
+use super::world::World;
+use crate::config::{Config, ConfigError};
+use crate::event::LinkError;
+use crate::testing::{MemoryAccounts, MemoryStorage};
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+/// A transcript that was read.
+#[derive(Clone)]
+pub struct Script {
+    name: String,
+    purpose: String,
+    pub(super) world: World,
+    pub(super) lines: Vec<Line>,
+}
+
+/// A step and where it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    pub(super) number: usize,
+    pub(super) source: String,
+    pub(super) step: Step,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    /// May hold `{active}` and `{eprt}`.
+    Send(Vec<u8>),
+    Reply(Pattern),
+    Block(Block),
+    Connect,
+    DataFromServer(Vec<u8>),
+    DataToServer {
+        bytes: Vec<u8>,
+        end: bool,
+    },
+    Stored(Vec<u8>, Vec<u8>),
+    StoredPart(Vec<u8>, Vec<u8>),
+    Missing(Vec<u8>),
+    Closed,
+    Verdict(String),
+    Notice(String),
+    On(String, Option<SocketAddr>),
+    Action(String),
+    NoAction(String),
+    Feed(Feed),
+    Wait(Duration),
+}
+
+/// A whole reply of one code.
+#[derive(Clone, Debug)]
+pub(super) struct Block {
+    pub(super) code: String,
+    pub(super) with: Vec<String>,
+    pub(super) without: Vec<String>,
+}
+
+impl Block {
+    fn parse(text: &str) -> Self {
+        let mut words = text.split_whitespace();
+        let mut block =
+            Self { code: words.next().unwrap_or_default().to_owned(), with: Vec::new(), without: Vec::new() };
+        for word in words {
+            // A space within a looked-for line is written `_`.
+            let text = |word: &str| word.replace('_', " ");
+            if let Some(word) = word.strip_prefix('+') {
+                block.with.push(text(word));
+            } else if let Some(word) = word.strip_prefix('-') {
+                block.without.push(text(word));
+            }
+        }
+        block
+    }
+
+    /// What is wrong with this reply's lines.
+    pub(super) fn check(&self, lines: &[Vec<u8>]) -> Result<(), String> {
+        let starts = |line: &Vec<u8>, wanted: &String| {
+            let inner = line
+                .strip_prefix(self.code.as_bytes())
+                .map_or(line.as_slice(), |rest| rest.get(1..).unwrap_or_default());
+            inner.trim_ascii().starts_with(wanted.as_bytes())
+        };
+        for wanted in &self.with {
+            if !lines.iter().any(|line| starts(line, wanted)) {
+                return Err(format!("no line of the reply begins with \"{wanted}\""));
+            }
+        }
+        for unwanted in &self.without {
+            if lines.iter().any(|line| starts(line, unwanted)) {
+                return Err(format!("a line of the reply begins with \"{unwanted}\""));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a hand feeds.
+#[derive(Clone, Debug)]
+pub(super) enum Feed {
+    Arrived,
+    Stranger(SocketAddr),
+    Connected,
+    LinkFailed(LinkError),
+    Reset,
+    PeerClosed,
+    Kick,
+    Drain(Duration),
+    Configure(String, String),
+    Panic,
+    Hold(usize),
+    Release,
+    Unread,
+    Read,
+}
+
+impl Feed {
+    fn parse(text: &str) -> Result<Self, String> {
+        let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+        let address = || rest.parse().map_err(|_| format!("not an address: \"{rest}\""));
+        Ok(match word {
+            "arrived" => Self::Arrived,
+            "stranger" => Self::Stranger(address()?),
+            "connected" => Self::Connected,
+            "link-failed" => Self::LinkFailed(link_error(rest)),
+            "reset" => Self::Reset,
+            "peer-closed" => Self::PeerClosed,
+            "kick" => Self::Kick,
+            "drain" => Self::Drain(duration(rest)?),
+            "config" => {
+                let (key, value) = rest.split_once('=').ok_or("write << config key=value")?;
+                Self::Configure(key.to_owned(), value.to_owned())
+            }
+            "panic" => Self::Panic,
+            "hold" => Self::Hold(rest.parse().map_err(|_| format!("not a number: \"{rest}\""))?),
+            "release" => Self::Release,
+            "unread" => Self::Unread,
+            "read" => Self::Read,
+            _ => return Err(format!("no such event: \"{word}\"")),
+        })
+    }
+}
+
+fn link_error(name: &str) -> LinkError {
+    match name {
+        "refused" => LinkError::Refused,
+        "timed-out" => LinkError::TimedOut,
+        "unreachable" => LinkError::Unreachable,
+        "source" => LinkError::SourceUnavailable,
+        "reset" => LinkError::Reset,
+        other => LinkError::Other(other.to_owned()),
+    }
+}
+
+impl Script {
+    /// Reads a transcript; `name` is for messages.
+    ///
+    /// # Errors
+    /// Names the line and what is wrong with it.
+    pub fn parse(name: &str, text: &str) -> Result<Self, String> {
+        let mut script =
+            Self { name: name.to_owned(), purpose: String::new(), world: World::new(), lines: Vec::new() };
+        let mut heading = true;
+        for (index, source) in text.lines().enumerate() {
+            let number = index + 1;
+            let wrong = |why: String| format!("{name}:{number}: {why}: {source}");
+            if let Some(comment) = source.strip_prefix('#') {
+                if heading {
+                    script.purpose.push_str(comment.trim());
+                    script.purpose.push('\n');
+                }
+                continue;
+            }
+            heading = false;
+            if source.trim().is_empty() {
+                continue;
+            }
+            script.line(number, source).map_err(wrong)?;
+        }
+        if script.purpose.is_empty() {
+            return Err(format!("{name}: the first line must say why this is tested: # ..."));
+        }
+        script.world.settings.clone().validate().map_err(|error| format!("{name}: {error}"))?;
+        Ok(script)
+    }
+
+    fn line(&mut self, number: usize, source: &str) -> Result<(), String> {
+        if let Some((key, value)) = source.split_once(':') {
+            let value = value.strip_prefix(' ').unwrap_or(value);
+            if self.lines.is_empty() && self.world.line(key, value)? {
+                return Ok(());
+            }
+            if key == "as" {
+                return self.login(number, source, value);
+            }
+        }
+        let step = step(source)?;
+        match (self.lines.last_mut().map(|line| &mut line.step), step) {
+            // What stands together goes out and comes in together.
+            (Some(Step::Send(known)), Step::Send(more)) => known.extend_from_slice(&more),
+            (Some(Step::DataFromServer(known)), Step::DataFromServer(more)) => known.extend_from_slice(&more),
+            (_, step) => self.push(number, source, step),
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, number: usize, source: &str, step: Step) {
+        self.lines.push(Line { number, source: source.to_owned(), step });
+    }
+
+    fn login(&mut self, number: usize, source: &str, name: &str) -> Result<(), String> {
+        let pass = [&b"PASS "[..], &self.world.password(name), b"\r\n"].concat();
+        self.push(number, source, Step::Reply(Pattern::parse("220 ...")?));
+        self.push(number, source, Step::Send(format!("USER {name}\r\n").into_bytes()));
+        self.push(number, source, Step::Reply(Pattern::parse("331 ...")?));
+        self.push(number, source, Step::Send(pass));
+        self.push(number, source, Step::Reply(Pattern::parse("230 ...")?));
+        Ok(())
+    }
+
+    /// The file's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Why it is there: its first lines.
+    pub fn purpose(&self) -> &str {
+        &self.purpose
+    }
+
+    /// Whether it needs what a real connection can't do: events fed by hand, time that jumps, chosen
+    /// addresses, ports or dates. Such a transcript runs in memory only.
+    pub fn needs_hand_feeding(&self) -> bool {
+        self.world.unreal
+            || self.lines.iter().any(|line| {
+                matches!(
+                    line.step,
+                    Step::Feed(_)
+                        | Step::Wait(_)
+                        | Step::Action(_)
+                        | Step::NoAction(_)
+                        | Step::On(_, Some(_))
+                )
+            })
+    }
+
+    /// The verbs its client sends, in upper case, one for each line.
+    pub fn verbs(&self) -> Vec<String> {
+        let mut verbs = Vec::new();
+        for line in &self.lines {
+            let Step::Send(bytes) = &line.step else { continue };
+            for command in bytes.split(|&byte| byte == b'\n') {
+                let end = command.iter().position(|byte| !byte.is_ascii_alphabetic());
+                let verb = command.get(..end.unwrap_or(command.len())).unwrap_or_default();
+                if !verb.is_empty() {
+                    verbs.push(String::from_utf8_lossy(verb).to_ascii_uppercase());
+                }
+            }
+        }
+        verbs
+    }
+
+    /// The settings it asks for.
+    ///
+    /// # Errors
+    /// None for a script that was parsed; the type says so because settings can always be wrong.
+    pub fn config(&self) -> Result<Config, ConfigError> {
+        self.world.settings.clone().validate()
+    }
+
+    /// A fresh tree with its files.
+    pub fn storage(&self) -> MemoryStorage {
+        self.world.storage()
+    }
+
+    /// Its users, whose files are in `storage`.
+    pub fn accounts(&self, storage: &MemoryStorage) -> MemoryAccounts {
+        self.world.accounts(storage)
+    }
+}
+
+fn step(source: &str) -> Result<Step, String> {
+    let (word, rest) = source.split_once(' ').unwrap_or((source, ""));
+    let path_and_bytes = || -> Result<(Vec<u8>, Vec<u8>), String> {
+        let (path, bytes) = rest.split_once(' ').unwrap_or((rest, ""));
+        Ok((unescape(path)?, unescape(bytes)?))
+    };
+    Ok(match word {
+        "C:" => {
+            let mut bytes = unescape(rest)?;
+            bytes.extend_from_slice(b"\r\n");
+            Step::Send(bytes)
+        }
+        "C-raw:" => Step::Send(unescape(rest)?),
+        "S:" => Step::Reply(Pattern::parse(rest)?),
+        "S*:" => Step::Block(Block::parse(rest)),
+        "connect" => Step::Connect,
+        "data>" => Step::DataFromServer(unescape(rest)?),
+        "data<" => Step::DataToServer { bytes: unescape(rest)?, end: true },
+        "data<+" => Step::DataToServer { bytes: unescape(rest)?, end: false },
+        "stored:" => path_and_bytes().map(|(path, bytes)| Step::Stored(path, bytes))?,
+        "stored-part:" => path_and_bytes().map(|(path, bytes)| Step::StoredPart(path, bytes))?,
+        "missing:" => Step::Missing(unescape(rest)?),
+        "closed" => Step::Closed,
+        "verdict" => Step::Verdict(rest.to_owned()),
+        "notice" => Step::Notice(rest.to_owned()),
+        "on" => match rest.split_once(" from ") {
+            Some((name, address)) => {
+                let address = address.parse().map_err(|_| format!("not an address: \"{address}\""))?;
+                Step::On(name.to_owned(), Some(address))
+            }
+            None => Step::On(rest.to_owned(), None),
+        },
+        ">>" => match rest.strip_prefix("no ") {
+            Some(action) => Step::NoAction(action.to_owned()),
+            None => Step::Action(rest.to_owned()),
+        },
+        "<<" => Step::Feed(Feed::parse(rest)?),
+        "wait" => Step::Wait(duration(rest)?),
+        _ => return Err("no such line".to_owned()),
+    })
+}
