@@ -5,8 +5,8 @@ use crate::account::{Account, Credentials, LoginError};
 use crate::host::{Accounts, Create, Directory, Entry, File, Metadata, Storage, StorageError, Wanted};
 use crate::notice::Notice;
 use crate::path::VirtualPath;
-use crate::time::{Instant, UnixTime};
-use crate::transfer::{Pipe, TransferEnd};
+use crate::time::{Instant, Now, UnixTime};
+use crate::transfer::{EndReason, Pipe, Step, TransferEnd};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -206,6 +206,8 @@ pub enum Job {
     Authenticate(Arc<dyn Accounts>, Credentials),
     /// Anything about files.
     Files(Arc<dyn Storage>, FileJob),
+    /// Ends a transfer that never began, so that an upload's file is given up properly.
+    Discard(Box<Pipe>),
 }
 
 /// A question to a [`Storage`].
@@ -250,6 +252,7 @@ impl core::fmt::Debug for Job {
         match self {
             Self::Authenticate(_, credentials) => out.debug_tuple("Authenticate").field(credentials).finish(),
             Self::Files(_, job) => job.fmt(out),
+            Self::Discard(_) => write!(out, "Discard"),
         }
     }
 }
@@ -287,7 +290,7 @@ pub enum Done {
     /// To `OpenDirectory`; the flag says whether it was a directory, not a file.
     Directory(Result<(Box<dyn Directory>, bool), StorageError>),
     /// To `ReadDirectory`: what came, and the directory unless it was read to its end.
-    Entries(Result<(Vec<Entry>, Option<Box<dyn Directory>>), StorageError>),
+    Entries(Result<Batch, StorageError>),
     /// To all that changes something.
     Changed(Result<(), StorageError>),
     /// The job panicked; the session ends.
@@ -322,6 +325,13 @@ impl Job {
         match self {
             Self::Authenticate(accounts, credentials) => Done::Login(accounts.authenticate(&credentials)),
             Self::Files(storage, job) => job.perform(&*storage),
+            Self::Discard(mut pipe) => {
+                pipe.fail(EndReason::Aborted);
+                while pipe.step(Now::default()) == Step::Turn {
+                    pipe.turn();
+                }
+                Done::Changed(Ok(()))
+            }
         }
     }
 }
@@ -386,7 +396,8 @@ impl Directory for Single {
     }
 }
 
-type Batch = (Vec<Entry>, Option<Box<dyn Directory>>);
+/// Entries, and the directory unless it was read to its end.
+pub type Batch = (Vec<Entry>, Option<Box<dyn Directory>>);
 
 fn read_directory(mut directory: Box<dyn Directory>, count: usize) -> Result<Batch, StorageError> {
     let mut entries = Vec::new();

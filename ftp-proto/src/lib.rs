@@ -15,8 +15,11 @@ pub mod path;
 pub mod time;
 pub mod transfer;
 
+pub mod command;
 mod connection;
+mod reply;
 mod server;
+mod session;
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -6,7 +6,7 @@ use core::ops::{Deref, RangeInclusive};
 use core::time::Duration;
 
 /// Validated, immutable settings.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config(Settings);
 
 impl Deref for Config {
@@ -14,12 +14,6 @@ impl Deref for Config {
 
     fn deref(&self) -> &Settings {
         &self.0
-    }
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self(Settings::default())
     }
 }
 

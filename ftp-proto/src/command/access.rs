@@ -1,0 +1,65 @@
+//! Logging in and out: USER PASS ACCT REIN QUIT.
+
+use super::args::Arg;
+use crate::account::{Credentials, LoginError};
+use crate::event::Job;
+use crate::reply::Reply;
+use crate::session::{Login, Modes, Pending, Reaction, Turn};
+use alloc::string::String;
+use alloc::sync::Arc;
+
+/// The answer is the same whether the user exists or not. A new USER ends the old login (RFC 959 section 4.1.1).
+pub(super) fn user(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
+    let Arg::Text(name) = arg else { return Reaction::Silent };
+    let name = core::str::from_utf8(name.trim_ascii()).ok().map(String::from);
+    turn.session.forget_login(turn.now);
+    let reply = match name.as_deref() {
+        Some(name) if name.eq_ignore_ascii_case("anonymous") || name.eq_ignore_ascii_case("ftp") => {
+            Reply::new(331, "Anonymous login: send your e-mail address as the password.")
+        }
+        _ => Reply::new(331, "Send the password."),
+    };
+    turn.session.login = Login::Named(name);
+    reply.into()
+}
+
+pub(super) fn pass(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
+    let Arg::Text(password) = arg else { return Reaction::Silent };
+    match core::mem::take(&mut turn.session.login) {
+        Login::Nobody => Reply::new(503, "Send USER first.").into(),
+        Login::In(account) => {
+            turn.session.login = Login::In(account);
+            Reply::new(503, "You are logged in already.").into()
+        }
+        Login::Named(None) => turn.login_failed(String::from("(not UTF-8)"), LoginError::Refused),
+        Login::Named(Some(user)) => {
+            let credentials =
+                Credentials { user: user.clone(), password: password.to_vec(), peer: turn.session.peer };
+            let accounts = Arc::clone(&turn.session.accounts);
+            turn.session.perform(Job::Authenticate(accounts, credentials));
+            Reaction::Await(Pending::Login { user })
+        }
+    }
+}
+
+pub(super) fn acct(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
+    if turn.session.login.account().is_some() {
+        Reply::new(202, "No account is needed.").into()
+    } else {
+        Reply::new(503, "Log in with USER and PASS.").into()
+    }
+}
+
+/// RFC 959 section 4.1.1: as if the control connection had just been opened.
+pub(super) fn rein(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
+    turn.session.forget_login(turn.now);
+    turn.session.modes = Modes::default();
+    Reply::new(220, "Ready for a new user.").into()
+}
+
+pub(super) fn quit(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
+    if !turn.session.quit_after_transfer() {
+        turn.session.finish(turn.now, Reply::new(221, "Goodbye."), "quit");
+    }
+    Reaction::Silent
+}

@@ -1,0 +1,175 @@
+//! Argument grammars: what may follow a verb, and what comes of it.
+
+use super::CommandSpec;
+use crate::path::{PathError, VirtualPath};
+use crate::reply::Reply;
+use crate::time::CivilTime;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// What may follow a verb.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Syntax {
+    /// Nothing.
+    Nothing,
+    /// Something, taken as it is.
+    Text,
+    /// Something or nothing.
+    OptionalText,
+    /// A path.
+    Path,
+    /// A path, or nothing for the current directory.
+    OptionalPath,
+    /// `h1,h2,h3,h4,p1,p2` (RFC 959 section 4.1.2).
+    HostPort,
+    /// `|1|192.0.2.1|4000|` (RFC 2428 section 2).
+    ExtendedHostPort,
+    /// A decimal number.
+    Number,
+    /// `YYYYMMDDHHMMSS path`.
+    TimeAndPath,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Arg<'a> {
+    Nothing,
+    Text(&'a [u8]),
+    Path(VirtualPath),
+    HostPort(SocketAddr),
+    Number(u64),
+    TimeAndPath(CivilTime, VirtualPath),
+}
+
+/// Why it is not of the verb's form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Problem {
+    Missing,
+    Unwanted,
+    Malformed,
+    /// EPRT of a protocol that is neither IPv4 nor IPv6.
+    UnknownProtocol,
+    Path(PathError),
+}
+
+impl Problem {
+    pub(crate) fn reply(self, spec: &CommandSpec) -> Reply {
+        let usage =
+            |why: &str| Reply::with(501, alloc::format!("{why}; the syntax is {} {}", spec.name, spec.help));
+        match self {
+            Self::Missing => usage("An argument is missing"),
+            Self::Unwanted => usage("No argument is expected"),
+            Self::Malformed => usage("The argument is wrong"),
+            Self::UnknownProtocol => Reply::new(522, "Network protocol not supported, use (1,2)"),
+            Self::Path(PathError::ControlCharacter) => {
+                Reply::new(501, "A name can't contain a line end or NUL.")
+            }
+            Self::Path(PathError::TooLong) => Reply::new(553, "The name is too long."),
+        }
+    }
+}
+
+pub(crate) fn parse<'a>(syntax: Syntax, text: &'a [u8], directory: &VirtualPath) -> Result<Arg<'a>, Problem> {
+    let trimmed = text.trim_ascii();
+    let path = |text: &[u8]| directory.resolve(text).map_err(Problem::Path);
+    match syntax {
+        Syntax::Nothing if trimmed.is_empty() => Ok(Arg::Nothing),
+        Syntax::Nothing => Err(Problem::Unwanted),
+        Syntax::OptionalText => Ok(Arg::Text(trimmed)),
+        Syntax::OptionalPath => path(text).map(Arg::Path),
+        _ if trimmed.is_empty() => Err(Problem::Missing),
+        // A password may begin or end with a space.
+        Syntax::Text => Ok(Arg::Text(text)),
+        Syntax::Path => path(text).map(Arg::Path),
+        Syntax::HostPort => host_port(trimmed).map(Arg::HostPort).ok_or(Problem::Malformed),
+        Syntax::ExtendedHostPort => extended_host_port(trimmed).map(Arg::HostPort),
+        Syntax::Number => number(trimmed).map(Arg::Number).ok_or(Problem::Malformed),
+        Syntax::TimeAndPath => {
+            let (time, name) =
+                text.split_at(text.iter().position(|&byte| byte == b' ').ok_or(Problem::Missing)?);
+            let time = CivilTime::parse(time).ok_or(Problem::Malformed)?;
+            let name = name.get(1..).filter(|name| !name.is_empty()).ok_or(Problem::Missing)?;
+            Ok(Arg::TimeAndPath(time, path(name)?))
+        }
+    }
+}
+
+fn number(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    core::str::from_utf8(text).ok()?.parse().ok()
+}
+
+fn host_port(text: &[u8]) -> Option<SocketAddr> {
+    let mut fields = [0u8; 6];
+    let mut parts = text.split(|&byte| byte == b',');
+    for field in &mut fields {
+        *field = u8::try_from(number(parts.next()?.trim_ascii())?).ok()?;
+    }
+    let [a, b, c, d, high, low] = fields;
+    parts
+        .next()
+        .is_none()
+        .then(|| SocketAddr::new(Ipv4Addr::new(a, b, c, d).into(), u16::from_be_bytes([high, low])))
+}
+
+fn extended_host_port(text: &[u8]) -> Result<SocketAddr, Problem> {
+    let (&delimiter, rest) = text.split_first().ok_or(Problem::Missing)?;
+    // RFC 2428 section 2: any printable ASCII character but a digit would be hopeless otherwise.
+    if !(33..=126).contains(&delimiter) || delimiter.is_ascii_digit() {
+        return Err(Problem::Malformed);
+    }
+    let mut parts = rest.split(|&byte| byte == delimiter);
+    let mut next = || parts.next().and_then(|part| core::str::from_utf8(part).ok()).ok_or(Problem::Malformed);
+    let protocol = next()?;
+    let address = next()?;
+    let port = next()?.parse::<u16>().map_err(|_| Problem::Malformed)?;
+    if !next()?.is_empty() {
+        return Err(Problem::Malformed);
+    }
+    let address = match protocol {
+        "1" => address.parse::<Ipv4Addr>().map(IpAddr::V4),
+        "2" => address.parse::<Ipv6Addr>().map(IpAddr::V6),
+        other if number(other.as_bytes()).is_some() => return Err(Problem::UnknownProtocol),
+        _ => return Err(Problem::Malformed),
+    };
+    Ok(SocketAddr::new(address.map_err(|_| Problem::Malformed)?.to_canonical(), port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(syntax: Syntax, text: &str) -> Result<Arg<'_>, Problem> {
+        parse(syntax, text.as_bytes(), &VirtualPath::root())
+    }
+
+    #[test]
+    fn host_port_takes_six_numbers_and_nothing_else() {
+        let address: SocketAddr = "192.0.2.1:1025".parse().unwrap();
+        assert_eq!(parsed(Syntax::HostPort, "192,0,2,1,4,1"), Ok(Arg::HostPort(address)));
+        for bad in ["", "1,2,3,4,5", "1,2,3,4,5,6,7", "1,2,3,4,5,256", "1,2,3,4,5,-1", "a,b,c,d,e,f"] {
+            assert!(parsed(Syntax::HostPort, bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn extended_host_port_takes_both_protocols_and_any_delimiter() {
+        let v4 = Ok(Arg::HostPort("192.0.2.1:4000".parse().unwrap()));
+        assert_eq!(parsed(Syntax::ExtendedHostPort, "|1|192.0.2.1|4000|"), v4);
+        assert_eq!(parsed(Syntax::ExtendedHostPort, "!1!192.0.2.1!4000!"), v4);
+        assert_eq!(parsed(Syntax::ExtendedHostPort, "|2|::ffff:192.0.2.1|4000|"), v4);
+        assert_eq!(parsed(Syntax::ExtendedHostPort, "|3|x|4000|"), Err(Problem::UnknownProtocol));
+        for bad in
+            ["|1|192.0.2.1|4000", "|1|::1|4000|", "|2|192.0.2.1|4000|", "|x|1|1|", "|1|192.0.2.1|65536|", "|"]
+        {
+            assert_eq!(parsed(Syntax::ExtendedHostPort, bad), Err(Problem::Malformed), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_keep_their_spaces() {
+        let path = VirtualPath::new(b"/ a b ").unwrap();
+        assert_eq!(parsed(Syntax::Path, " a b "), Ok(Arg::Path(path)));
+    }
+}

@@ -1,0 +1,151 @@
+//! Files and directories without a transfer: DELE RMD MKD RNFR RNTO SIZE MDTM MFMT MLST and SITE CHMOD.
+
+use super::args::Arg;
+use super::navigation::named;
+use crate::account::Rights;
+use crate::event::FileJob;
+use crate::host::Metadata;
+use crate::path::VirtualPath;
+use crate::reply::Reply;
+use crate::session::{Change, Pending, Reaction, Turn, Type};
+use crate::time::CivilTime;
+use alloc::vec::Vec;
+
+const DENIED: Reply = Reply::new(550, "Permission denied.");
+
+impl Turn<'_> {
+    fn change(
+        &mut self,
+        verb: &'static str,
+        path: VirtualPath,
+        reply: Reply,
+        job: impl FnOnce(VirtualPath) -> FileJob,
+    ) -> Reaction {
+        self.files(job, path, |path| Pending::Change(Change { verb, path, to: None, reply }))
+    }
+
+    fn may(&self, path: &VirtualPath, rights: Rights) -> bool {
+        self.session.login.account().is_some_and(|account| account.rights.on(path).contains(rights))
+    }
+}
+
+pub(super) fn dele(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
+    let Arg::Path(path) = arg else { return Reaction::Silent };
+    turn.change("DELE", path, Reply::new(250, "Deleted."), FileJob::RemoveFile)
+}
+
+pub(super) fn rmd(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
+    let Arg::Path(path) = arg else { return Reaction::Silent };
+    if path.is_root() {
+        return DENIED.into();
+    }
+    turn.change("RMD", path, Reply::new(250, "The directory is removed."), FileJob::RemoveDirectory)
+}
+
+pub(super) fn mkd(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
+    let Arg::Path(path) = arg else { return Reaction::Silent };
+    let reply = Reply::with(257, named(b"", &path, b" was made."));
+    turn.change("MKD", path, reply, FileJob::MakeDirectory)
+}
+
+pub(super) fn rnfr(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
+    let Arg::Path(path) = arg else { return Reaction::Silent };
+    if path.is_root() {
+        return DENIED.into();
+    }
+    turn.files(FileJob::Metadata, path, |path| Pending::Metadata(path, rename_from))
+}
+
+fn rename_from(turn: &mut Turn<'_>, path: VirtualPath, _: &Metadata) -> Reaction {
+    turn.session.modes.set_rename_from(path);
+    Reply::new(350, "Send the new name by RNTO.").into()
+}
+
+pub(super) fn rnto(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
+    let Arg::Path(to) = arg else { return Reaction::Silent };
+    let Some(from) = turn.session.modes.take_rename_from() else {
+        return Reply::new(503, "Send RNFR first.").into();
+    };
+    if to.is_root() || to.starts_with(&from) && to != from {
+        return Reply::new(553, "A directory can't be moved into itself.").into();
+    }
+    let replace = turn.may(&to, Rights::OVERWRITE);
+    let target = to.clone();
+    turn.files(
+        |from| FileJob::Rename { from, to: target, replace },
+        from,
+        |path| {
+            let reply = Reply::new(250, "Renamed.");
+            Pending::Change(Change { verb: "RNTO", path, to: Some(to), reply })
+        },
+    )
+}
+
+/// RFC 3659 section 4: what a transfer would send. In ASCII that can't be told without reading the file.
+pub(super) fn size(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
+    let Arg::Path(path) = arg else { return Reaction::Silent };
+    if turn.session.modes.transfer_type == Type::Ascii {
+        return Reply::new(550, "SIZE needs TYPE I.").into();
+    }
+    turn.files(FileJob::MetadataToResume, path, |path| Pending::Metadata(path, size_known))
+}
+
+fn size_known(_: &mut Turn<'_>, _: VirtualPath, metadata: &Metadata) -> Reaction {
+    if metadata.is_file() {
+        Reply::with(213, alloc::format!("{}", metadata.size)).into()
+    } else {
+        Reply::new(550, "It is not a file.").into()
+    }
+}
+
+pub(super) fn mdtm(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
+    let Arg::Path(path) = arg else { return Reaction::Silent };
+    turn.files(FileJob::MetadataToResume, path, |path| Pending::Metadata(path, time_known))
+}
+
+fn time_known(_: &mut Turn<'_>, _: VirtualPath, metadata: &Metadata) -> Reaction {
+    Reply::with(213, alloc::format!("{}", CivilTime::from_unix(metadata.modified))).into()
+}
+
+pub(super) fn mfmt(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
+    let Arg::TimeAndPath(time, path) = arg else { return Reaction::Silent };
+    if !turn.may(&path, Rights::ATTRIBUTES) {
+        return DENIED.into();
+    }
+    let text = [alloc::format!("Modify={time}; ").as_bytes(), path.as_bytes()].concat();
+    turn.change("MFMT", path, Reply::with(213, text), |path| FileJob::SetModified(path, time.to_unix()))
+}
+
+pub(super) fn mlst(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
+    let Arg::Path(path) = arg else { return Reaction::Silent };
+    turn.files(FileJob::Metadata, path, |path| Pending::Metadata(path, facts_known))
+}
+
+fn facts_known(turn: &mut Turn<'_>, path: VirtualPath, metadata: &Metadata) -> Reaction {
+    let mut line = Vec::new();
+    mlst_line(turn.session.modes.facts, metadata, path.as_bytes(), &mut line);
+    Reply::block(250, &b"Facts:"[..], alloc::vec![line], "End.").into()
+}
+
+/// SITE CHMOD: octal digits, then a path.
+pub(super) fn chmod(turn: &mut Turn<'_>, argument: &[u8]) -> Reaction {
+    let (mode, path) = super::split(argument);
+    let mode = core::str::from_utf8(mode).ok().and_then(|mode| u32::from_str_radix(mode, 8).ok());
+    let (Some(mode @ ..=0o7777), Some(path)) = (mode, path.filter(|path| !path.is_empty())) else {
+        return Reply::new(501, "The argument is wrong; the syntax is SITE CHMOD <mode> <path>").into();
+    };
+    let path = match turn.session.modes.directory.resolve(path) {
+        Ok(path) => path,
+        Err(_) => return Reply::new(501, "That is no name.").into(),
+    };
+    if !turn.may(&path, Rights::ATTRIBUTES) {
+        return DENIED.into();
+    }
+    turn.change("SITE CHMOD", path, Reply::new(200, "The mode is changed."), |path| {
+        FileJob::SetPermissions(path, mode)
+    })
+}
+
+fn mlst_line(_: crate::listing::Facts, _: &Metadata, path: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(path);
+}

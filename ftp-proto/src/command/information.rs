@@ -1,0 +1,135 @@
+//! Telling about the server and the session: FEAT HELP SYST STAT NOOP SITE.
+
+use super::args::Arg;
+use super::table::COMMANDS;
+use super::{Availability, Feat, availability, find};
+use crate::account::Rights;
+use crate::event::FileJob;
+use crate::host::Wanted;
+use crate::listing::{Facts, Format, Listing};
+use crate::path::Escaped;
+use crate::reply::Reply;
+use crate::session::{Pending, Reaction, Session, StatListing, Turn, Type};
+use alloc::format;
+use alloc::vec::Vec;
+
+pub(super) fn noop(_: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
+    Reply::new(200, "Yes.").into()
+}
+
+/// What listings look like, not what the machine is.
+pub(super) fn syst(_: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
+    Reply::new(215, "UNIX Type: L8").into()
+}
+
+/// Whether FEAT and HELP may name it: not what can't work. Before login nobody knows the rights yet.
+fn is_offered(session: &Session, spec: &super::CommandSpec) -> bool {
+    matches!(
+        availability(spec, &session.config, &session.login),
+        Availability::Available | Availability::NotLoggedIn
+    )
+}
+
+/// RFC 2389 section 3: computed from the table and the live configuration.
+pub(super) fn feat(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
+    let session = &*turn.session;
+    let mut lines: Vec<Vec<u8>> = COMMANDS
+        .iter()
+        .filter(|spec| is_offered(session, spec))
+        .filter_map(|spec| match spec.feat {
+            Feat::None => None,
+            Feat::Line(line) => Some(line.as_bytes().to_vec()),
+            Feat::Computed(line) => Some(line(session.modes.facts)),
+        })
+        .collect();
+    lines.push(b"TVFS".to_vec());
+    lines.push(b"UTF8".to_vec());
+    Reply::block(211, &b"Features:"[..], lines, "End.").into()
+}
+
+/// RFC 3659 section 7.8: the selected facts carry an asterisk.
+pub(super) fn mlst_feature(_: Facts) -> Vec<u8> {
+    Vec::new()
+}
+
+pub(super) fn help(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
+    let Arg::Text(verb) = arg else { return Reaction::Silent };
+    let session = &*turn.session;
+    if !verb.is_empty() {
+        return match find(verb) {
+            Some(spec) if is_offered(session, spec) => {
+                Reply::with(214, format!("{} {}", spec.name, spec.help)).into()
+            }
+            _ => Reply::new(501, "There is no such command here.").into(),
+        };
+    }
+    let names: Vec<&str> =
+        COMMANDS.iter().filter(|spec| is_offered(session, spec)).map(|spec| spec.name).collect();
+    let lines = names.chunks(8).map(|row| row.join(" ").into_bytes()).collect();
+    Reply::block(214, &b"Commands:"[..], lines, "HELP <command> tells more.").into()
+}
+
+/// RFC 959 section 4.1.3: the session's state, in a transfer its progress, with an argument a listing.
+pub(super) fn stat(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
+    let Arg::Text(text) = arg else { return Reaction::Silent };
+    if text.is_empty() {
+        return status(turn.session).into();
+    }
+    let target = match super::transfers::target(text, &turn.session.modes.directory) {
+        Ok(target) => target,
+        Err(reply) => return reply.into(),
+    };
+    let allowed = turn
+        .session
+        .login
+        .account()
+        .is_some_and(|account| account.rights.on(&target.path).contains(Rights::LIST));
+    if !allowed {
+        return Reply::new(550, "Permission denied.").into();
+    }
+    let listing =
+        Listing { format: Format::Unix, pattern: target.pattern, prefix: Vec::new(), now: turn.now.unix };
+    turn.files(
+        |path| FileJob::OpenDirectory(path, Wanted::Facts),
+        target.path,
+        |path| Pending::Stat(StatListing { path, listing }),
+    )
+}
+
+fn status(session: &Session) -> Reply {
+    let mut lines = Vec::new();
+    lines.push(format!("Connected from {}", session.peer).into_bytes());
+    if let Some(account) = session.login.account() {
+        lines.push(format!("Logged in as {}", Escaped(account.name.as_bytes())).into_bytes());
+    }
+    lines.push(
+        match session.modes.transfer_type {
+            Type::Ascii => &b"TYPE: ASCII; STRU: file; MODE: stream"[..],
+            Type::Image => b"TYPE: image; STRU: file; MODE: stream",
+        }
+        .to_vec(),
+    );
+    if let Some((verb, path, bytes)) = session.transfer_progress() {
+        lines.push(format!("{verb} {path}: {bytes} bytes so far").into_bytes());
+    } else {
+        lines.push(b"No transfer runs".to_vec());
+    }
+    Reply::block(211, &b"Status:"[..], lines, "End of status.")
+}
+
+/// SITE's own commands, each with its syntax.
+const SITE: &[(&str, &str)] = &[("CHMOD", "CHMOD <mode> <path>"), ("HELP", "HELP")];
+
+pub(super) fn site(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
+    let Arg::Text(text) = arg else { return Reaction::Silent };
+    let (verb, argument) = super::split(text);
+    let argument = argument.unwrap_or_default();
+    if verb.eq_ignore_ascii_case(b"CHMOD") {
+        return super::files::chmod(turn, argument);
+    }
+    if verb.eq_ignore_ascii_case(b"HELP") {
+        let lines = SITE.iter().map(|(_, syntax)| format!("SITE {syntax}").into_bytes()).collect();
+        return Reply::block(214, &b"SITE commands:"[..], lines, "End.").into();
+    }
+    Reply::new(504, "There is no such SITE command here.").into()
+}

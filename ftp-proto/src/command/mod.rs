@@ -1,0 +1,199 @@
+//! Commands: one [table](table::COMMANDS) gives dispatch, FEAT, HELP, permissions, docs and the fuzz
+//! dictionary. No command is known anywhere else.
+
+mod access;
+mod args;
+mod data;
+pub mod docs;
+mod files;
+mod information;
+mod navigation;
+mod parameters;
+pub mod table;
+mod transfers;
+
+pub(crate) use data::passive_reply;
+
+use crate::account::Rights;
+use crate::config::Config;
+use crate::listing::Facts;
+use crate::notice::Notice;
+use crate::reply::Reply;
+use crate::session::{Login, Reaction, Turn};
+use alloc::vec::Vec;
+use args::{Arg, Syntax};
+use table::COMMANDS;
+
+/// One row of the command table.
+pub struct CommandSpec {
+    /// The verb, in capitals.
+    pub name: &'static str,
+    /// Other verbs for the same (RFC 775's X forms).
+    pub aliases: &'static [&'static str],
+    /// What may follow it.
+    pub(crate) syntax: Syntax,
+    /// When it may come.
+    pub stage: Stage,
+    /// Whether it may come while a transfer runs.
+    pub busy: Busy,
+    /// The rights it needs on its path.
+    pub needs: Rights,
+    /// What has to be switched on for it.
+    pub gate: Gate,
+    /// Its line in FEAT (RFC 2389 section 3).
+    pub feat: Feat,
+    /// Where it is defined.
+    pub source: &'static str,
+    /// Its argument and meaning, for HELP and the documentation.
+    pub help: &'static str,
+    /// Legal lines: tests parse them, docs show them, fuzzing starts from them.
+    pub samples: &'static [&'static str],
+    pub(crate) run: fn(&mut Turn<'_>, Arg<'_>) -> Reaction,
+}
+
+/// When a command may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// At any time.
+    Anytime,
+    /// After login.
+    LoggedIn,
+}
+
+/// Whether a command may come while a transfer runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Busy {
+    /// It waits for the end of the transfer.
+    Later,
+    /// It runs at once (RFC 959 section 4.1.3, RFC 1123 section 4.1.3.3).
+    Now,
+}
+
+/// What has to be switched on for a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// Nothing.
+    Always,
+    /// Passive mode.
+    Passive,
+    /// Active mode.
+    Active,
+}
+
+/// A command's line in FEAT.
+#[derive(Clone, Copy)]
+pub enum Feat {
+    /// None: it is part of RFC 959.
+    None,
+    /// A fixed one.
+    Line(&'static str),
+    /// One that depends on the facts a session selected.
+    Computed(fn(Facts) -> Vec<u8>),
+}
+
+/// What becomes of a command in a session, decided in one place for dispatch, FEAT and HELP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Availability {
+    Available,
+    NotLoggedIn,
+    /// Switched off.
+    Disabled,
+    /// The account may do this nowhere.
+    Forbidden,
+}
+
+pub(crate) fn availability(spec: &CommandSpec, config: &Config, login: &Login) -> Availability {
+    let open = match spec.gate {
+        Gate::Always => true,
+        Gate::Passive => config.passive.enabled,
+        Gate::Active => config.active.enabled,
+    };
+    match (open, spec.stage, login.account()) {
+        (false, ..) => Availability::Disabled,
+        (true, Stage::LoggedIn, None) => Availability::NotLoggedIn,
+        (true, Stage::LoggedIn, Some(account)) if !account.rights.anywhere(spec.needs) => {
+            Availability::Forbidden
+        }
+        (true, ..) => Availability::Available,
+    }
+}
+
+/// The row of a verb, in any case.
+pub fn find(verb: &[u8]) -> Option<&'static CommandSpec> {
+    let named = |name: &str| name.as_bytes().eq_ignore_ascii_case(verb);
+    COMMANDS
+        .iter()
+        .find(|spec| named(spec.name))
+        .or_else(|| COMMANDS.iter().find(|spec| spec.aliases.iter().any(|alias| named(alias))))
+}
+
+/// Cuts a line into verb and argument: one space stands between them, whatever follows is the argument's own.
+pub(crate) fn split(line: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match line.iter().position(|&byte| byte == b' ') {
+        Some(space) => (line.get(..space).unwrap_or_default(), line.get(space + 1..)),
+        None => (line, None),
+    }
+}
+
+/// Whether a queued line may run while a transfer does.
+pub(crate) fn runs_now(line: &[u8]) -> bool {
+    let (verb, argument) = split(line);
+    find(verb).is_some_and(|spec| {
+        // STAT of a path needs the storage, which the transfer has.
+        spec.busy == Busy::Now
+            && (spec.name != "STAT" || argument.is_none_or(|text| text.trim_ascii().is_empty()))
+    })
+}
+
+/// Runs one command line.
+pub(crate) fn run(turn: &mut Turn<'_>, line: &[u8]) -> Reaction {
+    let (verb, argument) = split(line);
+    if turn.session.config.notify_commands {
+        turn.session.notify(Notice::Command { line: masked(verb, line) });
+    }
+    let rename_from = turn.session.modes.take_rename_from();
+    let Some(spec) = find(verb) else { return unknown(turn, verb) };
+    if spec.name == "RNTO"
+        && let Some(path) = rename_from
+    {
+        turn.session.modes.set_rename_from(path);
+    }
+    match availability(spec, &turn.session.config, &turn.session.login) {
+        Availability::Available => {}
+        Availability::NotLoggedIn => return Reply::new(530, "Log in first.").into(),
+        Availability::Disabled => return Reply::new(502, "That command is switched off here.").into(),
+        Availability::Forbidden => return Reply::new(550, "Permission denied.").into(),
+    }
+    let arg = match args::parse(spec.syntax, argument.unwrap_or_default(), &turn.session.modes.directory) {
+        Ok(arg) => arg,
+        Err(problem) => return problem.reply(spec).into(),
+    };
+    if let (Arg::Path(path), Some(account)) = (&arg, turn.session.login.account())
+        && !account.rights.on(path).contains(spec.needs)
+    {
+        return Reply::new(550, "Permission denied.").into();
+    }
+    (spec.run)(turn, arg)
+}
+
+fn unknown(turn: &mut Turn<'_>, verb: &[u8]) -> Reaction {
+    let is = |names: &[&str]| names.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(verb));
+    if is(table::OTHER_PROTOCOLS) && turn.session.login.account().is_none() {
+        // A browser was made to speak to this port (cross-protocol attack).
+        turn.session.finish(turn.now, Reply::new(421, "This is an FTP server."), "spoke another protocol");
+        return Reaction::Silent;
+    }
+    if is(table::NOT_IMPLEMENTED) {
+        return Reply::new(502, "Command not implemented.").into();
+    }
+    Reply::new(500, "Unknown command.").into()
+}
+
+/// A line for the log, without secrets.
+fn masked(verb: &[u8], line: &[u8]) -> Vec<u8> {
+    if ["PASS", "ACCT"].iter().any(|secret| secret.as_bytes().eq_ignore_ascii_case(verb)) {
+        [verb, b" ****"].concat()
+    } else {
+        line.to_vec()
+    }
+}

@@ -1,0 +1,440 @@
+//! The command table: rows only. What a row means stands in its family's file.
+
+use super::args::Syntax;
+use super::{Busy, CommandSpec, Feat, Gate, Stage};
+use super::{access, data, files, information, navigation, parameters, transfers};
+use crate::account::Rights;
+
+const ANYTIME: CommandSpec = CommandSpec {
+    name: "",
+    aliases: &[],
+    syntax: Syntax::Nothing,
+    stage: Stage::Anytime,
+    busy: Busy::Later,
+    needs: Rights::NONE,
+    gate: Gate::Always,
+    feat: Feat::None,
+    source: "RFC 959 section 4.1",
+    help: "",
+    samples: &[],
+    run: information::noop,
+};
+
+const LOGGED_IN: CommandSpec = CommandSpec { stage: Stage::LoggedIn, ..ANYTIME };
+
+/// Verbs of the registry (RFC 5797) and of the field that are recognised, but not served by this version.
+pub(crate) const NOT_IMPLEMENTED: &[&str] = &[
+    "ADAT", "ALGS", "AUTH", "AVBL", "CCC", "CLNT", "COMB", "CONF", "CSID", "ENC", "HASH", "HOST", "LANG",
+    "LPRT", "LPSV", "MD5", "MFCT", "MFF", "MIC", "PBSZ", "PROT", "RANG", "SMNT", "SSCN", "XCRC", "XMD5",
+    "XSHA", "XSHA1", "XSHA256", "XSHA512",
+];
+
+/// First words of other protocols: whoever begins so was sent here by mistake or by an attacker.
+pub(crate) const OTHER_PROTOCOLS: &[&str] =
+    &["GET", "POST", "HEAD", "PUT", "CONNECT", "OPTIONS", "EHLO", "HELO"];
+
+/// Every command, in alphabetical order.
+pub static COMMANDS: &[CommandSpec] = &[
+    CommandSpec {
+        name: "ABOR",
+        busy: Busy::Now,
+        help: "(stop the running transfer)",
+        samples: &["ABOR"],
+        run: transfers::abor,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "ACCT",
+        syntax: Syntax::Text,
+        help: "<account> (not needed here)",
+        samples: &["ACCT sales"],
+        run: access::acct,
+        ..ANYTIME
+    },
+    CommandSpec {
+        name: "ALLO",
+        syntax: Syntax::Text,
+        help: "<bytes> [R <record size>] (nothing has to be reserved here)",
+        samples: &["ALLO 1024", "ALLO 1024 R 80"],
+        run: parameters::allo,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "APPE",
+        syntax: Syntax::Path,
+        needs: Rights::APPEND,
+        help: "<path> (append to a file, or go on with a broken upload)",
+        samples: &["APPE log.txt"],
+        run: transfers::appe,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "CDUP",
+        aliases: &["XCUP"],
+        help: "(change to the directory above)",
+        samples: &["CDUP", "XCUP"],
+        run: navigation::cdup,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "CWD",
+        aliases: &["XCWD"],
+        syntax: Syntax::Path,
+        help: "<path> (change the directory)",
+        samples: &["CWD /pub", "XCWD .."],
+        run: navigation::cwd,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "DELE",
+        syntax: Syntax::Path,
+        needs: Rights::DELETE,
+        help: "<path> (delete a file)",
+        samples: &["DELE old.txt"],
+        run: files::dele,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "EPRT",
+        syntax: Syntax::ExtendedHostPort,
+        gate: Gate::Active,
+        feat: Feat::Line("EPRT"),
+        source: "RFC 2428 section 2",
+        help: "|<protocol>|<address>|<port>| (connect to the client for the next transfer)",
+        samples: &["EPRT |1|192.0.2.1|4000|", "EPRT |2|2001:db8::1|4000|"],
+        run: data::eprt,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "EPSV",
+        syntax: Syntax::OptionalText,
+        gate: Gate::Passive,
+        feat: Feat::Line("EPSV"),
+        source: "RFC 2428 section 3",
+        help: "[1|2|ALL] (let the client connect for the next transfer)",
+        samples: &["EPSV", "EPSV 1", "EPSV ALL"],
+        run: data::epsv,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "FEAT",
+        source: "RFC 2389 section 3",
+        help: "(list the extensions)",
+        samples: &["FEAT"],
+        run: information::feat,
+        ..ANYTIME
+    },
+    CommandSpec {
+        name: "HELP",
+        syntax: Syntax::OptionalText,
+        help: "[<command>]",
+        samples: &["HELP", "HELP RETR"],
+        run: information::help,
+        ..ANYTIME
+    },
+    CommandSpec {
+        name: "LIST",
+        syntax: Syntax::OptionalText,
+        needs: Rights::LIST,
+        help: "[<path or pattern>] (list with details)",
+        samples: &["LIST", "LIST -la /pub", "LIST *.txt"],
+        run: transfers::list,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "MDTM",
+        syntax: Syntax::Path,
+        needs: Rights::LIST,
+        feat: Feat::Line("MDTM"),
+        source: "RFC 3659 section 3",
+        help: "<path> (time of last modification)",
+        samples: &["MDTM a.txt"],
+        run: files::mdtm,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "MFMT",
+        syntax: Syntax::TimeAndPath,
+        needs: Rights::ATTRIBUTES,
+        feat: Feat::Line("MFMT"),
+        source: "draft-somers-ftp-mfxx-04 section 3.1",
+        help: "<YYYYMMDDHHMMSS> <path> (set the time of last modification)",
+        samples: &["MFMT 20261125100000 a.txt"],
+        run: files::mfmt,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "MKD",
+        aliases: &["XMKD"],
+        syntax: Syntax::Path,
+        needs: Rights::MAKE_DIRECTORY,
+        help: "<path> (make a directory)",
+        samples: &["MKD new", "XMKD new"],
+        run: files::mkd,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "MLSD",
+        syntax: Syntax::OptionalPath,
+        needs: Rights::LIST,
+        source: "RFC 3659 section 7",
+        help: "[<directory>] (list for programs)",
+        samples: &["MLSD", "MLSD /pub"],
+        run: transfers::mlsd,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "MLST",
+        syntax: Syntax::OptionalPath,
+        needs: Rights::LIST,
+        feat: Feat::Computed(information::mlst_feature),
+        source: "RFC 3659 section 7",
+        help: "[<path>] (facts about a file)",
+        samples: &["MLST", "MLST a.txt"],
+        run: files::mlst,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "MODE",
+        syntax: Syntax::Text,
+        help: "S (stream)",
+        samples: &["MODE S"],
+        run: parameters::mode,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "NLST",
+        syntax: Syntax::OptionalText,
+        needs: Rights::LIST,
+        help: "[<path or pattern>] (list names)",
+        samples: &["NLST", "NLST *.txt"],
+        run: transfers::nlst,
+        ..LOGGED_IN
+    },
+    CommandSpec { name: "NOOP", busy: Busy::Now, help: "(do nothing)", samples: &["NOOP"], ..ANYTIME },
+    CommandSpec {
+        name: "OPTS",
+        syntax: Syntax::Text,
+        source: "RFC 2389 section 4",
+        help: "<command> [<options>] (UTF8 ON, MLST type;size;)",
+        samples: &["OPTS UTF8 ON", "OPTS MLST type;size;"],
+        run: parameters::opts,
+        ..ANYTIME
+    },
+    CommandSpec {
+        name: "PASS",
+        syntax: Syntax::OptionalText,
+        help: "<password>",
+        samples: &["PASS secret"],
+        run: access::pass,
+        ..ANYTIME
+    },
+    CommandSpec {
+        name: "PASV",
+        gate: Gate::Passive,
+        help: "(let the client connect for the next transfer)",
+        samples: &["PASV"],
+        run: data::pasv,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "PORT",
+        syntax: Syntax::HostPort,
+        gate: Gate::Active,
+        help: "<h1,h2,h3,h4,p1,p2> (connect to the client for the next transfer)",
+        samples: &["PORT 192,0,2,1,15,160"],
+        run: data::port,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "PWD",
+        aliases: &["XPWD"],
+        help: "(the current directory)",
+        samples: &["PWD", "XPWD"],
+        run: navigation::pwd,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "QUIT",
+        busy: Busy::Now,
+        help: "(end the session)",
+        samples: &["QUIT"],
+        run: access::quit,
+        ..ANYTIME
+    },
+    CommandSpec {
+        name: "REIN",
+        help: "(begin anew, without a login)",
+        samples: &["REIN"],
+        run: access::rein,
+        ..ANYTIME
+    },
+    CommandSpec {
+        name: "REST",
+        syntax: Syntax::Number,
+        feat: Feat::Line("REST STREAM"),
+        source: "RFC 3659 section 5",
+        help: "<offset> (where the next transfer begins)",
+        samples: &["REST 0", "REST 4294967296"],
+        run: parameters::rest,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "RETR",
+        syntax: Syntax::Path,
+        needs: Rights::READ,
+        help: "<path> (download)",
+        samples: &["RETR a.txt"],
+        run: transfers::retr,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "RMD",
+        aliases: &["XRMD"],
+        syntax: Syntax::Path,
+        needs: Rights::REMOVE_DIRECTORY,
+        help: "<path> (remove an empty directory)",
+        samples: &["RMD old", "XRMD old"],
+        run: files::rmd,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "RNFR",
+        syntax: Syntax::Path,
+        needs: Rights::RENAME,
+        help: "<path> (the old name)",
+        samples: &["RNFR a.txt"],
+        run: files::rnfr,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "RNTO",
+        syntax: Syntax::Path,
+        needs: Rights::RENAME,
+        help: "<path> (the new name)",
+        samples: &["RNTO b.txt"],
+        run: files::rnto,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "SITE",
+        syntax: Syntax::Text,
+        help: "HELP | CHMOD <mode> <path>",
+        samples: &["SITE HELP", "SITE CHMOD 644 a.txt"],
+        run: information::site,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "SIZE",
+        syntax: Syntax::Path,
+        needs: Rights::LIST,
+        feat: Feat::Line("SIZE"),
+        source: "RFC 3659 section 4",
+        help: "<path> (length in bytes)",
+        samples: &["SIZE a.txt"],
+        run: files::size,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "STAT",
+        syntax: Syntax::OptionalText,
+        busy: Busy::Now,
+        help: "[<path>] (the session's state, or a listing)",
+        samples: &["STAT", "STAT /pub"],
+        run: information::stat,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "STOR",
+        syntax: Syntax::Path,
+        needs: Rights::CREATE,
+        help: "<path> (upload)",
+        samples: &["STOR a.txt"],
+        run: transfers::stor,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "STOU",
+        syntax: Syntax::OptionalPath,
+        needs: Rights::CREATE,
+        help: "[<path>] (upload under a name nobody has)",
+        samples: &["STOU", "STOU a.txt"],
+        run: transfers::stou,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "STRU",
+        syntax: Syntax::Text,
+        help: "F (file)",
+        samples: &["STRU F"],
+        run: parameters::stru,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "SYST",
+        help: "(the kind of listing)",
+        samples: &["SYST"],
+        run: information::syst,
+        ..ANYTIME
+    },
+    CommandSpec {
+        name: "TYPE",
+        syntax: Syntax::Text,
+        help: "A [N] | I | L 8",
+        samples: &["TYPE A", "TYPE A N", "TYPE I", "TYPE L 8"],
+        run: parameters::type_,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "USER",
+        syntax: Syntax::Text,
+        help: "<name>",
+        samples: &["USER anonymous"],
+        run: access::user,
+        ..ANYTIME
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::{args, find, split};
+    use crate::path::VirtualPath;
+
+    #[test]
+    fn names_are_sorted_and_unique() {
+        assert!(COMMANDS.is_sorted_by(|a, b| a.name < b.name));
+        for spec in COMMANDS {
+            for name in spec.aliases.iter().chain([&spec.name]) {
+                assert!(core::ptr::eq(find(name.as_bytes()).unwrap(), spec), "{name}");
+                assert!(!NOT_IMPLEMENTED.contains(name) && !OTHER_PROTOCOLS.contains(name), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_row_is_documented_and_its_samples_parse() {
+        for spec in COMMANDS {
+            assert!(spec.source.starts_with("RFC ") || spec.source.starts_with("draft-"), "{}", spec.name);
+            assert!(!spec.help.is_empty() && !spec.samples.is_empty(), "{}", spec.name);
+            for sample in spec.samples {
+                let (verb, argument) = split(sample.as_bytes());
+                assert!(core::ptr::eq(find(verb).unwrap(), spec), "{sample}");
+                let parsed = args::parse(spec.syntax, argument.unwrap_or_default(), &VirtualPath::root());
+                assert!(parsed.is_ok(), "{sample}");
+            }
+        }
+    }
+
+    /// RFC 959 section 5.1 and RFC 1123 section 4.1.2.13.
+    #[test]
+    fn the_required_commands_are_there() {
+        for name in [
+            "USER", "PASS", "ACCT", "PORT", "PASV", "TYPE", "MODE", "STRU", "RETR", "STOR", "APPE", "RNFR",
+            "RNTO", "DELE", "CWD", "CDUP", "RMD", "MKD", "PWD", "LIST", "NLST", "SYST", "STAT", "HELP",
+            "NOOP", "QUIT",
+        ] {
+            assert!(find(name.as_bytes()).is_some(), "{name}");
+        }
+    }
+}

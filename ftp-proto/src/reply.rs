@@ -1,0 +1,103 @@
+//! Replies: three digits and words (RFC 959 section 4.2).
+
+use crate::host::StorageError;
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+
+/// One final or preliminary reply, of one line or many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reply {
+    code: u16,
+    /// Before the last line; the first of them carries the code and a hyphen, the others a space.
+    block: Option<Block>,
+    text: Cow<'static, [u8]>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Block {
+    first: Cow<'static, [u8]>,
+    lines: Vec<Vec<u8>>,
+}
+
+impl Reply {
+    /// A reply of one line with a fixed text.
+    pub(crate) const fn new(code: u16, text: &'static str) -> Self {
+        Self { code, block: None, text: Cow::Borrowed(text.as_bytes()) }
+    }
+
+    /// A reply of one line with a text made for the occasion.
+    pub(crate) fn with(code: u16, text: impl Into<Vec<u8>>) -> Self {
+        Self { code, block: None, text: Cow::Owned(text.into()) }
+    }
+
+    /// A reply of many lines (RFC 959 section 4.2): each line between the first and the last is indented,
+    /// so that none can be taken for the end.
+    pub(crate) fn block(
+        code: u16,
+        first: impl Into<Vec<u8>>,
+        lines: Vec<Vec<u8>>,
+        last: &'static str,
+    ) -> Self {
+        let block = Some(Block { first: Cow::Owned(first.into()), lines });
+        Self { code, block, text: Cow::Borrowed(last.as_bytes()) }
+    }
+
+    /// What a client is told about a storage that did not do it: the kind alone decides.
+    pub(crate) const fn storage(error: &StorageError) -> Self {
+        match error {
+            StorageError::NotFound => Self::new(550, "No such file or directory."),
+            StorageError::Denied => Self::new(550, "Permission denied."),
+            StorageError::AlreadyExists => Self::new(550, "The name exists already."),
+            StorageError::NotEmpty => Self::new(550, "The directory is not empty."),
+            StorageError::IsADirectory => Self::new(550, "It is a directory."),
+            StorageError::NotADirectory => Self::new(550, "It is not a directory."),
+            StorageError::BadName => Self::new(553, "The name is not allowed here."),
+            StorageError::BadOffset => Self::new(554, "The restart point is behind the end of the file."),
+            StorageError::NoSpace => Self::new(452, "No space left."),
+            StorageError::Busy => Self::new(450, "The file is in use; try again later."),
+            StorageError::Unsupported => Self::new(504, "This storage can't do that."),
+            StorageError::Io(_) => Self::new(451, "Local error in processing."),
+        }
+    }
+
+    /// The reply code.
+    pub(crate) const fn code(&self) -> u16 {
+        self.code
+    }
+
+    /// Appends the reply as it goes over the wire. A CR or LF in a text would begin a forged line: both become
+    /// spaces.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        if let Some(block) = &self.block {
+            push_line(out, Some((self.code, b'-')), &block.first);
+            for line in &block.lines {
+                out.push(b' ');
+                push_line(out, None, line);
+            }
+        }
+        push_line(out, Some((self.code, b' ')), &self.text);
+    }
+}
+
+fn push_line(out: &mut Vec<u8>, code: Option<(u16, u8)>, text: &[u8]) {
+    if let Some((code, separator)) = code {
+        let digit = |divisor: u16| b'0' + u8::try_from(code / divisor % 10).unwrap_or(0);
+        out.extend_from_slice(&[digit(100), digit(10), digit(1), separator]);
+    }
+    out.extend(text.iter().map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }));
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_blocks() {
+        let mut out = Vec::new();
+        Reply::new(200, "Yes.").write(&mut out);
+        Reply::block(211, "Features:", alloc::vec![b"SIZE".to_vec()], "End.").write(&mut out);
+        Reply::with(257, b"a\r\nb".to_vec()).write(&mut out);
+        assert_eq!(out, b"200 Yes.\r\n211-Features:\r\n SIZE\r\n211 End.\r\n257 a  b\r\n");
+    }
+}

@@ -1,0 +1,180 @@
+//! Command lines on their way in: Telnet commands are taken out (RFC 959 section 4.1.3, RFC 854), lines cut,
+//! overlong ones swallowed to their end.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+const IAC: u8 = 255;
+const TELNET_COMMANDS: core::ops::RangeInclusive<u8> = 240..=250;
+const TELNET_OPTIONS: core::ops::RangeInclusive<u8> = 251..=254;
+
+/// An empty buffer above this is given back.
+const KEPT_CAPACITY: usize = 1024;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Telnet {
+    #[default]
+    Text,
+    /// After IAC.
+    Command,
+    /// After IAC and WILL, WON'T, DO or DON'T.
+    Option,
+}
+
+/// What the next thing to do is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Item {
+    /// A line of this many bytes, without its end.
+    Line(usize),
+    /// A line that was too long was here.
+    Overlong,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    /// The text of the queued lines, then that of the unfinished one.
+    bytes: Vec<u8>,
+    /// Where in `bytes` the first queued line begins.
+    start: usize,
+    /// Where in `bytes` the unfinished line begins.
+    line_start: usize,
+    items: VecDeque<Item>,
+    telnet: Telnet,
+    /// The unfinished line is beyond the limit and thrown away.
+    swallowing: bool,
+    limit: usize,
+}
+
+impl Inbox {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            bytes: Vec::new(),
+            start: 0,
+            line_start: 0,
+            items: VecDeque::new(),
+            telnet: Telnet::Text,
+            swallowing: false,
+            limit,
+        }
+    }
+
+    pub(crate) fn receive(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            match self.telnet {
+                Telnet::Text if byte == IAC => self.telnet = Telnet::Command,
+                Telnet::Text => self.text(byte),
+                Telnet::Option => self.telnet = Telnet::Text,
+                Telnet::Command if TELNET_OPTIONS.contains(&byte) => self.telnet = Telnet::Option,
+                Telnet::Command => {
+                    self.telnet = Telnet::Text;
+                    match byte {
+                        IAC => self.text(IAC),
+                        byte if TELNET_COMMANDS.contains(&byte) => {}
+                        // No Telnet at all: a client that sends names in Latin-1 and does not double 255.
+                        byte => {
+                            self.text(IAC);
+                            self.text(byte);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn text(&mut self, byte: u8) {
+        let len = self.bytes.len() - self.line_start;
+        match byte {
+            b'\n' if self.swallowing => {
+                self.swallowing = false;
+                self.items.push_back(Item::Overlong);
+            }
+            b'\n' => {
+                if self.bytes.last() == Some(&b'\r') && len > 0 {
+                    self.bytes.pop();
+                }
+                self.items.push_back(Item::Line(self.bytes.len() - self.line_start));
+                self.line_start = self.bytes.len();
+            }
+            _ if self.swallowing => {}
+            // The rest of a Synch whose urgent byte the system took out of line; no command begins so.
+            byte if len == 0 && byte >= *TELNET_COMMANDS.start() => {}
+            _ if len >= self.limit => {
+                self.bytes.truncate(self.line_start);
+                self.swallowing = true;
+            }
+            byte => self.bytes.push(byte),
+        }
+    }
+
+    /// The next line without taking it.
+    pub(crate) fn peek(&self) -> Option<(Item, &[u8])> {
+        let item = *self.items.front()?;
+        let len = if let Item::Line(len) = item { len } else { 0 };
+        Some((item, self.bytes.get(self.start..self.start + len).unwrap_or_default()))
+    }
+
+    /// Takes the next line into `line`.
+    pub(crate) fn take(&mut self, line: &mut Vec<u8>) -> Option<Item> {
+        let (item, text) = self.peek()?;
+        line.clear();
+        line.extend_from_slice(text);
+        self.start += line.len();
+        self.items.pop_front();
+        if self.items.is_empty() {
+            self.bytes.drain(..self.start);
+            self.line_start -= self.start;
+            self.start = 0;
+            if self.bytes.is_empty() && self.bytes.capacity() > KEPT_CAPACITY {
+                self.bytes = Vec::new();
+            }
+        }
+        Some(item)
+    }
+
+    /// Whether more should be read: not while complete lines wait beyond the limit.
+    pub(crate) fn wants_input(&self) -> bool {
+        self.items.is_empty() || (self.bytes.len() - self.start < self.limit && self.items.len() < 1024)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(pieces: &[&[u8]]) -> Vec<Option<Vec<u8>>> {
+        let mut inbox = Inbox::new(16);
+        let mut found = Vec::new();
+        for piece in pieces {
+            inbox.receive(piece);
+        }
+        let mut line = Vec::new();
+        while let Some(item) = inbox.take(&mut line) {
+            found.push((item != Item::Overlong).then(|| line.clone()));
+        }
+        found
+    }
+
+    #[test]
+    fn lines_end_with_a_line_feed() {
+        assert_eq!(lines(&[b"NO", b"OP\r", b"\nPWD\nLI"]), [Some(b"NOOP".to_vec()), Some(b"PWD".to_vec())]);
+        assert_eq!(lines(&[b"\r\n\n"]), [Some(b"".to_vec()), Some(b"".to_vec())]);
+        assert_eq!(lines(&[b"a\rb\r\n"]), [Some(b"a\rb".to_vec())]);
+    }
+
+    #[test]
+    fn an_overlong_line_is_one_item_and_the_next_is_whole() {
+        assert_eq!(lines(&[&[b'x'; 50], b"\r\nNOOP\r\n"]), [None, Some(b"NOOP".to_vec())]);
+        assert_eq!(lines(&[&[b'x'; 16], b"\n"]), [Some([b'x'; 16].to_vec())]);
+    }
+
+    #[test]
+    fn telnet_is_taken_out() {
+        // Synch in line, Synch without its urgent byte, an option, a doubled 255, a bare one in a name.
+        assert_eq!(lines(&[b"\xff\xf4\xff\xf2ABOR\r\n"]), [Some(b"ABOR".to_vec())]);
+        assert_eq!(lines(&[b"\xff\xf4\xffABOR\r\n"]), [Some(b"ABOR".to_vec())]);
+        assert_eq!(lines(&[b"\xf2ABOR\r\n"]), [Some(b"ABOR".to_vec())]);
+        assert_eq!(lines(&[b"\xff\xfb\x01NOOP\n"]), [Some(b"NOOP".to_vec())]);
+        assert_eq!(lines(&[b"x\xff\xffy\n"]), [Some(b"x\xffy".to_vec())]);
+        assert_eq!(lines(&[b"x\xff", b"y\n"]), [Some(b"x\xffy".to_vec())]);
+    }
+}

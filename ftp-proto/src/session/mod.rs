@@ -1,0 +1,540 @@
+//! One control connection's protocol: what the client said, what it is answered, what has to be done.
+//!
+//! Theory of operation: lines queue in the [`inbox`], replies in the [`outbox`]. [`Session::advance`] runs one
+//! command after another until one has to wait ([`pending`]), a transfer runs (then only commands marked
+//! `Busy::Now`), or the client does not read its replies. Whatever comes from outside enters by one of the
+//! few methods here and ends in `advance`.
+
+mod inbox;
+mod link;
+mod login;
+mod modes;
+mod outbox;
+mod pending;
+mod timers;
+mod transfer;
+
+pub(crate) use login::Login;
+pub(crate) use modes::{Modes, Type};
+pub(crate) use pending::{Change, Opening, Pending, StatListing};
+pub(crate) use transfer::After;
+
+use crate::command;
+use crate::config::Config;
+use crate::event::{
+    Action, Answer, Arrival, Event, FileJob, Job, LinkId, Message, Request, SessionId, Ticket, TransferId,
+};
+use crate::host::Accounts;
+use crate::notice::Notice;
+use crate::path::VirtualPath;
+use crate::reply::Reply;
+use crate::time::{Instant, Now};
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use inbox::{Inbox, Item};
+use link::{Effect, Input, Link};
+use outbox::Outbox;
+use timers::{Timer, Timers};
+use transfer::Transfer;
+
+/// How near its end a session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Commands are served.
+    Open,
+    /// The server shuts down: what runs may end, then 421.
+    Draining,
+    /// The last reply is on its way: no more commands.
+    Closing(&'static str),
+    /// Nothing more will be sent.
+    Closed,
+}
+
+/// What a command did.
+pub(crate) enum Reaction {
+    /// It is done, and this is its final reply.
+    Reply(Reply),
+    /// It waits for an answer from outside.
+    Await(Pending),
+    /// Its reply was queued already, or comes at the end of a transfer.
+    Silent,
+}
+
+impl From<Reply> for Reaction {
+    fn from(reply: Reply) -> Self {
+        Self::Reply(reply)
+    }
+}
+
+/// What a command works on.
+pub(crate) struct Turn<'a> {
+    pub(crate) now: Now,
+    pub(crate) session: &'a mut Session,
+}
+
+impl Turn<'_> {
+    /// Has the account's storage do a job on `path`; the command then awaits the answer.
+    pub(crate) fn files(
+        &mut self,
+        job: impl FnOnce(VirtualPath) -> FileJob,
+        path: VirtualPath,
+        pending: impl FnOnce(VirtualPath) -> Pending,
+    ) -> Reaction {
+        let Some(account) = self.session.login.account() else {
+            return Reply::new(530, "Log in first.").into();
+        };
+        let storage = Arc::clone(&account.storage);
+        self.session.perform(Job::Files(storage, job(path.clone())));
+        Reaction::Await(pending(path))
+    }
+}
+
+/// Names for jobs, links and transfers: counted, never used twice.
+#[derive(Debug, Default)]
+struct Ids {
+    ticket: u32,
+    link: u32,
+    transfer: u32,
+}
+
+pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    pub(crate) config: Arc<Config>,
+    pub(crate) accounts: Arc<dyn Accounts>,
+    /// The client's end, canonical.
+    pub(crate) peer: SocketAddr,
+    /// The server's end, canonical.
+    pub(crate) local: SocketAddr,
+    pub(crate) login: Login,
+    pub(crate) modes: Modes,
+    opened: Instant,
+    failed_logins: u32,
+    phase: Phase,
+    inbox: Inbox,
+    outbox: Outbox,
+    pending: Option<(Ticket, Pending)>,
+    link: Link,
+    transfer: Option<Transfer>,
+    timers: Timers,
+    actions: VecDeque<Action>,
+    ids: Ids,
+    /// The line that is being run; kept for its memory.
+    line: Vec<u8>,
+}
+
+/// With IPv4-mapped addresses turned into IPv4: `::ffff:192.0.2.1` is an IPv4 client everywhere.
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+impl Session {
+    pub(crate) fn new(
+        now: Now,
+        id: SessionId,
+        config: Arc<Config>,
+        accounts: Arc<dyn Accounts>,
+        arrival: Arrival,
+    ) -> Self {
+        let mut session = Self {
+            id,
+            accounts,
+            peer: canonical(arrival.peer),
+            local: canonical(arrival.local),
+            login: Login::default(),
+            modes: Modes::default(),
+            opened: now.mono,
+            failed_logins: 0,
+            phase: Phase::Open,
+            inbox: Inbox::new(config.limits.line),
+            outbox: Outbox::default(),
+            pending: None,
+            link: Link::default(),
+            transfer: None,
+            timers: Timers::default(),
+            actions: VecDeque::new(),
+            ids: Ids::default(),
+            line: Vec::new(),
+            config,
+        };
+        session.notify(Notice::SessionOpened { peer: session.peer, local: session.local });
+        session.timers.set(Timer::Login, now.mono + session.config.timeouts.login);
+        session.timers.set(Timer::Idle, now.mono + session.config.timeouts.idle);
+        session.reply(Reply::with(220, session.config.greeting.clone()));
+        session
+    }
+
+    // What comes in.
+
+    pub(crate) fn receive(&mut self, now: Now, bytes: &[u8]) {
+        if self.is_serving() {
+            self.inbox.receive(bytes);
+            self.advance(now);
+        }
+    }
+
+    pub(crate) fn handle(&mut self, now: Now, event: Event) {
+        match event {
+            Event::Answer(answer) => self.answered(now, answer),
+            Event::Message(message) => self.told(now, message),
+            Event::Done(ticket, done) => self.done(now, ticket, done),
+            Event::Arrived(link, _) => self.step_link(now, Input::Arrived { link }),
+            Event::Connected(link, _) => self.step_link(now, Input::Connected { link }),
+            Event::LinkFailed(link, error) => self.step_link(now, Input::Failed { link, error }),
+            Event::Moved(transfer, bytes) => self.moved(now, transfer, bytes),
+            Event::Ended(transfer, end) => self.transfer_ended(now, transfer, end),
+            Event::PeerClosed => self.peer_closed(now),
+        }
+        self.advance(now);
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Now) {
+        while let Some(timer) = self.timers.take_expired(now.mono) {
+            self.timer_expired(now, timer);
+        }
+        self.advance(now);
+    }
+
+    pub(crate) fn transmitted(&mut self, now: Now, len: usize) {
+        self.outbox.transmitted(len);
+        self.close_if_done(now);
+        self.advance(now);
+    }
+
+    // What goes out.
+
+    pub(crate) fn transmit(&self) -> &[u8] {
+        self.outbox.transmit()
+    }
+
+    pub(crate) fn poll_action(&mut self) -> Option<Action> {
+        let action = self.actions.pop_front();
+        if action.is_none() && self.actions.capacity() > 32 {
+            self.actions = VecDeque::new();
+        }
+        action
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.timers.earliest()
+    }
+
+    pub(crate) fn wants_input(&self) -> bool {
+        self.is_serving() && self.inbox.wants_input() && !self.outbox.is_full() && !self.peer_is_gone()
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        self.phase == Phase::Closed
+    }
+
+    // Serving.
+
+    fn is_serving(&self) -> bool {
+        matches!(self.phase, Phase::Open | Phase::Draining)
+    }
+
+    /// Runs commands as long as nothing has to be waited for.
+    fn advance(&mut self, now: Now) {
+        self.drain_if_idle(now);
+        self.resume_stat(now);
+        while self.is_serving() && self.pending.is_none() && !self.outbox.is_full() && self.next_may_run() {
+            let mut line = core::mem::take(&mut self.line);
+            match self.inbox.take(&mut line) {
+                Some(Item::Line(_)) => {
+                    let reaction = command::run(&mut Turn { now, session: self }, &line);
+                    self.react(now, reaction);
+                }
+                Some(Item::Overlong) => self.reply(Reply::new(500, "The line is too long.")),
+                None => {}
+            }
+            self.line = line;
+            if self.line.capacity() > 1024 {
+                self.line = Vec::new();
+            }
+            self.rearm_idle(now);
+            self.drain_if_idle(now);
+        }
+    }
+
+    fn next_may_run(&self) -> bool {
+        match (self.inbox.peek(), &self.transfer) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            // Behind an ABOR or QUIT everything waits, or its reply would come too early.
+            (Some((Item::Line(_), line)), Some(transfer)) => {
+                transfer.after.is_none() && command::runs_now(line)
+            }
+            (Some((Item::Overlong, _)), Some(_)) => false,
+        }
+    }
+
+    fn react(&mut self, now: Now, reaction: Reaction) {
+        match reaction {
+            Reaction::Reply(reply) => self.reply(reply),
+            Reaction::Await(pending) => self.pending = Some((Ticket(self.ids.ticket), pending)),
+            Reaction::Silent => {}
+        }
+        self.rearm_idle(now);
+    }
+
+    fn rearm_idle(&mut self, now: Now) {
+        if !self.is_serving() || self.transfer.is_some() || self.pending.is_some() {
+            self.timers.clear(Timer::Idle);
+        } else {
+            self.timers.set(Timer::Idle, now.mono + self.config.timeouts.idle);
+        }
+        self.keep_a_deadline(now);
+    }
+
+    /// While a session is alive it has a deadline: a job that never comes back would leave it without.
+    fn keep_a_deadline(&mut self, now: Now) {
+        if self.timers.earliest().is_none() && self.phase != Phase::Closed {
+            self.timers.set(Timer::Idle, now.mono + self.config.timeouts.idle);
+        }
+    }
+
+    /// Queues a reply.
+    pub(crate) fn reply(&mut self, reply: Reply) {
+        if self.phase == Phase::Closed {
+            return;
+        }
+        if self.config.notify_commands {
+            self.notify(Notice::Replied { code: reply.code() });
+        }
+        self.outbox.push(&reply);
+    }
+
+    pub(crate) fn notify(&mut self, notice: Notice) {
+        self.actions.push_back(Action::Notify(notice));
+    }
+
+    /// Has a job done; the command then awaits its answer.
+    pub(crate) fn perform(&mut self, job: Job) {
+        self.ids.ticket = self.ids.ticket.wrapping_add(1);
+        self.actions.push_back(Action::Perform(Ticket(self.ids.ticket), job));
+    }
+
+    // The end.
+
+    /// The last reply: whatever runs is stopped, then the connection closes.
+    pub(crate) fn finish(&mut self, now: Now, reply: Reply, why: &'static str) {
+        self.reply(reply);
+        self.begin_closing(now, why);
+    }
+
+    fn begin_closing(&mut self, now: Now, why: &'static str) {
+        if matches!(self.phase, Phase::Closing(_) | Phase::Closed) {
+            return;
+        }
+        self.abandon_transfer(now);
+        self.step_link(now, Input::Reset);
+        self.pending = None;
+        self.phase = Phase::Closing(why);
+        self.timers.clear_all();
+        self.timers.set(Timer::Linger, now.mono + self.config.timeouts.linger);
+        self.close_if_done(now);
+    }
+
+    fn close_if_done(&mut self, now: Now) {
+        if self.outbox.is_empty() && self.transfer.is_none() {
+            self.close(now);
+        }
+    }
+
+    fn close(&mut self, now: Now) {
+        let Phase::Closing(why) = self.phase else { return };
+        self.phase = Phase::Closed;
+        self.timers.clear_all();
+        let lasted = now.mono.duration_since(self.opened);
+        let user = self.login.account().map(|account| account.name.clone());
+        self.notify(Notice::SessionClosed { user, lasted, why });
+    }
+
+    fn peer_closed(&mut self, now: Now) {
+        self.outbox.discard();
+        match &mut self.transfer {
+            // A client that sends its file and closes everything at once meant it: what moves may end.
+            Some(transfer) if transfer.is_moving() && self.phase == Phase::Open => {
+                transfer.after = Some(After::Gone);
+            }
+            _ => {
+                self.begin_closing(now, "client closed the connection");
+                self.outbox.discard();
+                self.close_if_done(now);
+            }
+        }
+    }
+
+    /// The client has closed its side and only a transfer goes on.
+    fn peer_is_gone(&self) -> bool {
+        self.transfer.as_ref().is_some_and(|transfer| transfer.after == Some(After::Gone))
+    }
+
+    fn drain_if_idle(&mut self, now: Now) {
+        if self.phase == Phase::Draining && self.transfer.is_none() && self.pending.is_none() {
+            self.finish(now, Reply::new(421, "The server is shutting down."), "server shut down");
+        }
+    }
+
+    // The server's words.
+
+    fn told(&mut self, now: Now, message: Message) {
+        match message {
+            Message::Kick => {
+                self.finish(now, Reply::new(421, "The connection was ended by the administrator."), "kicked");
+            }
+            Message::Drain { until } => {
+                if self.phase == Phase::Open {
+                    self.phase = Phase::Draining;
+                    self.timers.set(Timer::Drain, until);
+                }
+            }
+            Message::Configure(config) => self.config = config,
+            Message::Stranger(link, peer) => {
+                self.step_link(now, Input::Stranger { link, peer: canonical(peer) });
+            }
+        }
+    }
+
+    fn timer_expired(&mut self, now: Now, timer: Timer) {
+        match timer {
+            Timer::Login => self.finish(now, Reply::new(421, "Login timed out."), "login timed out"),
+            Timer::Idle if self.pending.is_some() => {
+                self.finish(now, Reply::new(421, "The storage does not answer."), "storage did not answer");
+            }
+            Timer::Idle => self.finish(now, Reply::new(421, "Idle for too long."), "idle"),
+            Timer::DataConnection => self.step_link(now, Input::Expired),
+            Timer::Stall => self.stalled(now),
+            Timer::LoginDelay => self.login_delay_over(now),
+            Timer::Lease => {
+                if let Some(link) = self.link.link() {
+                    self.actions.push_back(Action::Consult(Request::Release { session: self.id, link }));
+                    self.step_link(now, Input::NoPort { link });
+                }
+            }
+            Timer::Abort => self.abort_overdue(now),
+            Timer::Drain => {
+                self.finish(now, Reply::new(421, "The server is shutting down."), "server shut down")
+            }
+            Timer::Linger => {
+                self.outbox.discard();
+                self.transfer = None;
+                self.close(now);
+            }
+        }
+        self.rearm_if_serving(now);
+    }
+
+    fn rearm_if_serving(&mut self, now: Now) {
+        if self.is_serving() {
+            self.rearm_idle(now);
+        }
+    }
+
+    // The data connection.
+
+    /// A port for a passive data connection is asked for; the command awaits the answer.
+    pub(crate) fn lease(&mut self, now: Now) {
+        let link = self.next_link();
+        self.step_link(now, Input::Reset);
+        self.link = Link::Leasing(link::Leasing { link });
+        let until = now.mono + self.config.timeouts.data_connection;
+        self.timers.set(Timer::Lease, until + self.config.timeouts.linger);
+        self.actions.push_back(Action::Consult(Request::Lease { session: self.id, link, until }));
+    }
+
+    /// The address and port that were announced and still wait for the client, now for some time more.
+    pub(crate) fn announced(&mut self, now: Now, extended: bool) -> Option<(core::net::IpAddr, u16)> {
+        let Link::Waiting(waiting) = &mut self.link else { return None };
+        waiting.extended = extended;
+        let announced = (waiting.advertised, waiting.port);
+        self.arm_data_connection(now);
+        Some(announced)
+    }
+
+    /// USER, REIN: nobody is logged in, and what was set up for a transfer is forgotten.
+    pub(crate) fn forget_login(&mut self, now: Now) {
+        self.step_link(now, Input::Reset);
+        if !matches!(self.login, Login::Nobody | Login::Named(_)) {
+            self.timers.set(Timer::Login, now.mono + self.config.timeouts.login);
+        }
+        self.login = Login::Nobody;
+        self.modes.directory = VirtualPath::root();
+        self.modes.set_restart(0);
+    }
+
+    /// PORT, EPRT: where the next transfer connects to.
+    pub(crate) fn give_target(&mut self, now: Now, target: SocketAddr) {
+        self.step_link(now, Input::Reset);
+        self.link = Link::Given(link::Given { target });
+    }
+
+    /// REIN: whatever was set up is forgotten.
+    pub(crate) fn reset_link(&mut self, now: Now) {
+        self.step_link(now, Input::Reset);
+    }
+
+    fn next_link(&mut self) -> LinkId {
+        self.ids.link = self.ids.link.wrapping_add(1);
+        LinkId(self.ids.link)
+    }
+
+    fn next_transfer(&mut self) -> TransferId {
+        self.ids.transfer = self.ids.transfer.wrapping_add(1);
+        TransferId(self.ids.transfer)
+    }
+
+    fn answered(&mut self, now: Now, answer: Answer) {
+        match answer {
+            Answer::Leased { link, port, advertised } => {
+                let extended = matches!(self.pending, Some((_, Pending::Lease { extended: true })));
+                self.step_link(now, Input::Leased { link, port, advertised, extended });
+                let current = matches!(&self.link, Link::Waiting(waiting) if waiting.link == link);
+                if current {
+                    self.timers.clear(Timer::Lease);
+                    self.arm_data_connection(now);
+                    self.lease_answered(now, Ok((advertised, port)));
+                }
+            }
+            Answer::NoPort { link } => self.step_link(now, Input::NoPort { link }),
+            Answer::Queued { .. } | Answer::Noted => {}
+        }
+    }
+
+    fn arm_data_connection(&mut self, now: Now) {
+        self.timers.set(Timer::DataConnection, now.mono + self.config.timeouts.data_connection);
+    }
+
+    /// Runs the link's machine and does what it asks for.
+    fn step_link(&mut self, now: Now, input: Input) {
+        let (next, effects) = core::mem::take(&mut self.link).step(input);
+        self.link = next;
+        if !matches!(self.link, Link::Waiting(_) | Link::Dialing(_)) {
+            self.timers.clear(Timer::DataConnection);
+        }
+        for effect in effects {
+            match effect {
+                Effect::Release(link) => {
+                    self.actions.push_back(Action::Consult(Request::Release { session: self.id, link }));
+                }
+                Effect::Drop(link) => self.actions.push_back(Action::Drop(link)),
+                Effect::Connect(link, target) => self.connect(now, link, target),
+                Effect::BecameReady(_) => self.start_waiting_transfer(now),
+                Effect::BecameLost => self.link_lost(now),
+                Effect::Abort(transfer) => self.actions.push_back(Action::Abort(transfer)),
+            }
+        }
+    }
+}
+
+impl core::fmt::Debug for Session {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        out.debug_struct("Session")
+            .field("id", &self.id)
+            .field("phase", &self.phase)
+            .field("pending", &self.pending.as_ref().map(|(ticket, _)| ticket))
+            .field("link", &self.link)
+            .finish_non_exhaustive()
+    }
+}

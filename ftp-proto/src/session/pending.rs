@@ -1,0 +1,274 @@
+//! Commands that wait for an answer from outside: plain data, resumed by one `match`.
+
+use super::timers::Timer;
+use super::{Login, Reaction, Session, Turn};
+use crate::account::{Account, LoginError};
+use crate::command;
+use crate::event::{Done, FileJob, Job, Ticket};
+use crate::host::{Directory, File, Metadata, StorageError};
+use crate::listing::Listing;
+use crate::notice::Notice;
+use crate::path::VirtualPath;
+use crate::reply::Reply;
+use crate::time::Now;
+use crate::transfer::Pipe;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+/// How many entries STAT of a path asks for at a time.
+const STAT_BATCH: usize = 64;
+
+/// What a command waits for, and what it needs to go on.
+pub(crate) enum Pending {
+    /// PASS: whether the login is right.
+    Login { user: String },
+    /// PASS: the reply to a wrong one is held back.
+    LoginDelay { reply: Reply, last: bool },
+    /// PASV, EPSV: a port.
+    Lease { extended: bool },
+    /// A command that only asks for metadata.
+    Metadata(VirtualPath, fn(&mut Turn<'_>, VirtualPath, &Metadata) -> Reaction),
+    /// A command that changes something.
+    Change(Change),
+    /// A transfer command: its file or directory.
+    Open(Opening),
+    /// STAT of a path.
+    Stat(StatListing),
+    /// STAT of a path, while the client does not read what was sent already.
+    StatPaused(StatListing, Box<dyn Directory>),
+}
+
+/// A change, and what is said when it is done.
+pub(crate) struct Change {
+    pub(crate) verb: &'static str,
+    pub(crate) path: VirtualPath,
+    pub(crate) to: Option<VirtualPath>,
+    pub(crate) reply: Reply,
+}
+
+/// What a transfer command opens.
+pub(crate) enum Opening {
+    Download { path: VirtualPath, offset: u64, ascii: bool },
+    Upload { verb: &'static str, path: VirtualPath, ascii: bool },
+    Unique { ascii: bool },
+    Listing { verb: &'static str, path: VirtualPath, listing: Listing, directories_only: bool },
+}
+
+/// A listing on the control connection (STAT of a path).
+pub(crate) struct StatListing {
+    pub(crate) path: VirtualPath,
+    pub(crate) listing: Listing,
+}
+
+impl Session {
+    pub(super) fn done(&mut self, now: Now, ticket: Ticket, done: Done) {
+        let Some((_, pending)) = self.pending.take_if(|(awaited, _)| *awaited == ticket) else { return };
+        if matches!(done, Done::Panicked) {
+            return self.finish(
+                now,
+                Reply::new(421, "Internal error; closing the connection."),
+                "internal error",
+            );
+        }
+        let reaction = resume(&mut Turn { now, session: self }, pending, done);
+        self.react(now, reaction);
+    }
+
+    /// PASV and EPSV come to their end.
+    pub(super) fn lease_answered(&mut self, now: Now, answer: Result<(IpAddr, u16), Reply>) {
+        let Some((_, Pending::Lease { extended })) =
+            self.pending.take_if(|(_, pending)| matches!(pending, Pending::Lease { .. }))
+        else {
+            return;
+        };
+        let reply = match answer {
+            Ok((address, port)) => command::passive_reply(address, port, extended),
+            Err(reply) => reply,
+        };
+        self.reply(reply);
+        self.rearm_idle(now);
+    }
+
+    pub(super) fn login_delay_over(&mut self, now: Now) {
+        let Some((_, Pending::LoginDelay { reply, last })) =
+            self.pending.take_if(|(_, pending)| matches!(pending, Pending::LoginDelay { .. }))
+        else {
+            return;
+        };
+        if last {
+            self.finish(now, reply, "too many failed logins");
+        } else {
+            self.reply(reply);
+            self.rearm_idle(now);
+        }
+    }
+}
+
+fn resume(turn: &mut Turn<'_>, pending: Pending, done: Done) -> Reaction {
+    match (pending, done) {
+        (Pending::Login { user }, Done::Login(Ok(account))) => logged_in(turn, user, account),
+        (Pending::Login { user }, Done::Login(Err(error))) => turn.login_failed(user, error),
+        (Pending::Metadata(path, next), Done::Metadata(Ok(metadata))) => next(turn, path, &metadata),
+        (Pending::Change(change), Done::Changed(Ok(()))) => changed(turn, change),
+        (Pending::Open(opening), Done::File(Ok(file))) => opened(turn, opening, file),
+        (Pending::Open(Opening::Unique { ascii }), Done::Unique(Ok((path, file)))) => {
+            unique(turn, path, file, ascii)
+        }
+        (Pending::Open(opening), Done::Directory(Ok((directory, is_dir)))) => {
+            listed(turn, opening, directory, is_dir)
+        }
+        (Pending::Stat(stat), Done::Directory(Ok((directory, _)))) => {
+            let first = alloc::format!("Status of {}:", stat.path).into_bytes();
+            turn.session.reply_open_block(213, &first);
+            more_entries(turn, stat, directory)
+        }
+        (Pending::Stat(stat), Done::Entries(Ok((entries, rest)))) => {
+            for entry in &entries {
+                turn.session.reply_entry(&stat.listing, entry);
+            }
+            match rest {
+                Some(directory) => more_entries(turn, stat, directory),
+                None => Reply::new(213, "End of status.").into(),
+            }
+        }
+        // The block is open: it has to be closed by the same code.
+        (Pending::Stat(_), Done::Entries(Err(error))) => {
+            turn.session.storage_failed(&error);
+            Reply::new(213, "The listing is not complete: local error.").into()
+        }
+        (_, done) => failed(turn, done),
+    }
+}
+
+/// The backend said no, or answered another question (which only a broken adapter does).
+fn failed(turn: &mut Turn<'_>, done: Done) -> Reaction {
+    let error = match done {
+        Done::Metadata(Err(error))
+        | Done::Changed(Err(error))
+        | Done::File(Err(error))
+        | Done::Unique(Err(error))
+        | Done::Directory(Err(error)) => error,
+        _ => StorageError::Io(String::from("the backend gave an answer to another question")),
+    };
+    turn.session.storage_failed(&error).into()
+}
+
+fn logged_in(turn: &mut Turn<'_>, user: String, account: Account) -> Reaction {
+    let session = &mut *turn.session;
+    session.timers.clear(Timer::Login);
+    session.failed_logins = 0;
+    session.modes.directory = account.home.clone();
+    session.login = Login::In(Box::new(account));
+    session.notify(Notice::LoggedIn { user });
+    Reply::new(230, "Logged in.").into()
+}
+
+impl Turn<'_> {
+    /// The reply is the same whatever was wrong, and comes late: guessing shall cost time.
+    pub(crate) fn login_failed(&mut self, user: String, why: LoginError) -> Reaction {
+        let session = &mut *self.session;
+        session.login = Login::Nobody;
+        session.failed_logins += 1;
+        session.notify(Notice::LoginFailed { user, why });
+        let last = session.failed_logins >= session.config.limits.login_attempts;
+        let reply = if last {
+            Reply::new(421, "Too many failed logins.")
+        } else {
+            Reply::new(530, "Login incorrect.")
+        };
+        session.timers.set(Timer::LoginDelay, self.now.mono + session.config.limits.login_delay);
+        Reaction::Await(Pending::LoginDelay { reply, last })
+    }
+}
+
+fn changed(turn: &mut Turn<'_>, change: Change) -> Reaction {
+    let Change { verb, path, to, reply } = change;
+    turn.session.notify(Notice::Changed { verb, path, to });
+    reply.into()
+}
+
+fn opened(turn: &mut Turn<'_>, opening: Opening, file: Box<dyn File>) -> Reaction {
+    let kind = |ascii| if ascii { "ASCII" } else { "BINARY" };
+    match opening {
+        Opening::Download { path, offset, ascii } => {
+            let size = file.size();
+            if size.is_some_and(|size| offset > size) {
+                return Reply::storage(&StorageError::BadOffset).into();
+            }
+            let mut text = alloc::format!("Opening {} mode data connection", kind(ascii)).into_bytes();
+            if let Some(size) = size {
+                text.extend_from_slice(alloc::format!(" ({} bytes)", size - offset).as_bytes());
+            }
+            text.push(b'.');
+            turn.session.begin_transfer(turn.now, "RETR", path, Pipe::download(file, offset, ascii), text);
+        }
+        Opening::Upload { verb, path, ascii } => {
+            let text = alloc::format!("Opening {} mode data connection.", kind(ascii)).into_bytes();
+            turn.session.begin_transfer(turn.now, verb, path, Pipe::upload(file, ascii), text);
+        }
+        Opening::Unique { .. } | Opening::Listing { .. } => return failed(turn, Done::Panicked),
+    }
+    Reaction::Silent
+}
+
+/// RFC 1123 section 4.1.2.9: the name stands in the 150 reply as `FILE: name`.
+fn unique(turn: &mut Turn<'_>, path: VirtualPath, file: Box<dyn File>, ascii: bool) -> Reaction {
+    let text = [b"FILE: ", path.name()].concat();
+    turn.session.begin_transfer(turn.now, "STOU", path, Pipe::upload(file, ascii), text);
+    Reaction::Silent
+}
+
+fn listed(turn: &mut Turn<'_>, opening: Opening, directory: Box<dyn Directory>, is_dir: bool) -> Reaction {
+    let Opening::Listing { verb, path, listing, directories_only } = opening else {
+        return failed(turn, Done::Panicked);
+    };
+    if directories_only && !is_dir {
+        return Reply::new(501, "It is not a directory; MLST tells about a file.").into();
+    }
+    let text = b"Opening data connection for the listing.".to_vec();
+    turn.session.begin_transfer(turn.now, verb, path, Pipe::listing(directory, listing), text);
+    Reaction::Silent
+}
+
+fn more_entries(turn: &mut Turn<'_>, stat: StatListing, directory: Box<dyn Directory>) -> Reaction {
+    if turn.session.outbox.is_full() {
+        return Reaction::Await(Pending::StatPaused(stat, directory));
+    }
+    let Some(account) = turn.session.login.account() else {
+        return Reply::new(530, "Log in first.").into();
+    };
+    let storage = Arc::clone(&account.storage);
+    turn.session.perform(Job::Files(storage, FileJob::ReadDirectory(directory, STAT_BATCH)));
+    Reaction::Await(Pending::Stat(stat))
+}
+
+impl Session {
+    /// STAT goes on when the client has read enough.
+    pub(super) fn resume_stat(&mut self, now: Now) {
+        if self.outbox.is_full() {
+            return;
+        }
+        let paused = self.pending.take_if(|(_, pending)| matches!(pending, Pending::StatPaused(..)));
+        if let Some((_, Pending::StatPaused(stat, directory))) = paused {
+            let reaction = more_entries(&mut Turn { now, session: self }, stat, directory);
+            self.react(now, reaction);
+        }
+    }
+
+    /// The first line of a block whose lines come later.
+    fn reply_open_block(&mut self, code: u16, first: &[u8]) {
+        let line = [alloc::format!("{code}-").as_bytes(), first].concat();
+        self.outbox.push_raw(&line);
+    }
+
+    fn reply_entry(&mut self, listing: &Listing, entry: &crate::host::Entry) {
+        let mut line = Vec::from([b' ']);
+        listing.append(entry, &mut line);
+        if let Some(text) = line.strip_suffix(b"\r\n") {
+            self.outbox.push_raw(text);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The deadlines of a session: an array by enum, no allocation, earliest first by looking at all.
+
+use crate::time::Instant;
+
+/// What a session waits for with a deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Timer {
+    /// When the client has not logged in.
+    Login,
+    /// When no command came and nothing runs.
+    Idle,
+    /// When the data connection of a transfer, or of a PASV, did not come up.
+    DataConnection,
+    /// When no byte of a transfer moved.
+    Stall,
+    /// When the reply to a failed login may be sent.
+    LoginDelay,
+    /// When the server has not answered about a port.
+    Lease,
+    /// When a transfer that was told to stop has not.
+    Abort,
+    /// When a shutdown's grace is over.
+    Drain,
+    /// When the last replies have not left.
+    Linger,
+}
+
+impl Timer {
+    const ALL: [Self; 9] = [
+        Self::Login,
+        Self::Idle,
+        Self::DataConnection,
+        Self::Stall,
+        Self::LoginDelay,
+        Self::Lease,
+        Self::Abort,
+        Self::Drain,
+        Self::Linger,
+    ];
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Timers([Option<Instant>; Timer::ALL.len()]);
+
+impl Timers {
+    fn slot(&mut self, timer: Timer) -> &mut Option<Instant> {
+        // The enum has as many variants as the array has places.
+        &mut self.0[timer as usize]
+    }
+
+    pub(crate) fn set(&mut self, timer: Timer, at: Instant) {
+        *self.slot(timer) = Some(at);
+    }
+
+    pub(crate) fn clear(&mut self, timer: Timer) {
+        *self.slot(timer) = None;
+    }
+
+    pub(crate) fn clear_all(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The earliest deadline.
+    pub(crate) fn earliest(&self) -> Option<Instant> {
+        self.0.iter().flatten().min().copied()
+    }
+
+    /// Takes a timer whose time has come.
+    pub(crate) fn take_expired(&mut self, now: Instant) -> Option<Timer> {
+        let timer = Timer::ALL.into_iter().find(|&timer| self.slot(timer).is_some_and(|at| at <= now))?;
+        self.clear(timer);
+        Some(timer)
+    }
+}

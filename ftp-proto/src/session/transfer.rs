@@ -1,0 +1,294 @@
+//! The transfer of a session: from the opened file to the final reply.
+
+use super::Session;
+use super::link::{self, Input, Link};
+use super::timers::Timer;
+use crate::diagnose::{Cause, Verdict};
+use crate::event::{Action, ConnectSpec, Job, LinkId, Ticket, TransferId};
+use crate::host::StorageError;
+use crate::notice::{Notice, TransferRecord};
+use crate::path::VirtualPath;
+use crate::reply::Reply;
+use crate::time::{Instant, Now};
+use crate::transfer::{EndReason, Pipe, TransferEnd};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+/// How long a stopped transfer has to report its end.
+const ABORT_GRACE: core::time::Duration = core::time::Duration::from_secs(10);
+
+/// The ticket of jobs whose answer nobody waits for; real ones are counted from 1.
+const UNAWAITED: Ticket = Ticket(0);
+
+/// What comes when the transfer has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum After {
+    /// 226 for ABOR.
+    AbortReply,
+    /// 221 for QUIT.
+    Quit,
+    /// Nothing: the client has closed the control connection.
+    Gone,
+}
+
+/// One transfer, from 150 on.
+pub(crate) struct Transfer {
+    id: TransferId,
+    verb: &'static str,
+    path: VirtualPath,
+    direction: crate::transfer::Direction,
+    /// Until there is a data connection.
+    pipe: Option<Box<Pipe>>,
+    began: Instant,
+    moved: u64,
+    /// The session stopped it, and why.
+    stopped: Option<Stop>,
+    pub(super) after: Option<After>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    Client,
+    Stalled,
+    Shutdown,
+}
+
+impl Transfer {
+    /// Whether the adapter has it.
+    pub(super) fn is_moving(&self) -> bool {
+        self.pipe.is_none()
+    }
+}
+
+impl Session {
+    /// Whether a transfer command has a chance; if not, the reply that says why.
+    pub(crate) fn check_link(&mut self) -> Result<(), Reply> {
+        match core::mem::take(&mut self.link) {
+            Link::Idle => Err(Reply::new(425, "Use PASV, EPSV, PORT or EPRT first.")),
+            Link::Lost(lost) => Err(self.verdict_reply(425, lost.setup, lost.cause, 0)),
+            link => {
+                self.link = link;
+                Ok(())
+            }
+        }
+    }
+
+    /// Everything is opened: 150, and the bytes go as soon as the data connection is there.
+    pub(crate) fn begin_transfer(
+        &mut self,
+        now: Now,
+        verb: &'static str,
+        path: VirtualPath,
+        pipe: Pipe,
+        preliminary: Vec<u8>,
+    ) {
+        if let Err(reply) = self.check_link() {
+            self.discard(pipe);
+            return self.reply(reply);
+        }
+        self.reply(Reply::with(150, preliminary));
+        let id = self.next_transfer();
+        let direction = pipe.direction();
+        let pipe = Some(Box::new(pipe));
+        let began = now.mono;
+        self.transfer =
+            Some(Transfer { id, verb, path, direction, pipe, began, moved: 0, stopped: None, after: None });
+        self.timers.clear(Timer::Idle);
+        match &self.link {
+            Link::Ready(_) => self.start_waiting_transfer(now),
+            Link::Given(_) => {
+                let link = self.next_link();
+                self.step_link(now, Input::Dial { link });
+                self.arm_data_connection(now);
+            }
+            _ => self.arm_data_connection(now),
+        }
+    }
+
+    pub(super) fn connect(&mut self, now: Now, link: LinkId, target: SocketAddr) {
+        let port = self.config.active.source_port.unwrap_or(0);
+        self.actions.push_back(Action::Connect(
+            link,
+            ConnectSpec {
+                source: SocketAddr::new(self.local.ip(), port),
+                source_port_optional: true,
+                target,
+                deadline: now.mono + self.config.timeouts.data_connection,
+            },
+        ));
+    }
+
+    pub(super) fn start_waiting_transfer(&mut self, now: Now) {
+        let Some(transfer) = &mut self.transfer else { return };
+        let (Link::Ready(ready), Some(pipe)) = (&self.link, transfer.pipe.take()) else { return };
+        let (id, link) = (transfer.id, ready.link);
+        transfer.began = now.mono;
+        self.step_link(now, Input::Begin { transfer: id });
+        self.timers.set(Timer::Stall, now.mono + self.config.timeouts.stall);
+        self.actions.push_back(Action::Start(link, id, pipe));
+    }
+
+    pub(super) fn moved(&mut self, now: Now, id: TransferId, bytes: u64) {
+        let stall = now.mono + self.config.timeouts.stall;
+        if let Some(transfer) = self.transfer.as_mut().filter(|transfer| transfer.id == id) {
+            transfer.moved = transfer.moved.max(bytes);
+            if transfer.stopped.is_none() {
+                self.timers.set(Timer::Stall, stall);
+            }
+        }
+    }
+
+    /// STAT in a transfer: verb, path and bytes so far.
+    pub(crate) fn transfer_progress(&self) -> Option<(&'static str, &VirtualPath, u64)> {
+        self.transfer.as_ref().map(|transfer| (transfer.verb, &transfer.path, transfer.moved))
+    }
+
+    // Ways to stop one.
+
+    /// ABOR. `false`: there is no transfer.
+    pub(crate) fn abort_transfer(&mut self, now: Now) -> bool {
+        let Some(transfer) = &mut self.transfer else { return false };
+        transfer.after = Some(After::AbortReply);
+        self.stop_transfer(now, Stop::Client);
+        true
+    }
+
+    /// QUIT: the transfer ends first (RFC 959 section 4.1.1). `false`: there is none.
+    pub(crate) fn quit_after_transfer(&mut self) -> bool {
+        let Some(transfer) = &mut self.transfer else { return false };
+        transfer.after = Some(After::Quit);
+        true
+    }
+
+    pub(super) fn stalled(&mut self, now: Now) {
+        self.stop_transfer(now, Stop::Stalled);
+    }
+
+    /// The session ends: nobody waits for the transfer's reply.
+    pub(super) fn abandon_transfer(&mut self, now: Now) {
+        if let Some(transfer) = &mut self.transfer {
+            transfer.after = Some(After::Gone);
+            self.stop_transfer(now, Stop::Shutdown);
+        }
+    }
+
+    fn stop_transfer(&mut self, now: Now, why: Stop) {
+        let Some(transfer) = &mut self.transfer else { return };
+        transfer.stopped = Some(why);
+        if let Some(pipe) = transfer.pipe.take() {
+            // It never began: no data connection has come.
+            let id = transfer.id;
+            self.discard(*pipe);
+            self.step_link(now, Input::Reset);
+            let end = TransferEnd { bytes: 0, outcome: Err(EndReason::Aborted) };
+            return self.transfer_ended(now, id, end);
+        }
+        self.timers.clear(Timer::Stall);
+        self.timers.set(Timer::Abort, now.mono + ABORT_GRACE);
+        self.step_link(now, Input::Reset);
+    }
+
+    /// The adapter never told the end of a stopped transfer: go on without it.
+    pub(super) fn abort_overdue(&mut self, now: Now) {
+        if let Some(transfer) = &self.transfer {
+            let end = TransferEnd { bytes: transfer.moved, outcome: Err(EndReason::Aborted) };
+            self.transfer_ended(now, transfer.id, end);
+        }
+    }
+
+    /// Ends what was opened for nothing, where blocking is allowed.
+    fn discard(&mut self, pipe: Pipe) {
+        self.actions.push_back(Action::Perform(UNAWAITED, Job::Discard(Box::new(pipe))));
+    }
+
+    // The end of one.
+
+    /// The data connection failed before the transfer began.
+    pub(super) fn link_lost(&mut self, now: Now) {
+        if matches!(self.pending, Some((_, super::Pending::Lease { .. }))) {
+            self.timers.clear(Timer::Lease);
+            let Link::Lost(link::Lost { setup, cause }) = core::mem::take(&mut self.link) else { return };
+            let reply = self.verdict_reply(425, setup, cause, 0);
+            return self.lease_answered(now, Err(reply));
+        }
+        // Without a transfer that waits, the loss is told to the command that needs the connection.
+        let Some(mut transfer) = self.transfer.take_if(|transfer| !transfer.is_moving()) else { return };
+        let Link::Lost(link::Lost { setup, cause }) = core::mem::take(&mut self.link) else { return };
+        if let Some(pipe) = transfer.pipe.take() {
+            self.discard(*pipe);
+        }
+        let reply = self.verdict_reply(425, setup, cause, 0);
+        self.reply(reply);
+        self.after_transfer(now, transfer.after);
+    }
+
+    pub(super) fn transfer_ended(&mut self, now: Now, id: TransferId, end: TransferEnd) {
+        let Some(transfer) = self.transfer.take_if(|transfer| transfer.id == id) else { return };
+        let setup = self.link.setup();
+        self.timers.clear(Timer::Stall);
+        self.timers.clear(Timer::Abort);
+        self.step_link(now, Input::Ended { transfer: id });
+        let reply = match (&end.outcome, transfer.stopped) {
+            (Ok(()), _) => Reply::new(226, "Transfer complete."),
+            (Err(_), Some(Stop::Client)) => Reply::new(426, "Transfer aborted."),
+            (Err(_), Some(Stop::Shutdown)) => Reply::new(426, "Transfer aborted: the session ends."),
+            (Err(_), Some(Stop::Stalled)) => self.verdict_reply(426, setup, Cause::Stalled, end.bytes),
+            (Err(EndReason::Link(why)), None) => {
+                self.verdict_reply(426, setup, Cause::Broken(why.clone()), end.bytes)
+            }
+            (Err(EndReason::Storage(error)), None) => self.storage_failed(error),
+            (Err(EndReason::Aborted | EndReason::Panicked), None) => {
+                Reply::new(451, "Local error in processing.")
+            }
+        };
+        self.notify(Notice::TransferEnded(TransferRecord {
+            verb: transfer.verb,
+            direction: transfer.direction,
+            path: transfer.path,
+            bytes: end.bytes,
+            lasted: now.mono.duration_since(transfer.began),
+            outcome: end.outcome,
+        }));
+        if transfer.after != Some(After::Gone) {
+            self.reply(reply);
+        }
+        self.after_transfer(now, transfer.after);
+    }
+
+    fn after_transfer(&mut self, now: Now, after: Option<After>) {
+        match after {
+            None => {}
+            Some(After::AbortReply) => self.reply(Reply::new(226, "Abort successful.")),
+            Some(After::Quit) => self.finish(now, Reply::new(221, "Goodbye."), "quit"),
+            Some(After::Gone) => {
+                self.begin_closing(now, "client closed the connection");
+                self.close_if_done(now);
+            }
+        }
+        if self.is_serving() {
+            self.rearm_idle(now);
+        }
+    }
+
+    /// A storage said no: the client hears the kind, the log the rest.
+    pub(crate) fn storage_failed(&mut self, error: &StorageError) -> Reply {
+        if let StorageError::Io(text) = error {
+            self.notify(Notice::StorageFailed { text: text.clone() });
+        }
+        Reply::storage(error)
+    }
+
+    fn verdict_reply(
+        &mut self,
+        code: u16,
+        setup: Option<crate::diagnose::Setup>,
+        cause: Cause,
+        bytes: u64,
+    ) -> Reply {
+        let verdict = Verdict { peer: self.peer, local: self.local, setup, cause, bytes };
+        let reply = Reply::with(code, verdict.reply_text());
+        self.notify(Notice::DataConnectionFailed(verdict));
+        reply
+    }
+}
