@@ -1,0 +1,160 @@
+//! The threads that accept and serve control connections, in turn: whoever accepts one makes sure that
+//! another thread waits in accept, serves the session itself and comes back. That saves the start of a thread
+//! per login, and hands no connection from one thread to another.
+
+use crate::net::{self, AcceptTrouble};
+use crate::session;
+use crate::shared::Shared;
+use crate::wait::lock;
+use std::collections::HashMap;
+use std::io;
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How many idle threads stay at each listener.
+const SPARE: usize = 32;
+/// How long a thread rests when the system has no descriptors left.
+const EXHAUSTED_REST: Duration = Duration::from_millis(50);
+/// Only touched pages cost memory; code without optimisations needs larger frames.
+const STACK: usize = if cfg!(debug_assertions) { 512 << 10 } else { 128 << 10 };
+
+/// One listener of control connections.
+struct Door {
+    listener: TcpListener,
+    /// Threads that accept here, or are on their way to it.
+    waiting: AtomicUsize,
+}
+
+/// All of them, and their threads.
+pub(crate) struct Crew {
+    doors: Vec<Arc<Door>>,
+    threads: Mutex<Threads>,
+    closed: AtomicBool,
+}
+
+#[derive(Default)]
+struct Threads {
+    running: HashMap<u64, JoinHandle<()>>,
+    /// Those whose last statement has run.
+    finished: Vec<JoinHandle<()>>,
+    next: u64,
+}
+
+impl Crew {
+    pub(crate) fn new(listeners: Vec<TcpListener>) -> Self {
+        let door = |listener| Arc::new(Door { listener, waiting: AtomicUsize::new(0) });
+        Self {
+            doors: listeners.into_iter().map(door).collect(),
+            threads: Mutex::default(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// Makes sure that somebody waits at each door.
+    ///
+    /// # Errors
+    /// The system has no thread to give.
+    pub(crate) fn open(self: &Arc<Self>, shared: &Arc<Shared>) -> io::Result<()> {
+        self.doors.iter().try_for_each(|door| self.attend(door, shared))
+    }
+
+    /// As [`open`](Self::open), when it may have failed before; whether all is well.
+    pub(crate) fn stand_by(self: &Arc<Self>, shared: &Arc<Shared>) -> bool {
+        self.open(shared).is_ok()
+    }
+
+    fn attend(self: &Arc<Self>, door: &Arc<Door>, shared: &Arc<Shared>) -> io::Result<()> {
+        if door.waiting.load(Ordering::SeqCst) > 0 {
+            return Ok(());
+        }
+        let mut threads = lock(&self.threads);
+        if self.closed.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        let number = threads.next;
+        threads.next += 1;
+        door.waiting.fetch_add(1, Ordering::SeqCst);
+        let (crew, its_door, its_shared) = (Arc::clone(self), Arc::clone(door), Arc::clone(shared));
+        let spawned = std::thread::Builder::new().stack_size(STACK).spawn(move || {
+            crew.work(&its_door, &its_shared);
+            crew.leave(number);
+        });
+        match spawned {
+            Ok(thread) => {
+                threads.running.insert(number, thread);
+                let finished = std::mem::take(&mut threads.finished);
+                drop(threads);
+                finished.into_iter().for_each(|thread| drop(thread.join()));
+                Ok(())
+            }
+            Err(error) => {
+                door.waiting.fetch_sub(1, Ordering::SeqCst);
+                Err(error)
+            }
+        }
+    }
+
+    fn work(self: &Arc<Self>, door: &Arc<Door>, shared: &Arc<Shared>) {
+        while !self.closed.load(Ordering::SeqCst) {
+            match net::accept(&door.listener) {
+                // Where a door can't be shut, this one only came to wake whoever stands there.
+                Ok(_) if self.closed.load(Ordering::SeqCst) => break,
+                Ok((socket, peer)) => {
+                    if door.waiting.fetch_sub(1, Ordering::SeqCst) == 1 && self.attend(door, shared).is_err()
+                    {
+                        // Nobody accepts now; the sweeper tries again.
+                        shared.sweeper_bell.ring();
+                    }
+                    session::serve(shared, socket, peer);
+                    if door.waiting.fetch_add(1, Ordering::SeqCst) >= SPARE {
+                        break;
+                    }
+                }
+                Err(error) => match AcceptTrouble::from(&error) {
+                    AcceptTrouble::Closed => break,
+                    AcceptTrouble::Exhausted => std::thread::sleep(EXHAUSTED_REST),
+                    AcceptTrouble::Nobody | AcceptTrouble::Gone => {}
+                },
+            }
+        }
+        door.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// The last words of a thread.
+    fn leave(&self, number: u64) {
+        let mut threads = lock(&self.threads);
+        if let Some(thread) = threads.running.remove(&number) {
+            threads.finished.push(thread);
+        }
+    }
+
+    /// Nobody accepts any more.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        for door in &self.doors {
+            // Where a door can't be closed for good, each waiting thread is woken by itself.
+            for _ in 0..door.waiting.load(Ordering::SeqCst).max(1) {
+                net::close_door(&door.listener);
+            }
+        }
+    }
+
+    /// Waits for all threads. One that is stuck in a storage can't be ended; it is left behind.
+    pub(crate) fn join(&self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        loop {
+            let (finished, left) = {
+                let mut threads = lock(&self.threads);
+                (std::mem::take(&mut threads.finished), threads.running.len())
+            };
+            finished.into_iter().for_each(|thread| drop(thread.join()));
+            if left == 0 || Instant::now() >= deadline {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Data connections: what the core calls a link is a socket here, or the wait for one.
+
+use crate::net;
+use crate::ports::{Haul, Port, Watch};
+use crate::pump::{Progress, Pump};
+use crate::shared::Shared;
+use ftp_proto::event::{ConnectSpec, Event, LinkError, LinkId, SessionId, TransferId};
+use ftp_proto::transfer::{EndReason, Pipe};
+use rustix::event::PollFlags;
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Bytes a transfer moves before other events of its session are looked at.
+const BUDGET: u64 = 8 << 20;
+/// Bytes a transfer moves before anything else happens at all: a small file is through with this, and the
+/// replies at its beginning and its end share a write.
+const FIRST_BUDGET: u64 = 256 << 10;
+/// How long a session rests that could not accept for lack of descriptors.
+const EXHAUSTED_REST: Duration = Duration::from_millis(10);
+
+/// One data connection, or the wait for it.
+pub(crate) struct Link {
+    id: LinkId,
+    /// `None` only while a step consumes it.
+    state: Option<State>,
+    ready: PollFlags,
+}
+
+enum State {
+    /// A client is expected on a passive port.
+    Leased(Watch),
+    /// An active-mode connection is being made.
+    Connecting(TcpStream),
+    /// Connected; the transfer has not begun.
+    Ready(TcpStream),
+    /// Bytes are moving.
+    Moving(Box<Pump>),
+}
+
+/// Whom the links work for.
+pub(crate) struct Owner<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) session: SessionId,
+}
+
+/// Hears of everything that happens to the links.
+pub(crate) type Tell<'a> = &'a mut dyn FnMut(Event);
+
+impl Link {
+    fn new(id: LinkId, state: State) -> Self {
+        Self { id, state: Some(state), ready: PollFlags::empty() }
+    }
+
+    /// What poll(2) has to watch for this link.
+    pub(crate) fn interest(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
+        match self.state.as_ref()? {
+            State::Leased(watch) => watch.is_watching().then(|| (watch.port.as_fd(), PollFlags::IN)),
+            State::Connecting(socket) => Some((socket.as_fd(), PollFlags::OUT)),
+            // Only a broken connection is of interest: one that the client closed after sending all it has
+            // is a complete upload.
+            State::Ready(socket) => Some((socket.as_fd(), PollFlags::empty())),
+            State::Moving(pump) => pump.interest(),
+        }
+    }
+
+    /// What poll(2) found.
+    pub(crate) fn note_ready(&mut self, ready: PollFlags) {
+        self.ready = ready;
+    }
+
+    /// Goes on with what poll(2) found; `false` when nothing is left of the link.
+    fn attend(&mut self, owner: &Owner<'_>, tell: Tell<'_>) -> bool {
+        let ready = std::mem::replace(&mut self.ready, PollFlags::empty());
+        self.state = match self.state.take() {
+            Some(State::Moving(pump)) if !ready.is_empty() || pump.interest().is_none() => {
+                pump_on(owner, pump, BUDGET, tell)
+            }
+            state if ready.is_empty() => state,
+            Some(State::Leased(watch)) => self.accept(owner, watch, tell),
+            Some(State::Connecting(socket)) => self.finish_connect(socket, tell),
+            Some(State::Ready(_)) => {
+                tell(Event::LinkFailed(self.id, LinkError::Reset));
+                None
+            }
+            state => state,
+        };
+        self.state.is_some()
+    }
+
+    fn accept(&self, owner: &Owner<'_>, watch: Watch, tell: Tell<'_>) -> Option<State> {
+        match watch.port.accept_and_route(owner.shared, Some((owner.session, self.id))) {
+            Haul::Mine((socket, peer)) => {
+                tell(Event::Arrived(self.id, peer));
+                Some(State::Ready(socket))
+            }
+            Haul::Empty => Some(State::Leased(watch)),
+            Haul::Exhausted => {
+                std::thread::sleep(EXHAUSTED_REST);
+                Some(State::Leased(watch))
+            }
+        }
+    }
+
+    fn finish_connect(&self, socket: TcpStream, tell: Tell<'_>) -> Option<State> {
+        let outcome = match socket.take_error() {
+            Ok(None) => socket.local_addr(),
+            Ok(Some(error)) | Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(local) => {
+                tell(Event::Connected(self.id, net::canonical(local)));
+                Some(State::Ready(socket))
+            }
+            Err(error) => {
+                tell(Event::LinkFailed(self.id, LinkError::from(&error)));
+                None
+            }
+        }
+    }
+}
+
+/// Lets a transfer go on; what is left of it. The socket is closed before the core hears of the end.
+fn pump_on(owner: &Owner<'_>, mut pump: Box<Pump>, budget: u64, tell: Tell<'_>) -> Option<State> {
+    match pump.run(&owner.shared.clock, budget, tell) {
+        Progress::Waits | Progress::Yields => Some(State::Moving(pump)),
+        Progress::Ended(end) => {
+            let transfer = pump.transfer();
+            drop(pump);
+            tell(Event::Ended(transfer, end));
+            None
+        }
+    }
+}
+
+/// All links of one session: one as a rule, few at most.
+#[derive(Default)]
+pub(crate) struct Links(Vec<Link>);
+
+impl Links {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [Link] {
+        &mut self.0
+    }
+
+    /// Whether a transfer could go on at once.
+    pub(crate) fn are_eager(&self) -> bool {
+        self.0
+            .iter()
+            .any(|link| matches!(&link.state, Some(State::Moving(pump)) if pump.interest().is_none()))
+    }
+
+    /// A client is expected on this port.
+    pub(crate) fn expect(&mut self, id: LinkId, port: Arc<Port>) {
+        self.0.push(Link::new(id, State::Leased(Watch::new(port))));
+    }
+
+    /// Somebody else accepted the expected connection. One that is not expected any more is closed.
+    pub(crate) fn arrived(&mut self, id: LinkId, socket: TcpStream, peer: SocketAddr, tell: Tell<'_>) {
+        let expected = |link: &&mut Link| link.id == id && matches!(link.state, Some(State::Leased(_)));
+        if let Some(link) = self.0.iter_mut().find(expected) {
+            link.state = Some(State::Ready(socket));
+            tell(Event::Arrived(id, peer));
+        }
+    }
+
+    /// Begins an active-mode connection.
+    pub(crate) fn connect(&mut self, id: LinkId, spec: &ConnectSpec, tell: Tell<'_>) {
+        match net::connect(spec) {
+            Ok(dialled) => {
+                let mut link = Link::new(id, State::Connecting(dialled.socket));
+                if dialled.complete {
+                    link.state = link.state.take().and_then(|state| match state {
+                        State::Connecting(socket) => link.finish_connect(socket, tell),
+                        other => Some(other),
+                    });
+                }
+                if link.state.is_some() {
+                    self.0.push(link);
+                }
+            }
+            Err(error) => tell(Event::LinkFailed(id, error)),
+        }
+    }
+
+    /// Begins a transfer, with a first turn at once.
+    pub(crate) fn start(
+        &mut self,
+        owner: &Owner<'_>,
+        id: LinkId,
+        transfer: TransferId,
+        pipe: Box<Pipe>,
+        tell: Tell<'_>,
+    ) {
+        let place = self.0.iter().position(|link| link.id == id);
+        let socket = match place.map(|place| self.0.swap_remove(place).state) {
+            Some(Some(State::Ready(socket))) => Some(socket),
+            // It broke a moment ago, and the core does not know yet.
+            _ => None,
+        };
+        let lost = socket.is_none();
+        let mut pump = Box::new(Pump::new(transfer, pipe, socket));
+        if lost {
+            pump.fail(EndReason::Link(LinkError::Reset));
+        }
+        if let Some(state) = pump_on(owner, pump, FIRST_BUDGET, tell) {
+            self.0.push(Link::new(id, state));
+        }
+    }
+
+    /// Ends a transfer in its middle.
+    pub(crate) fn abort(&mut self, owner: &Owner<'_>, transfer: TransferId, tell: Tell<'_>) {
+        self.0.retain_mut(|link| match link.state.take() {
+            Some(State::Moving(mut pump)) if pump.transfer() == transfer => {
+                pump.fail(EndReason::Aborted);
+                link.state = pump_on(owner, pump, BUDGET, tell);
+                link.state.is_some()
+            }
+            state => {
+                link.state = state;
+                true
+            }
+        });
+    }
+
+    /// Forgets a link; its socket is closed.
+    pub(crate) fn forget(&mut self, id: LinkId) {
+        self.0.retain(|link| link.id != id);
+    }
+
+    /// Goes on with everything poll(2) found.
+    pub(crate) fn attend(&mut self, owner: &Owner<'_>, tell: Tell<'_>) {
+        self.0.retain_mut(|link| link.attend(owner, tell));
+    }
+}

@@ -1,0 +1,294 @@
+//! One session from its acceptance to its end, on one thread: the loop that drives the core.
+//!
+//! Poll the core's actions until there is none, write what it has to say, sleep until something happens, tell
+//! it what did. Everything blocking that the core asks for is done on the spot: the thread is the session's.
+
+use crate::links::{Links, Owner};
+use crate::net;
+use crate::shared::{Admitted, Mail, Mailbox, Shared};
+use crate::wait::{self, Bell};
+use ftp_proto::Connection;
+use ftp_proto::event::{Action, Arrival, Done, Event, Job, SessionId};
+use rustix::event::PollFlags;
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsFd as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What one read from the client takes. Commands are short, and the memory stays with an idle session.
+const INPUT: usize = 2048;
+/// How long a session keeps its own bell after its last link is gone.
+const KEEP_BELL: Duration = Duration::from_secs(1);
+
+/// Serves a control connection to its end. A panic costs this session only.
+pub(crate) fn serve(shared: &Shared, control: TcpStream, peer: SocketAddr) {
+    let Ok(local) = control.local_addr() else { return };
+    if net::prepare_accepted_control(&control, shared.keepalive).is_err() {
+        return;
+    }
+    match shared.admit(Arrival { local: net::canonical(local), peer }) {
+        Admitted::Accepted(connection, mailbox) => {
+            let gone = Gone { shared, session: connection.id() };
+            // The panic's message went to the panic hook already.
+            let _ = catch_unwind(AssertUnwindSafe(|| {
+                Session::new(shared, control, connection, mailbox).run();
+            }));
+            drop(gone);
+        }
+        Admitted::Refused(words) => {
+            let _ = (&control).write(&words);
+            net::close_gently(control);
+        }
+    }
+}
+
+/// Tells the server that the session is gone, however it ended.
+struct Gone<'a> {
+    shared: &'a Shared,
+    session: SessionId,
+}
+
+impl Drop for Gone<'_> {
+    fn drop(&mut self) {
+        self.shared.gone(self.session);
+    }
+}
+
+/// The control connection's socket, and what is known of it.
+struct Control {
+    socket: TcpStream,
+    /// The client sends nothing more.
+    ended: bool,
+    /// Nothing can be sent any more either.
+    broken: bool,
+}
+
+struct Session<'a> {
+    owner: Owner<'a>,
+    control: Control,
+    connection: Box<Connection>,
+    mailbox: Arc<Mailbox>,
+    links: Links,
+    /// The bell of the session's group, as it was when it last rang.
+    shared_bell: Option<Arc<Bell>>,
+    /// The session's own, while others may hand it a data connection.
+    own_bell: Option<Arc<Bell>>,
+}
+
+impl<'a> Session<'a> {
+    fn new(
+        shared: &'a Shared,
+        socket: TcpStream,
+        connection: Box<Connection>,
+        mailbox: Arc<Mailbox>,
+    ) -> Self {
+        Self {
+            owner: Owner { shared, session: connection.id() },
+            control: Control { socket, ended: false, broken: false },
+            connection,
+            shared_bell: shared.bells.bell(mailbox.group()),
+            own_bell: None,
+            mailbox,
+            links: Links::default(),
+        }
+    }
+
+    fn run(mut self) {
+        loop {
+            self.take_mail();
+            // Writing may make room for more work, and work gives more to write.
+            while self.act() | self.flush() {}
+            if self.connection.is_finished() {
+                break;
+            }
+            self.sleep_and_listen();
+        }
+        drop(self.links);
+        net::close_gently(self.control.socket);
+    }
+
+    /// Carries out what the core wants done; whether there was anything.
+    fn act(&mut self) -> bool {
+        let mut acted = false;
+        while let Some(action) = self.connection.poll_action() {
+            acted = true;
+            self.carry_out(action);
+        }
+        acted
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        let (clock, connection) = (&self.owner.shared.clock, &mut self.connection);
+        let mut tell = |event| connection.handle(clock.now(), event);
+        match action {
+            Action::Consult(request) => {
+                let answer = self.owner.shared.consult(request);
+                self.hear(Event::Answer(answer));
+            }
+            Action::Perform(ticket, job) => tell(Event::Done(ticket, perform(job))),
+            Action::Connect(link, spec) => self.links.connect(link, &spec, &mut tell),
+            Action::Start(link, transfer, pipe) => {
+                self.links.start(&self.owner, link, transfer, pipe, &mut tell);
+            }
+            Action::Abort(transfer) => self.links.abort(&self.owner, transfer, &mut tell),
+            Action::Drop(link) => self.links.forget(link),
+            Action::Notify(notice) => {
+                self.owner.shared.observer.notice(Some(self.owner.session), &notice);
+            }
+        }
+    }
+
+    /// Writes what the core has to say, each piece of it by itself; whether anything left.
+    fn flush(&mut self) -> bool {
+        let mut wrote = false;
+        while !self.control.broken && !self.connection.transmit().is_empty() {
+            match (&self.control.socket).write(self.connection.transmit()) {
+                Ok(count) => {
+                    wrote = true;
+                    self.connection.transmitted(self.owner.shared.clock.now(), count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => self.lose_client(),
+            }
+        }
+        wrote
+    }
+
+    /// Everything that others left for this session.
+    fn take_mail(&mut self) {
+        while let Some(mail) = self.mailbox.take() {
+            match mail {
+                Mail::Event(event) => self.hear(event),
+                Mail::Arrived(link, socket, peer) => {
+                    let (clock, connection) = (&self.owner.shared.clock, &mut self.connection);
+                    let mut tell = |event| connection.handle(clock.now(), event);
+                    self.links.arrived(link, socket, peer, &mut tell);
+                }
+            }
+        }
+    }
+
+    /// A word from the server. Before the core hears of a lease, what waited at its port is cleared away.
+    fn hear(&mut self, event: Event) {
+        if let Event::Answer(answer) = &event
+            && let Some((link, number)) = answer.port_to_drain()
+        {
+            self.take_own_bell();
+            if let Some(port) = self.owner.shared.ports.get(number) {
+                port.drain_and_activate(self.owner.shared, self.owner.session, link);
+                self.links.expect(link, port);
+            }
+        }
+        self.connection.handle(self.owner.shared.clock.now(), event);
+    }
+
+    fn take_own_bell(&mut self) {
+        if self.own_bell.is_none()
+            && let Ok(bell) = Bell::new()
+        {
+            let bell = Arc::new(bell);
+            self.mailbox.set_bell(Some(Arc::clone(&bell)));
+            self.own_bell = Some(bell);
+        }
+    }
+
+    fn give_back_own_bell(&mut self) {
+        self.mailbox.set_bell(None);
+        self.own_bell = None;
+    }
+
+    fn sleep_and_listen(&mut self) {
+        let bell = self.own_bell.as_ref().or(self.shared_bell.as_ref()).cloned();
+        let control = self.control.interest(&self.connection);
+        let patience = self.patience();
+        let woken = wait::sleep(
+            control.map(|flags| (self.control.socket.as_fd(), flags)),
+            bell.as_deref(),
+            self.links.as_mut_slice(),
+            patience,
+        );
+        if woken.bell {
+            match &self.own_bell {
+                Some(bell) => bell.hush(),
+                None => self.shared_bell = self.owner.shared.bells.bell(self.mailbox.group()),
+            }
+        } else if self.own_bell.is_some() && self.links.is_empty() && woken.control.is_empty() {
+            self.give_back_own_bell();
+        }
+        // Data connections first: one that came together with its command needs no second turn.
+        self.take_mail();
+        let (clock, connection) = (&self.owner.shared.clock, &mut self.connection);
+        let mut tell = |event| connection.handle(clock.now(), event);
+        self.links.attend(&self.owner, &mut tell);
+        if !woken.control.is_empty() {
+            self.listen(woken.control);
+        }
+        let now = self.owner.shared.clock.now();
+        if self.connection.deadline().is_some_and(|deadline| deadline <= now.mono) {
+            self.connection.handle_timeout(now);
+        }
+    }
+
+    /// How long it may sleep.
+    fn patience(&self) -> Option<Duration> {
+        if self.links.are_eager() {
+            return Some(Duration::ZERO);
+        }
+        let deadline = self.connection.deadline().map(|deadline| self.owner.shared.clock.until(deadline));
+        if self.own_bell.is_some() && self.links.is_empty() {
+            return Some(deadline.map_or(KEEP_BELL, |deadline| deadline.min(KEEP_BELL)));
+        }
+        deadline
+    }
+
+    /// Reads from the client once. Not inlined, so that the buffer is no part of an idle session's frame.
+    #[inline(never)]
+    fn listen(&mut self, ready: PollFlags) {
+        if self.control.ended || !self.connection.wants_input() {
+            if ready.intersects(PollFlags::HUP | PollFlags::ERR) {
+                self.lose_client();
+            }
+            return;
+        }
+        let mut buffer = [0u8; INPUT];
+        match (&self.control.socket).read(&mut buffer) {
+            Ok(0) => {
+                self.control.ended = true;
+                self.connection.handle(self.owner.shared.clock.now(), Event::PeerClosed);
+            }
+            Ok(count) => {
+                let bytes = buffer.get(..count).unwrap_or_default();
+                self.connection.receive(self.owner.shared.clock.now(), bytes);
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(_) => self.lose_client(),
+        }
+    }
+
+    /// The control connection broke.
+    fn lose_client(&mut self) {
+        self.control.broken = true;
+        if !self.control.ended {
+            self.control.ended = true;
+            self.connection.handle(self.owner.shared.clock.now(), Event::PeerClosed);
+        }
+    }
+}
+
+impl Control {
+    /// What poll(2) has to watch; `None` when there is nothing more to learn.
+    fn interest(&self, connection: &Connection) -> Option<PollFlags> {
+        let mut flags = PollFlags::empty();
+        flags.set(PollFlags::IN, !self.ended && connection.wants_input());
+        flags.set(PollFlags::OUT, !connection.transmit().is_empty());
+        (!self.broken).then_some(flags)
+    }
+}
+
+/// Does a job; its panic is an answer like any other.
+fn perform(job: Job) -> Done {
+    catch_unwind(AssertUnwindSafe(|| job.perform())).unwrap_or(Done::Panicked)
+}
