@@ -121,6 +121,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod account;
+pub mod advertise;
 pub mod command;
 pub mod config;
 pub mod diagnose;

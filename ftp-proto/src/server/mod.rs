@@ -1,18 +1,31 @@
 //! What all sessions share: admission, passive ports, shutdown. One [`Server`] per process, behind one short
 //! lock.
 
+mod admission;
+mod openings;
+mod ports;
+
+use crate::advertise::{Inputs, advertise};
 use crate::config::Config;
 use crate::connection::Connection;
-use crate::event::{Answer, Arrival, LinkId, News, Request, SessionId, Task};
+use crate::event::{Answer, Arrival, Event, LinkId, Message, News, Request, SessionId, Task};
 use crate::host::Accounts;
+use crate::notice::Notice;
+use crate::reply::Reply;
+use crate::session::canonical;
 use crate::time::{Instant, Now};
+use admission::Sessions;
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
+use openings::{Opened, Openings};
+use ports::{Leasing, PoolEvent, PortPool};
 
 /// What becomes of a control connection.
+#[derive(Debug)]
 pub enum Admission {
     /// It is served by this machine.
     Accepted(SessionId, Box<Connection>),
@@ -24,87 +37,258 @@ pub enum Admission {
 pub struct Server {
     config: Arc<Config>,
     accounts: Arc<dyn Accounts>,
+    sessions: Sessions,
+    openings: Openings,
+    pool: PortPool,
+    draining: bool,
+    tasks: VecDeque<Task>,
 }
 
 impl Server {
     /// A server that asks for its ports to be opened: poll its tasks at once. `seed` is for choices that
     /// nobody should foresee (which port is leased).
     pub fn new(config: Arc<Config>, accounts: Arc<dyn Accounts>, seed: u64) -> Self {
-        let _ = seed;
-        Self { config, accounts }
+        let mut server = Self {
+            config,
+            accounts,
+            sessions: Sessions::default(),
+            openings: Openings::default(),
+            pool: PortPool::new(seed),
+            draining: false,
+            tasks: VecDeque::new(),
+        };
+        server.open_ports_of_config();
+        server
     }
+
+    // Sessions.
 
     /// A control connection was accepted.
     pub fn admit(&mut self, now: Now, arrival: Arrival) -> Admission {
-        let id = SessionId(0);
-        Admission::Accepted(
-            id,
-            Box::new(Connection::new(now, id, Arc::clone(&self.config), Arc::clone(&self.accounts), arrival)),
-        )
-    }
-
-    /// Answers a session's question, at once.
-    pub fn consult(&mut self, now: Now, request: Request) -> Answer {
-        let _ = (now, request);
-        todo!()
-    }
-
-    /// The port of this lease was drained: from now on its client is routed to it.
-    pub fn activate(&mut self, now: Now, session: SessionId, link: LinkId) {
-        let _ = (now, session, link);
-    }
-
-    /// Whom a connection to a passive port belongs to; `None`: close it. A lease that is routed to is used
-    /// up and its port free again at once.
-    pub fn route(&mut self, now: Now, port: u16, peer: SocketAddr) -> Option<(SessionId, LinkId)> {
-        let _ = (now, port, peer);
-        None
-    }
-
-    /// Something happened outside.
-    pub fn handle(&mut self, now: Now, news: News) {
-        let _ = (now, news);
-    }
-
-    /// The deadline has passed.
-    pub fn handle_timeout(&mut self, now: Now) {
-        let _ = now;
-    }
-
-    /// The next thing to do; poll until `None` after every call.
-    pub fn poll_task(&mut self) -> Option<Task> {
-        None
-    }
-
-    /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
-    pub fn deadline(&self) -> Option<Instant> {
-        None
-    }
-
-    /// New settings, for what begins from now on.
-    pub fn reconfigure(&mut self, now: Now, config: Arc<Config>) {
-        let _ = now;
-        self.config = config;
+        let arrival = Arrival { local: canonical(arrival.local), peer: canonical(arrival.peer) };
+        let admitted = if self.draining {
+            Err("The server is shutting down.")
+        } else {
+            self.sessions.admit(&self.config.limits, arrival)
+        };
+        match admitted {
+            Ok(id) => {
+                let config = Arc::clone(&self.config);
+                let accounts = Arc::clone(&self.accounts);
+                Admission::Accepted(id, Box::new(Connection::new(now, id, config, accounts, arrival)))
+            }
+            Err(why) => {
+                self.notify(Notice::SessionRefused { peer: arrival.peer, why: why.into() });
+                let mut bytes = Vec::new();
+                Reply::new(421, why).write(&mut bytes);
+                Admission::Refused(bytes)
+            }
+        }
     }
 
     /// No new sessions (421); idle ones end, running transfers have this long.
     pub fn drain(&mut self, now: Now, grace: Duration) {
-        let _ = (now, grace);
+        self.draining = true;
+        let until = now.mono + grace;
+        self.tell_all(|| Message::Drain { until });
     }
 
     /// Ends a session; `false` if there is none of that name.
     pub fn kick(&mut self, now: Now, session: SessionId) -> bool {
-        let _ = (now, session);
-        false
+        let _ = now;
+        let known = self.sessions.arrival(session).is_some();
+        if known {
+            self.deliver(session, Event::Message(Message::Kick));
+        }
+        known
     }
 
     /// How many sessions there are.
     pub fn sessions(&self) -> usize {
-        0
+        self.sessions.count()
+    }
+
+    fn tell_all(&mut self, message: impl Fn() -> Message) {
+        for session in self.sessions.ids() {
+            self.deliver(session, Event::Message(message()));
+        }
+    }
+
+    // Passive ports.
+
+    /// Answers a session's question, at once.
+    pub fn consult(&mut self, now: Now, request: Request) -> Answer {
+        let answer = match request {
+            Request::Lease { session, link, until } => self.lease(now, session, link, until),
+            Request::Release { session, link: _ } => {
+                self.pool.release(now.mono, session);
+                Answer::Noted
+            }
+        };
+        self.carry_out_pool_events();
+        answer
+    }
+
+    fn lease(&mut self, now: Now, session: SessionId, link: LinkId, until: Instant) -> Answer {
+        let Some(arrival) = self.sessions.arrival(session) else { return Answer::NoPort { link } };
+        match self.pool.lease(now.mono, session, link, arrival.peer.ip(), until) {
+            Leasing::Leased(port) => self.leased(arrival, link, port),
+            Leasing::Queued => Answer::Queued { link },
+            Leasing::NoPort => Answer::NoPort { link },
+        }
+    }
+
+    fn leased(&self, arrival: Arrival, link: LinkId, port: u16) -> Answer {
+        let external = self.config.passive.external;
+        let advertised = advertise(Inputs { external, local: arrival.local, peer: arrival.peer });
+        Answer::Leased { link, port, advertised }
+    }
+
+    /// The port of this lease was drained: from now on its client is routed to it.
+    pub fn activate(&mut self, now: Now, session: SessionId, link: LinkId) {
+        let _ = now;
+        self.pool.activate(session, link);
+    }
+
+    /// Whom a connection to a passive port belongs to; `None`: close it, the sessions that wait on the port are
+    /// told of the stranger. A lease that is routed to is used up and its port free again at once.
+    pub fn route(&mut self, now: Now, port: u16, peer: SocketAddr) -> Option<(SessionId, LinkId)> {
+        let peer = canonical(peer);
+        let owner = self.pool.route(now.mono, port, peer.ip());
+        if owner.is_none() {
+            let waiting: Vec<_> = self.pool.waiting_on(port).collect();
+            for (session, link) in waiting {
+                self.deliver(session, Event::Message(Message::Stranger(link, peer)));
+            }
+        }
+        self.carry_out_pool_events();
+        owner
     }
 
     /// The passive ports that are open, in order.
     pub fn open_ports(&self) -> Vec<u16> {
-        Vec::new()
+        self.pool.open_ports()
+    }
+
+    fn carry_out_pool_events(&mut self) {
+        while let Some(event) = self.pool.poll_event() {
+            match event {
+                PoolEvent::Leased { session, link, port } => {
+                    if let Some(arrival) = self.sessions.arrival(session) {
+                        let answer = self.leased(arrival, link, port);
+                        self.deliver(session, Event::Answer(answer));
+                    }
+                }
+                PoolEvent::NoPort { session, link } => {
+                    self.deliver(session, Event::Answer(Answer::NoPort { link }));
+                }
+                PoolEvent::Close(port) => {
+                    self.openings.closed(port);
+                    self.tasks.push_back(Task::ClosePort(port));
+                }
+            }
+        }
+    }
+
+    fn open_ports_of_config(&mut self) {
+        if !self.config.passive.enabled {
+            return;
+        }
+        for port in self.openings.want(&self.config.passive.ports) {
+            self.tasks.push_back(Task::OpenPort(port));
+        }
+    }
+
+    // News.
+
+    /// Something happened outside.
+    pub fn handle(&mut self, now: Now, news: News) {
+        match news {
+            News::PortOpened(port) => self.port_opened(now, port),
+            News::PortFailed(port, reason) => {
+                if self.openings.failed(now.mono, port) {
+                    self.notify(Notice::PortFailed { port, reason });
+                }
+            }
+            News::Gone(session) => {
+                if self.sessions.remove(session) {
+                    self.pool.release(now.mono, session);
+                }
+            }
+        }
+        self.carry_out_pool_events();
+    }
+
+    fn port_opened(&mut self, now: Now, port: u16) {
+        match self.openings.opened(port) {
+            Opened::Wanted => {
+                self.pool.open(now.mono, port);
+                self.notify(Notice::PortOpened { port });
+            }
+            Opened::NoLongerWanted => self.tasks.push_back(Task::ClosePort(port)),
+        }
+    }
+
+    /// New settings, for what begins from now on. Ports that are no longer in the range are closed when their
+    /// last lease ends; no session notices.
+    pub fn reconfigure(&mut self, now: Now, config: Arc<Config>) {
+        self.config = Arc::clone(&config);
+        let keep = |port: u16| config.passive.enabled && openings::contains(&config.passive.ports, port);
+        self.openings.retain(&keep);
+        for port in self.pool.open_ports() {
+            if !keep(port) {
+                self.pool.retire(port);
+            }
+        }
+        self.open_ports_of_config();
+        // A port that was about to be closed and is wanted again never stopped being listened on.
+        for port in self.openings.take_still_open() {
+            self.pool.open(now.mono, port);
+        }
+        self.tell_all(|| Message::Configure(Arc::clone(&config)));
+        self.carry_out_pool_events();
+    }
+
+    // Time.
+
+    /// The deadline has passed.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.pool.handle_timeout(now.mono);
+        for port in self.openings.due(now.mono) {
+            self.tasks.push_back(Task::OpenPort(port));
+        }
+        self.carry_out_pool_events();
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
+    pub fn deadline(&self) -> Option<Instant> {
+        [self.pool.deadline(), self.openings.deadline()].into_iter().flatten().min()
+    }
+
+    // Work.
+
+    /// The next thing to do; poll until `None` after every call.
+    pub fn poll_task(&mut self) -> Option<Task> {
+        self.tasks.pop_front()
+    }
+
+    fn deliver(&mut self, session: SessionId, event: Event) {
+        self.tasks.push_back(Task::Deliver(session, event));
+    }
+
+    fn notify(&mut self, notice: Notice) {
+        self.tasks.push_back(Task::Notify(notice));
+    }
+
+    /// Leases and waits for one: both zero when no session has any.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn balance(&self) -> (usize, usize) {
+        self.pool.balance()
+    }
+}
+
+impl core::fmt::Debug for Server {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        out.debug_struct("Server").field("sessions", &self.sessions.count()).finish_non_exhaustive()
     }
 }
