@@ -1,5 +1,12 @@
 //! Directory entries as the lines clients read: LIST, NLST, MLSD and MLST.
 
+mod facts;
+pub mod pattern;
+mod text;
+mod unix;
+
+pub use facts::mlst_line;
+
 use crate::host::Entry;
 use crate::time::UnixTime;
 use alloc::vec::Vec;
@@ -9,7 +16,7 @@ use alloc::vec::Vec;
 pub struct Listing {
     /// The form of each line.
     pub format: Format,
-    /// Only names that match this pattern (`*` and `?`), if there is one.
+    /// Only names that match this [`pattern`], if there is one.
     pub pattern: Option<Vec<u8>>,
     /// For `Names`: put before each name (the directory as the client typed it, with a slash).
     pub prefix: Vec<u8>,
@@ -67,7 +74,80 @@ impl Listing {
     /// Appends the line for one entry, CR LF included. Nothing for an entry that doesn't match the pattern
     /// or whose name holds a CR or LF.
     pub fn append(&self, entry: &Entry, out: &mut Vec<u8>) {
-        let _ = (entry, out);
-        todo!()
+        let name = entry.name.as_slice();
+        let breaks_lines = name.iter().any(|&byte| byte == b'\r' || byte == b'\n');
+        let wanted = self.pattern.as_ref().is_none_or(|pattern| pattern::matches(pattern, name));
+        if breaks_lines || !wanted || name.is_empty() {
+            return;
+        }
+        match self.format {
+            Format::Unix => unix::append(entry, self.now, out),
+            Format::Names => {
+                out.extend_from_slice(&self.prefix);
+                out.extend_from_slice(name);
+            }
+            Format::Facts(facts) => mlst_line(facts, &entry.metadata, name, out),
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::{Kind, Metadata};
+    use quickcheck::quickcheck;
+
+    fn listing(format: Format, pattern: Option<&[u8]>) -> Listing {
+        let now = UnixTime::from_seconds(1_764_064_800);
+        Listing { format, pattern: pattern.map(<[u8]>::to_vec), prefix: b"dir/".to_vec(), now }
+    }
+
+    fn lines(listing: &Listing, names: &[&[u8]]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for name in names {
+            let metadata = Metadata { kind: Kind::Directory, ..Metadata::default() };
+            listing.append(&Entry { name: name.to_vec(), metadata }, &mut out);
+        }
+        out
+    }
+
+    #[test]
+    fn each_format_has_its_line() {
+        for (format, expected) in [
+            (Format::Unix, &b"drwxr-xr-x   1 ftp      ftp             0 Jan  1  1970 \xff x\r\n"[..]),
+            (Format::Names, b"dir/\xff x\r\n"),
+            (Format::Facts(Facts::TYPE), b"type=dir; \xff x\r\n"),
+        ] {
+            assert_eq!(lines(&listing(format, None), &[b"\xff x"]), expected);
+        }
+    }
+
+    #[test]
+    fn a_pattern_and_bytes_that_break_lines_leave_names_out() {
+        let all = listing(Format::Names, None);
+        assert_eq!(lines(&all, &[b"a\nb", b"a\rb", b"", b"c"]), b"dir/c\r\n");
+        let some = listing(Format::Names, Some(b"*.c"));
+        assert_eq!(lines(&some, &[b"a.c", b"a.h", b".c", b"b.c\n"]), b"dir/a.c\r\ndir/.c\r\n");
+    }
+
+    quickcheck! {
+        fn each_entry_is_one_line_or_none(name: Vec<u8>, size: u64, seconds: i64, mode: u32) -> bool {
+            let metadata = Metadata {
+                size,
+                modified: UnixTime::from_seconds(seconds),
+                mode: Some(mode),
+                owner: Some("a\r\nb".into()),
+                unique: Some((size, u64::from(mode))),
+                ..Metadata::default()
+            };
+            let entry = Entry { name, metadata };
+            [Format::Unix, Format::Names, Format::Facts(Facts::ALL)].iter().all(|&format| {
+                let mut out = Vec::new();
+                listing(format, None).append(&entry, &mut out);
+                let text = out.strip_suffix(b"\r\n").unwrap_or(&out);
+                !text.contains(&b'\r') && !text.contains(&b'\n') && (out.is_empty() || out.ends_with(b"\r\n"))
+            })
+        }
     }
 }

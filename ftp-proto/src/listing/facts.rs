@@ -1,0 +1,148 @@
+//! MLSD and MLST: facts for programs (RFC 3659 section 7).
+
+use super::Facts;
+use super::text::{decimal, hexadecimal, octal_mode, two_digits};
+use crate::host::{Kind, Metadata};
+use crate::time::CivilTime;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+impl Facts {
+    /// What a file is.
+    pub const TYPE: Self = Self(1);
+    /// Its length in bytes, for files only.
+    pub const SIZE: Self = Self(1 << 1);
+    /// When it was last modified, in UTC.
+    pub const MODIFY: Self = Self(1 << 2);
+    /// Its permission bits in octal.
+    pub const UNIX_MODE: Self = Self(1 << 3);
+    /// What identifies it beyond its names.
+    pub const UNIQUE: Self = Self(1 << 4);
+
+    /// The line of FEAT, without the space before it: every known fact, those selected with a `*`
+    /// (RFC 3659 section 7.8), as in `MLST type*;size*;modify*;UNIX.mode;unique;`.
+    pub fn feat_line(self) -> String {
+        let mut line = String::from("MLST ");
+        for (name, fact) in Self::NAMES {
+            line.push_str(name);
+            line.push_str(if self.contains(*fact) { "*;" } else { ";" });
+        }
+        line
+    }
+
+    /// The selected facts, as the reply to OPTS MLST names them (RFC 3659 section 7.9): `type;size;`.
+    pub fn selected(self) -> String {
+        let mut names = String::new();
+        for (name, _) in Self::NAMES.iter().filter(|(_, fact)| self.contains(*fact)) {
+            names.push_str(name);
+            names.push(';');
+        }
+        names
+    }
+}
+
+/// Appends the one line that MLST shows: the facts, a space, the path. The space before the line and the
+/// line end behind it belong to the reply (RFC 3659 section 7.2).
+pub fn mlst_line(facts: Facts, metadata: &Metadata, path: &[u8], out: &mut Vec<u8>) {
+    append(facts, metadata, out);
+    out.push(b' ');
+    out.extend_from_slice(path);
+}
+
+/// Appends the facts, each with its `;`. What the storage doesn't know is left out.
+pub(super) fn append(facts: Facts, metadata: &Metadata, out: &mut Vec<u8>) {
+    if facts.contains(Facts::TYPE) {
+        // Links that lead nowhere, and what is neither file nor directory, have types of the operating
+        // system (section 7.5.1.5). Clients that don't know them leave such entries alone.
+        out.extend_from_slice(match metadata.kind {
+            Kind::File => b"type=file;",
+            Kind::Directory => b"type=dir;",
+            Kind::Link => b"type=OS.unix=symlink;",
+            Kind::Other => b"type=OS.unix=special;",
+        });
+    }
+    if facts.contains(Facts::SIZE) && metadata.is_file() {
+        out.extend_from_slice(b"size=");
+        decimal(out, metadata.size, 0, b' ');
+        out.push(b';');
+    }
+    if facts.contains(Facts::MODIFY) {
+        modify(metadata, out);
+    }
+    if let (true, Some(mode)) = (facts.contains(Facts::UNIX_MODE), metadata.mode) {
+        out.extend_from_slice(b"UNIX.mode=");
+        octal_mode(out, mode);
+        out.push(b';');
+    }
+    if let (true, Some((device, file))) = (facts.contains(Facts::UNIQUE), metadata.unique) {
+        out.extend_from_slice(b"unique=");
+        hexadecimal(out, device);
+        out.push(b'g'); // not a hexadecimal digit, so that 1,23 and 12,3 differ
+        hexadecimal(out, file);
+        out.push(b';');
+    }
+}
+
+/// Appends the time, unless its year has no four digits and so no form in section 2.3.
+fn modify(metadata: &Metadata, out: &mut Vec<u8>) {
+    let time = CivilTime::from_unix(metadata.modified);
+    let Ok(year @ 0..=9_999) = u64::try_from(time.year) else { return };
+    out.extend_from_slice(b"modify=");
+    decimal(out, year, 4, b'0');
+    for part in [time.month, time.day, time.hour, time.minute, time.second] {
+        two_digits(out, part);
+    }
+    out.push(b';');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::UnixTime;
+
+    fn line(facts: Facts, metadata: &Metadata) -> String {
+        let mut out = Vec::new();
+        mlst_line(facts, metadata, b"/a b", &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn lines_hold_what_is_known_and_selected() {
+        let file = Metadata {
+            size: 1234,
+            modified: UnixTime::from_seconds(1_764_064_800),
+            mode: Some(0o644),
+            unique: Some((0xfe01, 0x1_0000)),
+            ..Metadata::default()
+        };
+        let some = Facts::parse(b"size;TYPE;nonsense;");
+        for (facts, metadata, expected) in [
+            (
+                Facts::ALL,
+                file.clone(),
+                "type=file;size=1234;modify=20251125100000;UNIX.mode=0644;unique=fe01g10000; /a b",
+            ),
+            (some, file.clone(), "type=file;size=1234; /a b"),
+            (Facts::parse(b""), file.clone(), " /a b"),
+            (Facts::ALL, Metadata::default(), "type=file;size=0;modify=19700101000000; /a b"),
+            (some, Metadata { kind: Kind::Directory, ..file.clone() }, "type=dir; /a b"),
+            (some, Metadata { kind: Kind::Link, ..file.clone() }, "type=OS.unix=symlink; /a b"),
+            (some, Metadata { kind: Kind::Other, ..file.clone() }, "type=OS.unix=special; /a b"),
+            (Facts::MODIFY, Metadata { modified: UnixTime::from_seconds(i64::MAX), ..file }, " /a b"),
+        ] {
+            assert_eq!(line(facts, &metadata), expected);
+        }
+    }
+
+    #[test]
+    fn the_selection_is_told() {
+        assert_eq!(Facts::ALL.feat_line(), "MLST type*;size*;modify*;UNIX.mode*;unique*;");
+        let some = Facts::parse(b"unix.MODE;type");
+        assert_eq!(some.feat_line(), "MLST type*;size;modify;UNIX.mode*;unique;");
+        assert_eq!(some.selected(), "type;UNIX.mode;");
+        assert_eq!(Facts::parse(b"").selected(), "");
+        let all =
+            [Facts::TYPE, Facts::SIZE, Facts::MODIFY, Facts::UNIX_MODE, Facts::UNIQUE].map(Facts::selected);
+        assert_eq!(all.concat(), Facts::ALL.selected());
+    }
+}
