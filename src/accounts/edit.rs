@@ -1,0 +1,214 @@
+//! Changes to the accounts file. It is replaced in one step, so that a server that reads it at any moment
+//! sees the old or the new one; comments and order survive.
+
+use super::file::{AccountsFile, USER, User, rights_names};
+use super::password::PasswordHash;
+use crate::config_file::FileError;
+use crate::config_file::reader::plain;
+use ftp_proto::account::Rights;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, value};
+
+/// Why an accounts file was not changed.
+#[derive(Debug)]
+pub enum EditError {
+    /// It can't be read as it is.
+    File(FileError),
+    /// There is such a user already.
+    Exists(String),
+    /// There is no such user.
+    Unknown(String),
+    /// The system does not let us write it.
+    System(String),
+}
+
+impl std::fmt::Display for EditError {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(error) => error.fmt(out),
+            Self::Exists(name) => {
+                write!(out, "there is a user {name:?} already; change the password by `ftpd user passwd`")
+            }
+            Self::Unknown(name) => write!(out, "there is no user {name:?}; see `ftpd user list`"),
+            Self::System(text) => out.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for EditError {}
+
+impl From<FileError> for EditError {
+    fn from(error: FileError) -> Self {
+        Self::File(error)
+    }
+}
+
+/// Adds a user; the file is made if there is none.
+///
+/// # Errors
+/// [`EditError`]; the file is then as it was.
+pub fn add(path: &Path, user: &User) -> Result<(), EditError> {
+    edit(path, true, |document, known| {
+        if known.users.contains_key(&user.name) {
+            return Err(EditError::Exists(user.name.clone()));
+        }
+        let users = document.entry(USER).or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
+        match users {
+            Item::ArrayOfTables(users) => users.push(table_of(user)),
+            // Written as `user = [{ … }]`: stays so.
+            Item::Value(users) => {
+                if let Some(users) = users.as_array_mut() {
+                    users.push(table_of(user).into_inline_table());
+                }
+            }
+            Item::None | Item::Table(_) => {}
+        }
+        Ok(())
+    })
+}
+
+/// Gives a user another password.
+///
+/// # Errors
+/// [`EditError`]; the file is then as it was.
+pub fn set_password(path: &Path, name: &str, password: &PasswordHash) -> Result<(), EditError> {
+    edit(path, false, |document, _| {
+        let mut found = false;
+        for_each_user(document, |user| {
+            if user.get("name").and_then(Item::as_str) == Some(name)
+                && let Some(hash) = user.get_mut("password")
+            {
+                *hash = value(password.as_str());
+                found = true;
+            }
+        });
+        if found { Ok(()) } else { Err(EditError::Unknown(name.to_owned())) }
+    })
+}
+
+/// Takes a user out.
+///
+/// # Errors
+/// [`EditError`]; the file is then as it was.
+pub fn remove(path: &Path, name: &str) -> Result<(), EditError> {
+    edit(path, false, |document, known| {
+        if !known.users.contains_key(name) {
+            return Err(EditError::Unknown(name.to_owned()));
+        }
+        match document.get_mut(USER) {
+            Some(Item::ArrayOfTables(users)) => {
+                users.retain(|user| user.get("name").and_then(Item::as_str) != Some(name));
+            }
+            Some(Item::Value(users)) => {
+                if let Some(users) = users.as_array_mut() {
+                    users.retain(|user| {
+                        user.as_inline_table().and_then(|user| user.get("name")?.as_str()) != Some(name)
+                    });
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    })
+}
+
+fn for_each_user(document: &mut DocumentMut, mut visit: impl FnMut(&mut dyn toml_edit::TableLike)) {
+    match document.get_mut(USER) {
+        Some(Item::ArrayOfTables(users)) => users.iter_mut().for_each(|user| visit(user)),
+        Some(Item::Value(users)) => {
+            for user in users.as_array_mut().into_iter().flat_map(Array::iter_mut) {
+                if let Some(user) = user.as_inline_table_mut() {
+                    visit(user);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn table_of(user: &User) -> Table {
+    let mut table = Table::new();
+    table.insert("name", value(user.name.as_str()));
+    table.insert("password", value(user.password.as_str()));
+    if let Some(root) = &user.root {
+        table.insert("root", value(root.to_string_lossy().as_ref()));
+    }
+    table.insert("rights", value(rights_value(user.rights)));
+    if !user.rights_below.is_empty() {
+        let mut rules = InlineTable::new();
+        for (path, rights) in &user.rights_below {
+            let path = String::from_utf8_lossy(path.as_bytes()).into_owned();
+            rules.insert(&path, rights_value(*rights).into());
+        }
+        table.insert("rights_below", value(rules));
+    }
+    if !user.home.is_root() {
+        table.insert("home", value(String::from_utf8_lossy(user.home.as_bytes()).as_ref()));
+    }
+    table
+}
+
+fn rights_value(rights: Rights) -> Array {
+    rights_names(rights).into_iter().collect()
+}
+
+/// Reads, changes, checks and replaces the file, alone.
+fn edit(
+    path: &Path,
+    may_be_missing: bool,
+    change: impl FnOnce(&mut DocumentMut, &AccountsFile) -> Result<(), EditError>,
+) -> Result<(), EditError> {
+    // A link stays a link: what it points to is replaced.
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let directory = match path.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => directory.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let failed = |error: &io::Error| EditError::System(format!("{}: {}", path.display(), plain(error)));
+    // Two commands at the same time must not lose one of the changes. A file system without locks has to
+    // do without.
+    let lock = File::open(&directory).map_err(|error| failed(&error))?;
+    let _ = lock.lock();
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && may_be_missing => String::new(),
+        Err(error) => {
+            return Err(FileError::whole(&path, format_args!("can't be read: {}", plain(&error))).into());
+        }
+    };
+    let known = AccountsFile::parse(&path, &text)?;
+    let mut document: DocumentMut =
+        text.parse().map_err(|error| FileError::whole(&path, format_args!("can't be changed: {error}")))?;
+    change(&mut document, &known)?;
+    let text = document.to_string();
+    AccountsFile::parse(&path, &text)?;
+    replace(&path, &directory, text.as_bytes()).map_err(|error| failed(&error))
+}
+
+/// Writes a new file beside the old one and renames it over it. A new file is its owner's alone; one that
+/// replaces another keeps that one's owner and mode, or a server that runs as somebody else could no longer
+/// read it.
+fn replace(path: &Path, directory: &Path, bytes: &[u8]) -> io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = directory.join(format!(".{name}.{}", std::process::id()));
+    let written = (|| {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+        if let Ok(old) = std::fs::metadata(path) {
+            let new = file.metadata()?;
+            if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
+                std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()))?;
+            }
+            file.set_permissions(std::fs::Permissions::from_mode(old.mode() & 0o7777))?;
+        }
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)
+    })();
+    if written.is_err() {
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written
+}

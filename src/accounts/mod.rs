@@ -1,0 +1,331 @@
+//! Who may log in: the accounts file, one user from the command line, guests.
+
+pub mod edit;
+pub mod file;
+pub mod password;
+
+mod gate;
+mod trees;
+
+pub use file::{AccountsFile, User};
+pub use password::PasswordHash;
+
+use crate::config_file::reader::plain;
+use crate::config_file::{FileError, Uploads};
+use ftp_proto::account::{Account, Credentials, LoginError, Rights, RightsByPath};
+use ftp_proto::host::{Accounts, Storage};
+use ftp_proto::path::VirtualPath;
+use gate::Gate;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+use trees::Trees;
+
+/// How often a login looks whether the accounts file changed.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Whether guests log in by this name; upper and lower case are the same.
+pub fn is_anonymous(name: &str) -> bool {
+    name.eq_ignore_ascii_case("anonymous") || name.eq_ignore_ascii_case("ftp")
+}
+
+/// What guests may do: read, and, where they may write, add what was not there.
+pub fn anonymous_rights(writable: bool) -> Rights {
+    if writable { Rights::READ_ONLY | Rights::CREATE | Rights::MAKE_DIRECTORY } else { Rights::READ_ONLY }
+}
+
+/// Where accounts come from.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// The accounts file, looked at again when it changes.
+    pub file: Option<PathBuf>,
+    /// The tree of users who name none.
+    pub root: Option<PathBuf>,
+    /// One user besides the file.
+    pub single: Option<SingleUser>,
+    /// Guests: their tree, and whether they may write.
+    pub anonymous: Option<(PathBuf, bool)>,
+    /// How uploads reach the disk.
+    pub uploads: Uploads,
+}
+
+/// A user named on the command line, with all rights.
+#[derive(Clone)]
+pub struct SingleUser {
+    /// The name.
+    pub name: String,
+    /// The password in the clear: it came from the environment or was just made, and is nowhere on disk.
+    pub password: String,
+    /// The tree.
+    pub root: PathBuf,
+}
+
+/// The password is never shown.
+impl std::fmt::Debug for SingleUser {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("SingleUser").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Why accounts can't be had.
+#[derive(Debug)]
+pub enum OpenError {
+    /// The accounts file is wrong.
+    File(FileError),
+    /// A tree can't be opened.
+    Tree(String),
+}
+
+impl std::fmt::Display for OpenError {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(error) => error.fmt(out),
+            Self::Tree(text) => out.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+/// The program's [`Accounts`].
+pub struct ServerAccounts {
+    state: RwLock<Arc<State>>,
+    gate: Gate,
+    trees: Trees,
+    looked: Mutex<Instant>,
+}
+
+/// One consistent view: replaced as a whole, so a login in progress keeps what it began with.
+struct State {
+    sources: Sources,
+    file: AccountsFile,
+    stamp: Option<Stamp>,
+    /// Held open, since a directory that is gone or unreadable has to show at the start.
+    anonymous: Option<Arc<dyn Storage>>,
+    single: Option<Arc<dyn Storage>>,
+}
+
+/// What tells one version of a file from another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    length: u64,
+    modified: (i64, i64),
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let facts = std::fs::metadata(path).ok()?;
+        Some(Self { inode: facts.ino(), length: facts.len(), modified: (facts.mtime(), facts.mtime_nsec()) })
+    }
+}
+
+impl ServerAccounts {
+    /// Reads the accounts file and opens the trees that everybody uses.
+    ///
+    /// # Errors
+    /// [`OpenError`] for the first thing that can't be read.
+    pub fn open(sources: Sources) -> Result<Self, OpenError> {
+        let trees = Trees::default();
+        let state = State::open(sources, &trees)?;
+        Ok(Self {
+            state: RwLock::new(Arc::new(state)),
+            gate: Gate::for_this_machine(),
+            trees,
+            looked: Mutex::new(Instant::now()),
+        })
+    }
+
+    /// Reads everything anew, from other sources perhaps. Sessions that are logged in keep their accounts.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); all then stays as it was.
+    pub fn replace(&self, sources: Sources) -> Result<(), OpenError> {
+        let state = State::open(sources, &self.trees)?;
+        self.set(state);
+        Ok(())
+    }
+
+    /// Problems that don't keep the server from starting: roots that aren't there, a file that others read.
+    pub fn warnings(&self) -> Vec<String> {
+        let state = self.state();
+        let mut warnings = Vec::new();
+        if let Some(path) = &state.sources.file
+            && let Ok(facts) = std::fs::metadata(path)
+            && facts.mode() & 0o007 != 0
+        {
+            warnings.push(format!("{}: everybody can read the password hashes; chmod o= it", path.display()));
+        }
+        for user in state.file.users.values() {
+            if let Some(root) = user.root.as_deref().or(state.sources.root.as_deref())
+                && let Err(error) = std::fs::read_dir(root)
+            {
+                warnings.push(format!(
+                    "{}: {}; user {:?} can't log in",
+                    root.display(),
+                    plain(&error),
+                    user.name
+                ));
+            }
+        }
+        warnings
+    }
+
+    fn state(&self) -> Arc<State> {
+        Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn set(&self, state: State) {
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
+    }
+
+    /// The state, after a look at the file if the last one was a while ago. A file that is wrong now leaves
+    /// everything as it was.
+    fn fresh_state(&self) -> Arc<State> {
+        let state = self.state();
+        // Who finds somebody else looking takes what is there.
+        if let Some(path) = &state.sources.file
+            && let Ok(mut looked) = self.looked.try_lock()
+            && looked.elapsed() >= LOOK_AGAIN
+        {
+            *looked = Instant::now();
+            let stamp = Stamp::of(path);
+            if stamp != state.stamp {
+                let file = match AccountsFile::load(path) {
+                    Ok(file) => {
+                        tracing::info!(file = %path.display(), users = file.users.len(), "accounts read again");
+                        file
+                    }
+                    Err(error) => {
+                        tracing::error!(reason = %error, "accounts not read again; the old ones stay");
+                        state.file.clone()
+                    }
+                };
+                self.set(State { file, stamp, ..State::clone(&state) });
+                return self.state();
+            }
+        }
+        state
+    }
+
+    /// The tree and rights of somebody whose password was right.
+    fn account(&self, state: &State, user: &User) -> Result<Account, LoginError> {
+        let root = user.root.as_deref().or(state.sources.root.as_deref()).ok_or_else(|| {
+            LoginError::Unavailable(format!("user {:?} has no root, and there is no server.root", user.name))
+        })?;
+        let storage =
+            self.trees.get(root, &user.name, state.sources.uploads).map_err(LoginError::Unavailable)?;
+        Ok(Account {
+            name: user.name.clone(),
+            storage,
+            rights: user.rights_by_path(),
+            home: user.home.clone(),
+        })
+    }
+}
+
+impl Clone for State {
+    fn clone(&self) -> Self {
+        Self {
+            sources: self.sources.clone(),
+            file: self.file.clone(),
+            stamp: self.stamp,
+            anonymous: self.anonymous.clone(),
+            single: self.single.clone(),
+        }
+    }
+}
+
+impl State {
+    fn open(sources: Sources, trees: &Trees) -> Result<Self, OpenError> {
+        let (mut file, mut stamp) = (AccountsFile::default(), None);
+        if let Some(path) = &sources.file {
+            // The stamp first: a change in between is then seen at the next look.
+            stamp = Stamp::of(path);
+            file = AccountsFile::load(path).map_err(OpenError::File)?;
+            if let (None, Some(user)) = (&sources.root, file.users.values().find(|user| user.root.is_none()))
+            {
+                return Err(OpenError::File(FileError::whole(
+                    path,
+                    format_args!(
+                        "user {:?} has no root; write root = \"DIR\" there or below [server]",
+                        user.name
+                    ),
+                )));
+            }
+        }
+        let tree =
+            |root: &Path, account: &str| trees.get(root, account, sources.uploads).map_err(OpenError::Tree);
+        let anonymous = match &sources.anonymous {
+            Some((root, _)) => Some(tree(root, "anonymous")?),
+            None => None,
+        };
+        let single = match &sources.single {
+            Some(user) => Some(tree(&user.root, &user.name)?),
+            None => None,
+        };
+        Ok(Self { sources, file, stamp, anonymous, single })
+    }
+
+    /// The tree of guests, if this is one and they are welcome.
+    fn guest(&self) -> Option<Account> {
+        let (_, writable) = self.sources.anonymous.as_ref()?;
+        Some(Account {
+            name: "anonymous".to_owned(),
+            storage: Arc::clone(self.anonymous.as_ref()?),
+            rights: RightsByPath::everywhere(anonymous_rights(*writable)),
+            home: VirtualPath::root(),
+        })
+    }
+
+    /// The user of the command line, if the credentials are hers.
+    fn single(&self, credentials: &Credentials) -> Option<Account> {
+        let user = self.sources.single.as_ref().filter(|user| user.name == credentials.user)?;
+        if !password::same(&credentials.password, user.password.as_bytes()) {
+            return None;
+        }
+        Some(Account {
+            name: user.name.clone(),
+            storage: Arc::clone(self.single.as_ref()?),
+            rights: RightsByPath::everywhere(Rights::ALL),
+            home: VirtualPath::root(),
+        })
+    }
+
+    /// A hash to check when there is no such user, as costly as those of the file.
+    fn decoy(&self) -> Option<&PasswordHash> {
+        static DECOY: OnceLock<Option<PasswordHash>> = OnceLock::new();
+        let of_file = self.file.users.values().next().map(|user| &user.password);
+        of_file.or_else(|| DECOY.get_or_init(|| PasswordHash::of(b"").ok()).as_ref())
+    }
+}
+
+impl Accounts for ServerAccounts {
+    fn authenticate(&self, credentials: &Credentials) -> Result<Account, LoginError> {
+        let state = self.fresh_state();
+        if is_anonymous(&credentials.user) {
+            return state.guest().ok_or(LoginError::Refused);
+        }
+        if state.sources.single.is_some() && state.sources.file.is_none() {
+            return state.single(credentials).ok_or(LoginError::Refused);
+        }
+        if state.sources.file.is_none() {
+            return Err(LoginError::Refused);
+        }
+        // An unknown name costs the same as a wrong password, or the time would tell which names exist.
+        let user = state.file.users.get(&credentials.user);
+        let hash = user.map(|user| &user.password).or_else(|| state.decoy());
+        let matches = match hash {
+            Some(hash) => self
+                .gate
+                .pass(|| hash.verify(&credentials.password))
+                .ok_or_else(|| LoginError::Unavailable("too many logins at the same time".to_owned()))?,
+            None => false,
+        };
+        match user {
+            Some(user) if matches => self.account(&state, user),
+            _ => Err(LoginError::Refused),
+        }
+    }
+}

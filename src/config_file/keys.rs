@@ -1,0 +1,181 @@
+//! Every key of the configuration file with what it does: the one table that reading, complaints and
+//! suggestions work from.
+
+use super::reader::{FileError, Node};
+use super::{Anonymous, Bind, Draft, LogFormat, LogLevel, RuntimeKind, Uploads};
+use ftp_proto::config::{External, PassivePorts};
+use std::net::{Ipv6Addr, SocketAddr};
+
+/// Puts one value where it belongs.
+pub(super) type Setter = fn(&mut Draft, &Node<'_>) -> Result<(), FileError>;
+
+const KEYS: &[(&str, Setter)] = &[
+    ("server.bind", bind),
+    ("server.root", |draft, node| {
+        draft.config.root = Some(node.source().resolve(node.text("/srv/ftp")?));
+        Ok(())
+    }),
+    ("server.greeting", |draft, node| {
+        put(&mut draft.settings.greeting, node.text("Welcome.").map(str::to_owned))
+    }),
+    ("server.runtime", |draft, node| put(&mut draft.config.runtime, node.one_of(RuntimeKind::NAMES))),
+    ("server.uploads", |draft, node| put(&mut draft.config.uploads, node.one_of(Uploads::NAMES))),
+    ("server.keepalive", keepalive),
+    ("passive.enabled", |draft, node| put(&mut draft.settings.passive.enabled, node.boolean())),
+    ("passive.ports", passive_ports),
+    ("passive.external_address", external_address),
+    ("passive.strict_ports", |draft, node| put(&mut draft.settings.passive.strict_ports, node.boolean())),
+    ("active.enabled", |draft, node| put(&mut draft.settings.active.enabled, node.boolean())),
+    ("active.source_port", |draft, node| {
+        put(&mut draft.settings.active.source_port, node.integer(0, 65_535).map(Some))
+    }),
+    ("timeouts.login", |draft, node| put(&mut draft.settings.timeouts.login, node.duration())),
+    ("timeouts.idle", |draft, node| put(&mut draft.settings.timeouts.idle, node.duration())),
+    ("timeouts.data_connection", |draft, node| {
+        put(&mut draft.settings.timeouts.data_connection, node.duration())
+    }),
+    ("timeouts.stall", |draft, node| put(&mut draft.settings.timeouts.stall, node.duration())),
+    ("timeouts.linger", |draft, node| put(&mut draft.settings.timeouts.linger, node.duration())),
+    ("limits.sessions", |draft, node| put(&mut draft.settings.limits.sessions, node.integer(0, 10_000_000))),
+    ("limits.sessions_per_address", |draft, node| {
+        put(&mut draft.settings.limits.sessions_per_address, node.integer(0, 10_000_000))
+    }),
+    ("limits.login_attempts", |draft, node| {
+        put(&mut draft.settings.limits.login_attempts, node.integer(0, 1_000_000))
+    }),
+    ("limits.login_delay", |draft, node| put(&mut draft.settings.limits.login_delay, node.duration())),
+    ("limits.line", |draft, node| put(&mut draft.settings.limits.line, node.integer(0, 1_000_000))),
+    ("accounts.file", |draft, node| {
+        draft.config.accounts = Some(node.source().resolve(node.text("accounts.toml")?));
+        Ok(())
+    }),
+    ("accounts.anonymous", anonymous),
+    ("log.format", |draft, node| put(&mut draft.config.log.format, node.one_of(LogFormat::NAMES))),
+    ("log.level", |draft, node| put(&mut draft.config.log.level, node.one_of(LogLevel::NAMES))),
+    ("log.commands", |draft, node| put(&mut draft.config.log.commands, node.boolean())),
+];
+
+/// What to do with the value of this dotted key.
+pub(super) fn find(key: &str) -> Option<Setter> {
+    KEYS.iter().find(|(known, _)| *known == key).map(|(_, setter)| *setter)
+}
+
+/// All dotted keys.
+pub(super) fn all() -> impl Iterator<Item = &'static str> + Clone {
+    KEYS.iter().map(|(key, _)| *key)
+}
+
+/// All dotted keys, those of one section first, so that at the same distance a neighbour wins.
+pub(super) fn near(section: &str) -> impl Iterator<Item = &'static str> + Clone {
+    let inside = move |key: &&str| key.split_once('.').is_some_and(|(name, _)| name == section);
+    let (mut keys, others): (Vec<_>, Vec<_>) = all().partition(inside);
+    keys.extend(others);
+    keys.into_iter()
+}
+
+/// The names of the sections.
+pub(super) fn sections() -> impl Iterator<Item = &'static str> + Clone {
+    let mut names: Vec<_> = all().filter_map(|key| key.split_once('.')).map(|(section, _)| section).collect();
+    names.dedup();
+    names.into_iter()
+}
+
+fn put<T>(place: &mut T, value: Result<T, FileError>) -> Result<(), FileError> {
+    *place = value?;
+    Ok(())
+}
+
+fn bind(draft: &mut Draft, node: &Node<'_>) -> Result<(), FileError> {
+    let entries = node.members().unwrap_or_else(|| vec![node.clone()]);
+    let mut addresses = Vec::new();
+    for entry in entries {
+        let text = entry.text("[::]:2121")?;
+        addresses.push(parse_bind(text).map_err(|problem| entry.wrong(problem))?);
+    }
+    if addresses.is_empty() {
+        return Err(node.wrong("expected at least one address; write [\"[::]:2121\"]"));
+    }
+    draft.config.bind = Bind::At(addresses);
+    Ok(())
+}
+
+/// `ADDRESS:PORT`, or a port alone for all addresses.
+pub(crate) fn parse_bind(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .or_else(|_| text.parse().map(|port| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))))
+        .map_err(|_| format!("{text:?} is no address with a port; write \"[::]:2121\" or \"192.0.2.1:21\""))
+}
+
+fn keepalive(draft: &mut Draft, node: &Node<'_>) -> Result<(), FileError> {
+    let keepalive = node.duration()?;
+    if keepalive.as_secs() == 0 || keepalive.as_secs() > 32_767 {
+        return Err(node.wrong("write a number of seconds from 1 to 32767"));
+    }
+    draft.config.keepalive = keepalive;
+    Ok(())
+}
+
+fn passive_ports(draft: &mut Draft, node: &Node<'_>) -> Result<(), FileError> {
+    let written = match node.as_integer() {
+        Some(port) => port.to_string(),
+        None => node.text("21000-21099")?.to_owned(),
+    };
+    let ports = written.parse::<PassivePorts>().map_err(|error| node.wrong(error.problem))?;
+    draft.settings.passive.ports = ports;
+    Ok(())
+}
+
+fn external_address(draft: &mut Draft, node: &Node<'_>) -> Result<(), FileError> {
+    let text = node.text("203.0.113.7")?;
+    let address = text
+        .parse()
+        .map_err(|_| node.wrong(format_args!("{text:?} is no IP address; write one like \"203.0.113.7\"")))?;
+    draft.settings.passive.external = External::Literal(address);
+    Ok(())
+}
+
+/// `true`, `false`, or a table with `root` and `writable`.
+fn anonymous(draft: &mut Draft, node: &Node<'_>) -> Result<(), FileError> {
+    if let Some(enabled) = node.as_boolean() {
+        draft.config.anonymous = enabled.then(Anonymous::default);
+        return Ok(());
+    }
+    if !node.is_table() {
+        return Err(node.wrong(format_args!(
+            "expected true, false or a table, not {}; write true or {{ root = \"DIR\", writable = false }}",
+            node.kind()
+        )));
+    }
+    let mut anonymous = Anonymous::default();
+    for entry in node.entries()? {
+        match entry.key() {
+            "accounts.anonymous.root" => {
+                anonymous.root = Some(entry.source().resolve(entry.text("/srv/pub")?));
+            }
+            "accounts.anonymous.writable" => anonymous.writable = entry.boolean()?,
+            _ => {
+                let known = ["accounts.anonymous.root", "accounts.anonymous.writable"];
+                return Err(entry.unknown(known.into_iter()));
+            }
+        }
+    }
+    draft.config.anonymous = Some(anonymous);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_unique_and_grouped_by_section() {
+        let mut keys: Vec<_> = all().collect();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), all().count());
+        assert_eq!(
+            sections().collect::<Vec<_>>(),
+            ["server", "passive", "active", "timeouts", "limits", "accounts", "log"]
+        );
+    }
+}

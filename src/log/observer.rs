@@ -1,0 +1,286 @@
+//! From the core's notices to events.
+
+use ftp_proto::event::SessionId;
+use ftp_proto::notice::{Notice, Observer, TransferRecord};
+use ftp_proto::path::Escaped;
+use ftp_proto::transfer::Direction;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use tracing::field::display;
+use tracing::{debug, error, info, warn};
+
+/// Logs each notice. Knows the address and the account of each session, since every line names them.
+#[derive(Default)]
+pub struct LogObserver {
+    sessions: Mutex<HashMap<SessionId, Client>>,
+    commands: AtomicBool,
+}
+
+#[derive(Clone)]
+struct Client {
+    peer: SocketAddr,
+    user: Option<String>,
+}
+
+impl LogObserver {
+    /// `commands`: whether commands and replies are logged at `info`, not at `debug`.
+    pub fn new(commands: bool) -> Self {
+        Self { sessions: Mutex::default(), commands: AtomicBool::new(commands) }
+    }
+
+    /// Changes that while the server runs.
+    pub fn log_commands(&self, commands: bool) {
+        self.commands.store(commands, Ordering::Relaxed);
+    }
+
+    fn with_sessions<T>(&self, work: impl FnOnce(&mut HashMap<SessionId, Client>) -> T) -> T {
+        work(&mut self.sessions.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn client(&self, session: Option<SessionId>) -> Option<Client> {
+        self.with_sessions(|sessions| sessions.get(&session?).cloned())
+    }
+}
+
+impl Observer for LogObserver {
+    fn notice(&self, session: Option<SessionId>, notice: &Notice) {
+        match (session, notice) {
+            (Some(id), Notice::SessionOpened { peer, .. }) => {
+                self.with_sessions(|sessions| sessions.insert(id, Client { peer: *peer, user: None }));
+            }
+            (Some(id), Notice::LoggedIn { user }) => self.with_sessions(|sessions| {
+                if let Some(client) = sessions.get_mut(&id) {
+                    client.user = Some(user.clone());
+                }
+            }),
+            _ => {}
+        }
+        match notice {
+            // The busiest notices: nothing is looked up for lines that nobody wants.
+            Notice::Command { .. } | Notice::Replied { .. } if !self.commands_are_wanted() => {}
+            Notice::PortOpened { port } => debug!(port, "passive port opened"),
+            Notice::PortFailed { port, reason } => {
+                warn!(port, reason = %Escaped(reason.as_bytes()), "passive port can't be opened");
+            }
+            Notice::SessionRefused { peer, why } => {
+                let (ip, port) = (peer.ip().to_canonical(), peer.port());
+                warn!(%ip, port, reason = %Escaped(why.as_bytes()), "session refused");
+            }
+            _ => {
+                let client = self.client(session);
+                let line = Line {
+                    session: session.map(|id| id.0),
+                    ip: client.as_ref().map(|client| client.peer.ip().to_canonical()),
+                    port: client.as_ref().map(|client| client.peer.port()),
+                    user: client.as_ref().and_then(|client| client.user.as_deref()),
+                    commands: self.commands.load(Ordering::Relaxed),
+                };
+                line.write(notice);
+            }
+        }
+        if let (Some(id), Notice::SessionClosed { .. }) = (session, notice) {
+            self.with_sessions(|sessions| sessions.remove(&id));
+        }
+    }
+}
+
+impl LogObserver {
+    fn commands_are_wanted(&self) -> bool {
+        self.commands.load(Ordering::Relaxed) || tracing::enabled!(tracing::Level::DEBUG)
+    }
+}
+
+/// One line about a session.
+struct Line<'a> {
+    session: Option<u64>,
+    ip: Option<IpAddr>,
+    port: Option<u16>,
+    user: Option<&'a str>,
+    commands: bool,
+}
+
+impl Line<'_> {
+    fn write(&self, notice: &Notice) {
+        let (session, port) = (self.session, self.port);
+        let ip = self.ip.map(display);
+        let user = self.user.map(|user| display(Escaped(user.as_bytes())));
+        match notice {
+            Notice::SessionOpened { local, .. } => info!(session, ip, port, %local, "session opened"),
+            Notice::LoggedIn { .. } => info!(session, ip, port, user, "logged in"),
+            Notice::LoginFailed { user, why } => {
+                // The address comes first: a name can't forge it then.
+                warn!(ip, port, user = %Escaped(user.as_bytes()), reason = %Escaped(why.to_string().as_bytes()), session, "AUTH-FAIL");
+            }
+            Notice::Command { line } if self.commands => {
+                info!(session, ip, user, command = %Escaped(line), "command");
+            }
+            Notice::Command { line } => debug!(session, ip, user, command = %Escaped(line), "command"),
+            Notice::Replied { code } if self.commands => info!(session, ip, code, "reply"),
+            Notice::Replied { code } => debug!(session, ip, code, "reply"),
+            Notice::TransferEnded(record) => self.write_transfer(record),
+            Notice::DataConnectionFailed(verdict) => {
+                let (kind, reason) = (verdict.kind(), verdict.to_string());
+                warn!(session, ip, user, verdict = %kind, reason = %Escaped(reason.as_bytes()), "data connection failed");
+            }
+            Notice::Changed { verb, path, to } => {
+                info!(session, ip, user, verb = %verb, path = %path, to = to.as_ref().map(display), "changed");
+            }
+            Notice::StorageFailed { text } => {
+                error!(session, ip, user, reason = %Escaped(text.as_bytes()), "storage failed");
+            }
+            Notice::SessionClosed { lasted, why, .. } => {
+                info!(session, ip, user, seconds = rounded(lasted.as_secs_f64()), reason = %why, "session closed");
+            }
+            Notice::SessionRefused { .. } | Notice::PortOpened { .. } | Notice::PortFailed { .. } => {}
+        }
+    }
+
+    fn write_transfer(&self, record: &TransferRecord) {
+        let ip = self.ip.map(display);
+        let user = self.user.map(|user| display(Escaped(user.as_bytes())));
+        let seconds = record.lasted.as_secs_f64();
+        // Precision beyond 2^53 bytes does not matter for a rate.
+        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+        let rate = if seconds > 0.0 { record.bytes as f64 / seconds / 1e6 } else { 0.0 };
+        let reason = record.outcome.as_ref().err().map(ToString::to_string);
+        let message = match (record.direction, &record.outcome) {
+            (Direction::Download, Ok(())) => "sent",
+            (Direction::Upload, Ok(())) => "received",
+            (Direction::Download, Err(_)) => "not sent",
+            (Direction::Upload, Err(_)) => "not received",
+        };
+        info!(
+            session = self.session,
+            ip,
+            user,
+            verb = %record.verb,
+            path = %record.path,
+            bytes = record.bytes,
+            seconds = rounded(seconds),
+            mb_per_s = rounded(rate),
+            outcome = %if record.outcome.is_ok() { "complete" } else { "failed" },
+            reason = reason.as_ref().map(|text| display(Escaped(text.as_bytes()))),
+            "{message}"
+        );
+    }
+}
+
+/// To three places: enough for a log.
+fn rounded(number: f64) -> f64 {
+    (number * 1_000.0).round() / 1_000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config_file::{LogConfig, LogFormat, LogLevel};
+    use ftp_proto::account::LoginError;
+    use ftp_proto::path::VirtualPath;
+    use std::io;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    #[derive(Clone, Default)]
+    struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Buffer {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What `notices` of one session look like, without the time.
+    fn logged(config: LogConfig, notices: &[Notice]) -> Vec<String> {
+        let buffer = Buffer::default();
+        let writer = buffer.clone();
+        let (subscriber, _level) = crate::log::subscriber(config, move || writer.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            let observer = LogObserver::new(config.commands);
+            for notice in notices {
+                observer.notice(Some(SessionId(7)), notice);
+            }
+            assert_eq!(observer.with_sessions(|sessions| sessions.len()), 0, "all sessions are forgotten");
+        });
+        let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
+        text.lines()
+            .map(|line| match line.split_once("Z ") {
+                Some((_, rest)) => rest.trim_start().to_owned(),
+                None => line.to_owned(),
+            })
+            .collect()
+    }
+
+    fn session(inside: Vec<Notice>) -> Vec<Notice> {
+        let mut notices = vec![Notice::SessionOpened {
+            peer: "[::ffff:192.0.2.7]:50000".parse().unwrap(),
+            local: "192.0.2.1:21".parse().unwrap(),
+        }];
+        notices.extend(inside);
+        notices.push(Notice::SessionClosed { user: None, lasted: Duration::from_millis(1_500), why: "QUIT" });
+        notices
+    }
+
+    #[test]
+    fn a_session_line_by_line() {
+        let lines = logged(
+            LogConfig { commands: true, ..LogConfig::default() },
+            &session(vec![
+                Notice::LoginFailed { user: "x\" ip=1.1.1.1\n".into(), why: LoginError::Refused },
+                Notice::LoggedIn { user: "bob".into() },
+                Notice::Command { line: b"RETR a\x07\xff b".to_vec() },
+                Notice::TransferEnded(TransferRecord {
+                    verb: "RETR",
+                    direction: Direction::Download,
+                    path: VirtualPath::new(b"/a b").unwrap(),
+                    bytes: 3_000_000,
+                    lasted: Duration::from_secs(2),
+                    outcome: Ok(()),
+                }),
+            ]),
+        );
+        assert_eq!(
+            lines,
+            [
+                r#"INFO session opened session=7 ip=192.0.2.7 port=50000 local=192.0.2.1:21"#,
+                r#"WARN AUTH-FAIL ip=192.0.2.7 port=50000 user="x\" ip=1.1.1.1\x0a" reason="login incorrect" session=7"#,
+                r#"INFO logged in session=7 ip=192.0.2.7 port=50000 user="bob""#,
+                r#"INFO command session=7 ip=192.0.2.7 user="bob" command="RETR a\x07\xff b""#,
+                r#"INFO sent session=7 ip=192.0.2.7 user="bob" verb=RETR path="/a b" bytes=3000000 seconds=2.0 mb_per_s=1.5 outcome=complete"#,
+                r#"INFO session closed session=7 ip=192.0.2.7 user="bob" seconds=1.5 reason="QUIT""#,
+            ]
+        );
+    }
+
+    #[test]
+    fn json_has_one_object_a_line() {
+        let config = LogConfig { format: LogFormat::Json, ..LogConfig::default() };
+        let lines = logged(
+            config,
+            &session(vec![Notice::LoginFailed { user: "a\"b\n".into(), why: LoginError::Refused }]),
+        );
+        assert_eq!(lines.len(), 3);
+        let failed = &lines[1];
+        assert!(failed.starts_with('{') && failed.ends_with('}'), "{failed}");
+        for part in
+            [r#""level":"WARN""#, r#""message":"AUTH-FAIL""#, r#""ip":"192.0.2.7""#, r#""user":"a\"b\\x0a""#]
+        {
+            assert!(failed.contains(part), "{part} in {failed}");
+        }
+    }
+
+    #[test]
+    fn the_level_hides_what_is_below_it() {
+        let config = LogConfig { level: LogLevel::Warn, ..LogConfig::default() };
+        let noisy = session(vec![Notice::Command { line: b"NOOP".to_vec() }]);
+        assert_eq!(logged(config, &noisy), [""; 0]);
+        let lines = logged(LogConfig { level: LogLevel::Debug, ..config }, &noisy);
+        assert_eq!(lines[1], r#"DEBUG command session=7 ip=192.0.2.7 command="NOOP""#);
+    }
+}
