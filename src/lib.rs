@@ -3,3 +3,4 @@
 pub mod accounts;
 pub mod config_file;
 pub mod log;
+pub mod storage;

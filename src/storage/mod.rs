@@ -1,0 +1,208 @@
+//! Storage on disk: a directory of the system as the whole world of a client.
+//!
+//! Nothing leads outside: no name, no `..`, no link, no rename at the wrong moment. The system checks each
+//! path while it resolves it, so there is no moment between the check and the use. Where the system has
+//! openat2 (Linux 5.6), absolute links mean "from the top of the tree", as after chroot; elsewhere only
+//! relative links work.
+//!
+//! Uploads appear under their name when they are complete, see [`Uploads`].
+//!
+//! ```
+//! use ftp_proto::host::{Create, Storage as _};
+//! use ftp_proto::path::VirtualPath;
+//! use ftpd::storage::{DiskStorage, Options};
+//!
+//! let directory = tempfile::tempdir()?;
+//! let storage = DiskStorage::open(directory.path(), Options::for_account("anna"))?;
+//! let path = VirtualPath::new(b"/report.txt")?;
+//! let mut file = storage.create(&path, Create::Replace { overwrite: true })?;
+//! file.write_at(0, b"complete")?;
+//! assert!(!directory.path().join("report.txt").exists());
+//! file.finish(true)?;
+//! assert_eq!(std::fs::read(directory.path().join("report.txt"))?, b"complete");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod jail;
+#[cfg(target_os = "linux")]
+mod linux;
+mod names;
+mod portable;
+mod sweep;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod upload;
+
+use ftp_proto::host::{Create, Directory, File, Metadata, Storage, StorageError, Wanted};
+use ftp_proto::path::VirtualPath;
+use ftp_proto::time::UnixTime;
+use jail::Jail;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tree::{AnyTree, Tree};
+
+/// How uploads reach their name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Uploads {
+    /// Written to a hidden part in the same directory, and renamed when complete. A broken upload never
+    /// shows under its name; the same account resumes it by REST or APPE. A file that exists is appended
+    /// to and resumed in place. A link at the name is replaced, not followed.
+    #[default]
+    Atomic,
+    /// Written under their name from the first byte, as other servers do. A link at the name is followed.
+    Direct,
+}
+
+/// How an account uses a tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Whose uploads these are: only the same account resumes an unfinished one.
+    pub account: String,
+    /// How uploads reach their name.
+    pub uploads: Uploads,
+    /// Permission bits of new files, whatever the umask. One that is replaced hands on its own.
+    pub file_mode: u32,
+    /// Permission bits of new directories; the umask is taken off.
+    pub directory_mode: u32,
+    /// Whether a complete upload is on the disk, beyond any cache, before it is published and confirmed.
+    pub durable: bool,
+    /// Whether listings show the names of owners and groups instead of their numbers. Names tell strangers
+    /// who has an account on the machine.
+    pub named_owners: bool,
+}
+
+impl Options {
+    /// The defaults for an account: atomic uploads, modes 0644 and 0755, numbers for owners.
+    pub fn for_account(account: impl Into<String>) -> Self {
+        Self { account: account.into(), ..Self::default() }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            account: String::new(),
+            uploads: Uploads::default(),
+            file_mode: 0o644,
+            directory_mode: 0o755,
+            durable: false,
+            named_owners: false,
+        }
+    }
+}
+
+/// A directory on disk as a [`Storage`]. Clones are cheap and share the open top directory; so do the
+/// storages of several accounts made by [`with_options`](Self::with_options).
+#[derive(Clone)]
+pub struct DiskStorage {
+    tree: Arc<dyn AnyTree>,
+}
+
+impl DiskStorage {
+    /// Opens the directory `root`. It stays this directory, whatever its path leads to later.
+    ///
+    /// # Errors
+    /// What the system says to opening it: it is missing, no directory, or not to be searched.
+    pub fn open(root: &Path, options: Options) -> io::Result<Self> {
+        #[cfg(target_os = "linux")]
+        match linux::Root::open_root(root) {
+            Ok(jail) => return Ok(Self { tree: Arc::new(Tree::new(jail, options)) }),
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+            Err(error) => return Err(error),
+        }
+        Self::open_portable(root, options)
+    }
+
+    /// As [`open`](Self::open), with the means that every system has, even if this one has better ones.
+    /// Absolute links don't work then.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open); it must be readable, too.
+    pub fn open_portable(root: &Path, options: Options) -> io::Result<Self> {
+        let jail = portable::Root::open_root(root)?;
+        Ok(Self { tree: Arc::new(Tree::new(jail, options)) })
+    }
+
+    /// The same tree for another account, or used in another way.
+    #[must_use]
+    pub fn with_options(&self, options: Options) -> Self {
+        Self { tree: self.tree.with_options(options) }
+    }
+
+    /// How it is used.
+    pub fn options(&self) -> &Options {
+        self.tree.options()
+    }
+
+    /// Removes parts of uploads, of any account, that nobody has touched for so long. Links are not
+    /// followed; a limit on depth and number bounds the walk. Returns how many were removed.
+    ///
+    /// # Errors
+    /// The top directory can't be read. What can't be read or removed below is left alone.
+    pub fn sweep(&self, older_than: Duration) -> Result<u64, StorageError> {
+        self.tree.sweep(older_than)
+    }
+}
+
+/// [`DiskStorage::sweep`] for a directory that is not open yet: what a server does when it starts.
+///
+/// # Errors
+/// The directory can't be opened or read.
+pub fn sweep(root: &Path, older_than: Duration) -> io::Result<u64> {
+    DiskStorage::open(root, Options::default())?.sweep(older_than).map_err(io::Error::other)
+}
+
+impl core::fmt::Debug for DiskStorage {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        out.debug_struct("DiskStorage").field("options", self.options()).finish_non_exhaustive()
+    }
+}
+
+impl Storage for DiskStorage {
+    fn metadata(&self, path: &VirtualPath) -> Result<Metadata, StorageError> {
+        self.tree.metadata(path)
+    }
+
+    fn metadata_to_resume(&self, path: &VirtualPath) -> Result<Metadata, StorageError> {
+        self.tree.metadata_to_resume(path)
+    }
+
+    fn open(&self, path: &VirtualPath) -> Result<Box<dyn File>, StorageError> {
+        self.tree.open(path)
+    }
+
+    fn create(&self, path: &VirtualPath, how: Create) -> Result<Box<dyn File>, StorageError> {
+        self.tree.create(path, how)
+    }
+
+    fn read_dir(&self, path: &VirtualPath, wanted: Wanted) -> Result<Box<dyn Directory>, StorageError> {
+        self.tree.read_dir(path, wanted)
+    }
+
+    fn create_dir(&self, path: &VirtualPath) -> Result<(), StorageError> {
+        self.tree.create_dir(path)
+    }
+
+    fn remove_file(&self, path: &VirtualPath) -> Result<(), StorageError> {
+        self.tree.remove_file(path)
+    }
+
+    fn remove_dir(&self, path: &VirtualPath) -> Result<(), StorageError> {
+        self.tree.remove_dir(path)
+    }
+
+    fn rename(&self, from: &VirtualPath, to: &VirtualPath, replace: bool) -> Result<(), StorageError> {
+        self.tree.rename(from, to, replace)
+    }
+
+    fn set_modified(&self, path: &VirtualPath, time: UnixTime) -> Result<(), StorageError> {
+        self.tree.set_modified(path, time)
+    }
+
+    fn set_permissions(&self, path: &VirtualPath, mode: u32) -> Result<(), StorageError> {
+        self.tree.set_permissions(path, mode)
+    }
+}

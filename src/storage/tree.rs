@@ -1,0 +1,285 @@
+//! The storage's rules on top of a [`Jail`]: what is hidden, what is refused, what belongs together.
+
+use super::jail::{Folder, Jail, Opening, Result, Stat, failure, regular};
+use super::names::{self, Owners};
+use super::{Options, Uploads, sweep, upload};
+use ftp_proto::host::{Create, Directory, Entry, File, Kind, Metadata, Storage, StorageError, Wanted};
+use ftp_proto::path::VirtualPath;
+use ftp_proto::time::UnixTime;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How many parts may be in the way of removing a directory.
+const MAX_PARTS_TO_REMOVE: usize = 10_000;
+
+/// A tree, whatever its jail.
+pub(super) trait AnyTree: Storage {
+    fn options(&self) -> &Options;
+    fn with_options(&self, options: Options) -> Arc<dyn AnyTree>;
+    fn sweep(&self, older_than: Duration) -> Result<u64>;
+}
+
+/// A jail and the rules for it.
+pub(super) struct Tree<J: Jail> {
+    jail: Arc<J>,
+    options: Options,
+}
+
+impl<J: Jail> Tree<J> {
+    pub(super) fn new(jail: J, options: Options) -> Self {
+        Self { jail: Arc::new(jail), options }
+    }
+
+    fn describe(&self, stat: Stat) -> Metadata {
+        describe(stat, &mut Owners::new(self.options.named_owners))
+    }
+
+    /// The directory that holds the path's last part.
+    fn parent(&self, path: &VirtualPath) -> Result<J::Folder> {
+        self.jail.folder(&path.parent())
+    }
+
+    fn part_name(&self, path: &VirtualPath) -> Vec<u8> {
+        names::part_name(&self.options.account, path.name())
+    }
+
+    /// Removes what is in a directory if it is nothing but parts that nobody writes to.
+    fn remove_parts(&self, folder: &J::Folder, name: &[u8]) -> Result<()> {
+        let inside = folder.child(name)?;
+        let mut parts = Vec::new();
+        for entry in inside.names()? {
+            let (name, kind) = entry?;
+            if kind != Kind::File || !names::is_hidden(&name) || parts.len() >= MAX_PARTS_TO_REMOVE {
+                return Err(StorageError::NotEmpty);
+            }
+            parts.push(name);
+        }
+        parts.iter().try_for_each(|part| match upload::discard::<J>(&inside, part) {
+            Err(StorageError::NotFound) => Ok(()),
+            other => other,
+        })
+    }
+}
+
+/// For paths that must lead to something: a hidden name leads nowhere.
+fn visible(path: &VirtualPath) -> Result<()> {
+    if path.components().any(names::is_hidden) { Err(StorageError::NotFound) } else { Ok(()) }
+}
+
+/// For names to be made: none of the hidden ones, and not the top of the tree.
+fn nameable(path: &VirtualPath, if_root: StorageError) -> Result<()> {
+    if path.is_root() {
+        return Err(if_root);
+    }
+    visible(path).map_err(|_| StorageError::BadName)
+}
+
+fn describe(stat: Stat, owners: &mut Owners) -> Metadata {
+    let (owner, group) = stat.owner.map(|(user, group)| owners.of(user, group)).unzip();
+    Metadata {
+        kind: stat.kind,
+        size: stat.size,
+        modified: stat.modified,
+        mode: stat.mode,
+        owner,
+        group,
+        links: stat.links,
+        unique: stat.unique,
+    }
+}
+
+impl<J: Jail> AnyTree for Tree<J> {
+    fn options(&self) -> &Options {
+        &self.options
+    }
+
+    fn with_options(&self, options: Options) -> Arc<dyn AnyTree> {
+        Arc::new(Self { jail: Arc::clone(&self.jail), options })
+    }
+
+    fn sweep(&self, older_than: Duration) -> Result<u64> {
+        let limit = SystemTime::now()
+            .checked_sub(older_than)
+            .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+            .unwrap_or_default();
+        let limit = UnixTime {
+            seconds: i64::try_from(limit.as_secs()).unwrap_or(i64::MAX),
+            nanos: limit.subsec_nanos(),
+        };
+        sweep::sweep(&*self.jail, limit)
+    }
+}
+
+impl<J: Jail> Storage for Tree<J> {
+    /// A link that leads nowhere shows as itself, so that it can be listed, renamed and removed.
+    fn metadata(&self, path: &VirtualPath) -> Result<Metadata> {
+        visible(path)?;
+        let error = match self.jail.stat(path) {
+            Ok(stat) => return Ok(self.describe(stat)),
+            Err(error) => error,
+        };
+        match self.parent(path).and_then(|folder| folder.stat(path.name())) {
+            Ok(stat) if stat.kind == Kind::Link => Ok(self.describe(stat)),
+            _ => Err(error),
+        }
+    }
+
+    fn metadata_to_resume(&self, path: &VirtualPath) -> Result<Metadata> {
+        match self.metadata(path) {
+            Err(StorageError::NotFound) if self.options.uploads == Uploads::Atomic => {}
+            other => return other,
+        }
+        visible(path)?;
+        let stat = self.parent(path)?.stat(&self.part_name(path))?;
+        regular(&stat).map_err(|_| StorageError::NotFound)?;
+        Ok(self.describe(Stat { mode: stat.mode.map(|_| self.options.file_mode), ..stat }))
+    }
+
+    fn open(&self, path: &VirtualPath) -> Result<Box<dyn File>> {
+        visible(path)?;
+        let file = self.jail.open(path, Opening::READ)?;
+        let stat = J::stat_file(&file)?;
+        regular(&stat)?;
+        Ok(Box::new(Download { file, size: stat.size }))
+    }
+
+    fn create(&self, path: &VirtualPath, how: Create) -> Result<Box<dyn File>> {
+        nameable(path, StorageError::IsADirectory)?;
+        Ok(Box::new(match self.options.uploads {
+            Uploads::Atomic => upload::atomic(&*self.jail, &self.options, path, how)?,
+            Uploads::Direct => upload::direct(&*self.jail, &self.options, path, how)?,
+        }))
+    }
+
+    fn read_dir(&self, path: &VirtualPath, wanted: Wanted) -> Result<Box<dyn Directory>> {
+        visible(path)?;
+        let entries = self.jail.entries(path, wanted)?;
+        Ok(Box::new(Listing { entries, owners: Owners::new(self.options.named_owners) }))
+    }
+
+    fn create_dir(&self, path: &VirtualPath) -> Result<()> {
+        nameable(path, StorageError::AlreadyExists)?;
+        self.parent(path)?.create_dir(path.name(), self.options.directory_mode & 0o777)
+    }
+
+    /// With the file goes what this account has left of an upload to its name, so that what is removed is
+    /// removed; without a file, that alone.
+    fn remove_file(&self, path: &VirtualPath) -> Result<()> {
+        visible(path)?;
+        if path.is_root() {
+            return Err(StorageError::IsADirectory);
+        }
+        let folder = self.parent(path)?;
+        let removed = folder.remove_file(path.name());
+        if self.options.uploads == Uploads::Direct {
+            return removed;
+        }
+        match removed {
+            Ok(()) => {
+                // Gone, locked or stubborn: the file itself is removed all the same.
+                let _ = upload::discard::<J>(&folder, &self.part_name(path));
+                Ok(())
+            }
+            Err(StorageError::NotFound) => upload::discard::<J>(&folder, &self.part_name(path)),
+            other => other,
+        }
+    }
+
+    fn remove_dir(&self, path: &VirtualPath) -> Result<()> {
+        visible(path)?;
+        if path.is_root() {
+            return Err(StorageError::Denied);
+        }
+        let folder = self.parent(path)?;
+        match folder.remove_dir(path.name()) {
+            // Clients can't see parts, so they could never empty it.
+            Err(StorageError::NotEmpty) => {
+                self.remove_parts(&folder, path.name())?;
+                folder.remove_dir(path.name())
+            }
+            other => other,
+        }
+    }
+
+    fn rename(&self, from: &VirtualPath, to: &VirtualPath, replace: bool) -> Result<()> {
+        visible(from)?;
+        nameable(to, StorageError::AlreadyExists)?;
+        if from.is_root() {
+            return Err(StorageError::Denied);
+        }
+        self.parent(from)?.rename(from.name(), &self.parent(to)?, to.name(), replace)
+    }
+
+    fn set_modified(&self, path: &VirtualPath, time: UnixTime) -> Result<()> {
+        visible(path)?;
+        self.jail.set_modified(path, time)
+    }
+
+    /// Permissions only: set-user-id and the like are never set over the network.
+    fn set_permissions(&self, path: &VirtualPath, mode: u32) -> Result<()> {
+        visible(path)?;
+        match self.jail.stat(path)?.kind {
+            Kind::File | Kind::Directory => self.jail.set_permissions(path, mode & 0o777),
+            Kind::Link | Kind::Other => Err(StorageError::Denied),
+        }
+    }
+}
+
+/// A file being read.
+struct Download {
+    file: std::fs::File,
+    size: u64,
+}
+
+impl File for Download {
+    fn size(&self) -> Option<u64> {
+        Some(self.size)
+    }
+
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
+        read_at(&self.file, offset, buffer).map_err(failure)
+    }
+
+    fn write_at(&mut self, _: u64, _: &[u8]) -> Result<()> {
+        Err(StorageError::Denied)
+    }
+
+    fn finish(self: Box<Self>, _: bool) -> Result<()> {
+        Ok(())
+    }
+
+    fn os_file(&self) -> Option<&std::fs::File> {
+        Some(&self.file)
+    }
+}
+
+fn read_at(file: &std::fs::File, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
+    loop {
+        #[cfg(unix)]
+        let result = std::os::unix::fs::FileExt::read_at(file, buffer, offset);
+        #[cfg(windows)]
+        let result = std::os::windows::fs::FileExt::seek_read(file, buffer, offset);
+        match result {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+/// A directory being listed.
+struct Listing<E> {
+    entries: E,
+    owners: Owners,
+}
+
+impl<E: Iterator<Item = Result<(Vec<u8>, Stat)>> + Send> Directory for Listing<E> {
+    fn next_entry(&mut self) -> Result<Option<Entry>> {
+        for entry in self.entries.by_ref() {
+            let (name, stat) = entry?;
+            if !names::is_hidden(&name) {
+                return Ok(Some(Entry { name, metadata: describe(stat, &mut self.owners) }));
+            }
+        }
+        Ok(None)
+    }
+}
