@@ -5,6 +5,7 @@ use super::navigation::named;
 use crate::account::Rights;
 use crate::event::FileJob;
 use crate::host::Metadata;
+use crate::listing::mlst_line;
 use crate::path::VirtualPath;
 use crate::reply::Reply;
 use crate::session::{Change, Pending, Reaction, Turn, Type};
@@ -144,8 +145,4 @@ pub(super) fn chmod(turn: &mut Turn<'_>, argument: &[u8]) -> Reaction {
     turn.change("SITE CHMOD", path, Reply::new(200, "The mode is changed."), |path| {
         FileJob::SetPermissions(path, mode)
     })
-}
-
-fn mlst_line(_: crate::listing::Facts, _: &Metadata, path: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(path);
 }

@@ -48,8 +48,8 @@ pub(super) fn feat(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
 }
 
 /// RFC 3659 section 7.8: the selected facts carry an asterisk.
-pub(super) fn mlst_feature(_: Facts) -> Vec<u8> {
-    Vec::new()
+pub(super) fn mlst_feature(facts: Facts) -> Vec<u8> {
+    facts.feat_line().into_bytes()
 }
 
 pub(super) fn help(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {

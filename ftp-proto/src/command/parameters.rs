@@ -4,6 +4,8 @@ use super::args::Arg;
 use crate::listing::Facts;
 use crate::reply::Reply;
 use crate::session::{Reaction, Turn, Type};
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// The words of an argument, in capitals.
@@ -48,9 +50,9 @@ fn one_letter(arg: &Arg<'_>, served: &[u8], known: &[u8], only: &str) -> Reactio
     match words.first().map(Vec::as_slice) {
         Some(letter) if letter == served => Reply::new(200, "Yes.").into(),
         Some([letter]) if known.contains(letter) => {
-            Reply::with(504, alloc::format!("Only {only} is supported.")).into()
+            Reply::with(504, format!("Only {only} is supported.")).into()
         }
-        _ => Reply::with(501, alloc::format!("The argument is wrong; the syntax is {only}")).into(),
+        _ => Reply::with(501, format!("The argument is wrong; the syntax is {only}")).into(),
     }
 }
 
@@ -58,7 +60,7 @@ fn one_letter(arg: &Arg<'_>, served: &[u8], known: &[u8], only: &str) -> Reactio
 pub(super) fn rest(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Number(offset) = arg else { return Reaction::Silent };
     turn.session.modes.set_restart(offset);
-    Reply::with(350, alloc::format!("The next transfer begins at {offset}.")).into()
+    Reply::with(350, format!("The next transfer begins at {offset}.")).into()
 }
 
 /// 200, not 202: some cameras give up at a 202.
@@ -95,17 +97,9 @@ pub(super) fn opts(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     if command.eq_ignore_ascii_case(b"MLST") {
         let facts = Facts::parse(options);
         turn.session.modes.facts = facts;
-        let mut text = b"MLST OPTS".to_vec();
-        for (position, (name, fact)) in
-            Facts::NAMES.iter().filter(|(_, fact)| facts.contains(*fact)).enumerate()
-        {
-            let _ = fact;
-            if position == 0 {
-                text.push(b' ');
-            }
-            text.extend_from_slice(name.as_bytes());
-            text.push(b';');
-        }
+        let selected = facts.selected();
+        let text =
+            if selected.is_empty() { String::from("MLST OPTS") } else { format!("MLST OPTS {selected}") };
         return Reply::with(200, text).into();
     }
     Reply::new(501, "There are no options for that.").into()

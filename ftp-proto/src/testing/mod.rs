@@ -3,8 +3,10 @@
 
 mod accounts;
 mod memory;
+mod simulator;
 mod transcript;
 
 pub use accounts::MemoryAccounts;
 pub use memory::MemoryStorage;
+pub use simulator::{Choices, simulate};
 pub use transcript::{Script, Split, run_over_tcp};
