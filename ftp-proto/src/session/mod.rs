@@ -255,6 +255,7 @@ impl Session {
             self.rearm_idle(now);
             self.drain_if_idle(now);
         }
+        self.keep_a_deadline(now);
     }
 
     fn next_may_run(&self) -> bool {
@@ -284,7 +285,6 @@ impl Session {
         } else {
             self.timers.set(Timer::Idle, now.mono + self.config.timeouts.idle);
         }
-        self.keep_a_deadline(now);
     }
 
     /// While a session is alive it has a deadline: a job that never comes back would leave it without.

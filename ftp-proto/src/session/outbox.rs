@@ -19,10 +19,18 @@ pub(crate) struct Outbox {
     written: usize,
     /// Positions in `bytes` at which a write has to end.
     cuts: VecDeque<usize>,
+    /// The code of a block whose last line has not come yet.
+    open_block: Option<u16>,
 }
 
 impl Outbox {
     pub(crate) fn push(&mut self, reply: &Reply) {
+        if let Some(code) = self.open_block.take()
+            && code != reply.code()
+        {
+            // Something else ends the session in the middle of a block.
+            Reply::new(code, "Not complete.").write(&mut self.bytes);
+        }
         let alone = matches!(reply.code(), 227 | 229);
         if alone && !self.is_empty() {
             self.cuts.push_back(self.bytes.len());
@@ -33,7 +41,13 @@ impl Outbox {
         }
     }
 
-    /// A line of a reply that is made piece by piece.
+    /// The first line of a block that is made piece by piece; the next reply of this code ends it.
+    pub(crate) fn open_block(&mut self, code: u16, first: &[u8]) {
+        self.open_block = Some(code);
+        self.push_raw(&[alloc::format!("{code}-").as_bytes(), first].concat());
+    }
+
+    /// A line of such a block.
     pub(crate) fn push_raw(&mut self, line: &[u8]) {
         self.bytes.extend_from_slice(line);
         self.bytes.extend_from_slice(b"\r\n");

@@ -122,7 +122,7 @@ fn resume(turn: &mut Turn<'_>, pending: Pending, done: Done) -> Reaction {
         }
         (Pending::Stat(stat), Done::Directory(Ok((directory, _)))) => {
             let first = alloc::format!("Status of {}:", stat.path).into_bytes();
-            turn.session.reply_open_block(213, &first);
+            turn.session.outbox.open_block(213, &first);
             more_entries(turn, stat, directory)
         }
         (Pending::Stat(stat), Done::Entries(Ok((entries, rest)))) => {
@@ -256,12 +256,6 @@ impl Session {
             let reaction = more_entries(&mut Turn { now, session: self }, stat, directory);
             self.react(now, reaction);
         }
-    }
-
-    /// The first line of a block whose lines come later.
-    fn reply_open_block(&mut self, code: u16, first: &[u8]) {
-        let line = [alloc::format!("{code}-").as_bytes(), first].concat();
-        self.outbox.push_raw(&line);
     }
 
     fn reply_entry(&mut self, listing: &Listing, entry: &crate::host::Entry) {

@@ -305,12 +305,12 @@ impl<'a> World<'a> {
 
     /// What an acceptor does.
     fn arrive(&mut self, port: u16, peer: SocketAddr) {
-        if let Some((session, link)) = self.server.route(self.now, port, peer) {
-            if let Some(client) = self.clients.iter_mut().find(|client| client.id == session) {
-                client.sockets.push(link);
-                client.watched = None;
-                client.connection.handle(self.now, Event::Arrived(link, peer));
-            }
+        if let Some((session, link)) = self.server.route(self.now, port, peer)
+            && let Some(client) = self.clients.iter_mut().find(|client| client.id == session)
+        {
+            client.sockets.push(link);
+            client.watched = None;
+            client.connection.handle(self.now, Event::Arrived(link, peer));
         }
         self.tasks();
     }
@@ -626,12 +626,10 @@ impl Client {
     fn read_replies(&mut self, now: Now, mut count: usize) -> Result<(), String> {
         while count > 0 && !self.connection.transmit().is_empty() {
             let shown = self.connection.transmit().to_vec();
-            for code in [&b"227 "[..], b"229 "] {
-                let place = shown.windows(4).position(|window| window == code);
-                let lines = shown.iter().filter(|&&byte| byte == b'\n').count();
-                if place.is_some_and(|place| place > 0) || (place == Some(0) && lines > 1) {
-                    return Err(format!("not alone in its write: {}", String::from_utf8_lossy(&shown)));
-                }
+            let lines: Vec<&[u8]> = shown.split_inclusive(|&byte| byte == b'\n').collect();
+            let passive = |line: &&[u8]| line.starts_with(b"227 ") || line.starts_with(b"229 ");
+            if lines.len() > 1 && lines.iter().any(|line| passive(line)) {
+                return Err(format!("not alone in its write: {}", String::from_utf8_lossy(&shown)));
             }
             let taken = shown.len().min(count);
             count -= taken;
