@@ -63,7 +63,8 @@ fn active_transfers_go_both_ways() {
 
     // Nobody listens any more.
     drop(client.active());
-    client.command("RETR a.txt", "425");
+    client.command("RETR a.txt", "150");
+    client.expect("425");
 }
 
 #[test]
@@ -231,9 +232,10 @@ fn an_idle_session_can_be_kicked_and_the_others_stay() {
         assert!(begin.elapsed() < Duration::from_secs(5));
     }
     eventually("they are gone", || server.handle().sessions() == 68);
-    for (number, client) in clients.iter_mut().enumerate().filter(|(number, _)| ![3, 9].contains(number)) {
-        client.command("NOOP", "200");
-        let _ = number;
+    for (number, client) in clients.iter_mut().enumerate() {
+        if ![3, 9].contains(&number) {
+            client.command("NOOP", "200");
+        }
     }
 }
 
