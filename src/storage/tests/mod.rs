@@ -2,7 +2,9 @@
 
 mod escapes;
 mod files;
+mod kills;
 mod listings;
+mod unprivileged;
 mod uploads;
 
 use super::{DiskStorage, Options, Uploads};
@@ -15,6 +17,7 @@ use tempfile::TempDir;
 struct World {
     directory: TempDir,
     storage: DiskStorage,
+    portable: bool,
 }
 
 const SECRET: &[u8] = b"nobody may read or change this";
@@ -28,7 +31,7 @@ impl World {
         std::fs::write(directory.path().join("outside/secret"), SECRET).unwrap();
         let open = if portable { DiskStorage::open_portable } else { DiskStorage::open };
         let storage = open(&root, options).unwrap();
-        Self { directory, storage }
+        Self { directory, storage, portable }
     }
 
     /// The place of a name on the disk.
