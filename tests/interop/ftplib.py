@@ -1,0 +1,166 @@
+"""Python's ftplib, one case for each function: ftplib.py CASE HOST PORT USER PASSWORD.
+
+What a case asserts about the server it asserts here; what it leaves behind, the caller looks at.
+"""
+import ftplib
+import io
+import socket
+import struct
+import sys
+import time
+
+LENGTH = 3 * 1024 * 1024 + 17
+
+
+def content(length=LENGTH):
+    """Bytes that repeat nowhere near: each line tells its place."""
+    lines = b"".join(b"%010d\r\xff\n\n" % number for number in range(length // 14 + 1))
+    return lines[:length]
+
+
+def download(ftp, name, rest=None):
+    got = io.BytesIO()
+    ftp.retrbinary("RETR " + name, got.write, rest=rest)
+    return got.getvalue()
+
+
+def lists(ftp):
+    ftp.storbinary("STOR hello.txt", io.BytesIO(b"hello"))
+    ftp.mkd("folder")
+    assert sorted(ftp.nlst()) == ["folder", "hello.txt"], ftp.nlst()
+    lines = []
+    ftp.dir(lines.append)
+    assert any(line.startswith("drwx") and line.endswith(" folder") for line in lines), lines
+    facts = dict(ftp.mlsd(facts=["type", "size"]))
+    assert facts["hello.txt"] == {"type": "file", "size": "5"}, facts
+    assert facts["folder"]["type"] == "dir", facts
+
+
+def passive(ftp):
+    ftp.set_pasv(True)
+    ftp.storbinary("STOR file", io.BytesIO(content()))
+    assert download(ftp, "file") == content()
+
+
+def active(ftp):
+    ftp.set_pasv(False)
+    ftp.storbinary("STOR file", io.BytesIO(content()))
+    assert download(ftp, "file") == content()
+
+
+def resumes_a_download(ftp):
+    ftp.storbinary("STOR file", io.BytesIO(content()))
+    assert download(ftp, "file", rest=1_000_001) == content()[1_000_001:]
+
+
+def resumes_an_upload(ftp):
+    ftp.storbinary("STOR file", io.BytesIO(content()[:1_000_001]))
+    assert ftp.size("file") == 1_000_001
+    ftp.storbinary("STOR file", io.BytesIO(content()[1_000_001:]), rest=1_000_001)
+    assert download(ftp, "file") == content()
+
+
+def appends(ftp):
+    ftp.storbinary("APPE log", io.BytesIO(b"first\n"))
+    ftp.storbinary("APPE log", io.BytesIO(b"second\n"))
+    assert download(ftp, "log") == b"first\nsecond\n"
+
+
+def resumes_a_broken_upload(ftp):
+    """The connection dies in the middle; another one continues from what SIZE tells."""
+    data = ftp.transfercmd("STOR file")
+    data.sendall(content()[:2_000_000])
+    # Both ends vanish without a word: the control connection first, so that nothing says "done".
+    linger = struct.pack("ii", 1, 0)
+    ftp.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    host, port, user, password = ftp.told
+    ftp.close()
+    data.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    data.close()
+    again = connect(host, port, user, password)
+    for _ in range(100):
+        try:
+            have = again.size("file")
+            break
+        except ftplib.error_perm:
+            time.sleep(0.05)
+    else:
+        raise AssertionError("nothing is left to resume")
+    # The bytes on their way when the reset came may be lost, those before it not all.
+    assert "file" not in again.nlst(), "half a file was published"
+    again.storbinary("APPE file", io.BytesIO(content()[have:]))
+    assert download(again, "file") == content()
+    assert again.nlst() == ["file"], again.nlst()
+    again.quit()
+
+
+def renames_and_deletes(ftp):
+    ftp.storbinary("STOR old", io.BytesIO(b"content"))
+    ftp.mkd("folder")
+    ftp.rename("old", "folder/new")
+    assert download(ftp, "folder/new") == b"content"
+    ftp.cwd("folder")
+    assert ftp.pwd() == "/folder"
+    ftp.delete("new")
+    ftp.cwd("..")
+    ftp.rmd("folder")
+    assert ftp.nlst() == [], ftp.nlst()
+
+
+def text(ftp):
+    ftp.storlines("STOR text", io.BytesIO(b"one\r\ntwo\r\n"))
+    # The server kept its own line ends; on the wire they are CR LF again.
+    assert download(ftp, "text") == b"one\ntwo\n"
+    ftp.voidcmd("TYPE A")
+    with ftp.transfercmd("RETR text") as data:
+        wire = data.makefile("rb").read()
+    ftp.voidresp()
+    assert wire == b"one\r\ntwo\r\n", wire
+    assert ftp.nlst() == ["text"]
+
+
+def aborts(ftp):
+    ftp.storbinary("STOR file", io.BytesIO(content()))
+    data = ftp.transfercmd("RETR file")
+    data.recv(1000)
+    reply = ftp.abort()
+    assert reply[:3] in ("226", "426"), reply
+    if reply.startswith("426"):
+        assert ftp.getmultiline()[:3] == "226"
+    data.close()
+    ftp.voidcmd("NOOP")
+    assert download(ftp, "file") == content()
+
+
+def errors_are_permanent(ftp):
+    for attempt in (
+        lambda: download(ftp, "missing"),
+        lambda: ftp.delete("missing"),
+        lambda: ftp.rmd("missing"),
+        lambda: ftp.cwd("missing"),
+        lambda: ftp.size("missing"),
+        lambda: ftp.rename("missing", "new"),
+        lambda: ftp.sendcmd("XYZZ"),
+    ):
+        try:
+            attempt()
+        except ftplib.error_perm:
+            continue
+        raise AssertionError("it should have failed")
+    ftp.storbinary("STOR file", io.BytesIO(b"still alive"))
+
+
+def connect(host, port, user, password):
+    ftp = ftplib.FTP(encoding="latin-1", timeout=60)
+    ftp.connect(host, int(port))
+    ftp.login(user, password)
+    ftp.told = (host, port, user, password)
+    return ftp
+
+
+if __name__ == "__main__":
+    case, *told = sys.argv[1:]
+    session = connect(*told)
+    globals()[case](session)
+    if case != "resumes_a_broken_upload":
+        session.quit()

@@ -1,0 +1,70 @@
+//! Python's ftplib, which most scripts use. The cases themselves are Python: `ftplib.py`.
+
+use crate::client::Client;
+use crate::server::{PASSWORD, Runtime, Server, Setup, USER};
+
+on_both_runtimes! {
+    lists, passive, active, passive_over_ipv6, active_over_ipv6, resumes_a_download, resumes_an_upload, appends,
+    resumes_a_broken_upload, renames_and_deletes, text, aborts, errors_are_permanent,
+}
+
+fn python(server: &Server, case: &str) {
+    let script = include_str!("ftplib.py");
+    let client =
+        Client::new(server, "python3").args(["-", case, &server.host(), &server.port(), USER, PASSWORD]);
+    client.input(script).succeed();
+}
+
+fn lists(runtime: Runtime) {
+    python(&Server::start(runtime), "lists");
+}
+
+fn passive(runtime: Runtime) {
+    python(&Server::start(runtime), "passive");
+}
+
+fn active(runtime: Runtime) {
+    python(&Server::start(runtime), "active");
+}
+
+fn passive_over_ipv6(runtime: Runtime) {
+    python(&Setup::new(runtime).ipv6().start(), "passive");
+}
+
+fn active_over_ipv6(runtime: Runtime) {
+    python(&Setup::new(runtime).ipv6().start(), "active");
+}
+
+fn resumes_a_download(runtime: Runtime) {
+    python(&Server::start(runtime), "resumes_a_download");
+}
+
+fn resumes_an_upload(runtime: Runtime) {
+    python(&Server::start(runtime), "resumes_an_upload");
+}
+
+fn appends(runtime: Runtime) {
+    python(&Server::start(runtime), "appends");
+}
+
+fn resumes_a_broken_upload(runtime: Runtime) {
+    python(&Server::start(runtime), "resumes_a_broken_upload");
+}
+
+fn renames_and_deletes(runtime: Runtime) {
+    python(&Server::start(runtime), "renames_and_deletes");
+}
+
+fn text(runtime: Runtime) {
+    let server = Server::start(runtime);
+    python(&server, "text");
+    assert_eq!(server.get("text"), b"one\ntwo\n");
+}
+
+fn aborts(runtime: Runtime) {
+    python(&Server::start(runtime), "aborts");
+}
+
+fn errors_are_permanent(runtime: Runtime) {
+    python(&Server::start(runtime), "errors_are_permanent");
+}

@@ -1,0 +1,296 @@
+//! The program under test, with a folder of its own.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+/// Who logs in, with write access.
+pub(crate) const USER: &str = "bob";
+/// The password of [`USER`].
+pub(crate) const PASSWORD: &str = "correct-horse";
+
+/// What the program runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Runtime {
+    Smol,
+    Threads,
+}
+
+impl Runtime {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Smol => "smol",
+            Self::Threads => "threads",
+        }
+    }
+}
+
+/// What differs from test to test.
+pub(crate) struct Setup {
+    runtime: Runtime,
+    bind: &'static str,
+    passive_ports: String,
+    anonymous: bool,
+}
+
+impl Setup {
+    pub(crate) fn new(runtime: Runtime) -> Self {
+        Self { runtime, bind: "127.0.0.1:0", passive_ports: String::from("auto:8"), anonymous: false }
+    }
+
+    /// Listens on the IPv6 loopback address instead of the IPv4 one.
+    pub(crate) fn ipv6(mut self) -> Self {
+        self.bind = "[::1]:0";
+        self
+    }
+
+    /// Listens on this many passive ports.
+    pub(crate) fn passive_ports(mut self, count: u16) -> Self {
+        self.passive_ports = format!("auto:{count}");
+        self
+    }
+
+    /// Lets anybody in, read-only, in place of [`USER`]: what the program does without any option.
+    pub(crate) fn anonymous(mut self) -> Self {
+        self.anonymous = true;
+        self
+    }
+
+    /// Starts with an empty folder.
+    pub(crate) fn start(&self) -> Server {
+        let folder = TempDir::new().expect("a temporary folder");
+        fs::create_dir(folder.path().join("root")).expect("the folder to serve");
+        fs::create_dir(folder.path().join("home")).expect("a home for the clients");
+        fs::create_dir(folder.path().join("work")).expect("a folder for the clients");
+        self.start_in(Arc::new(folder))
+    }
+
+    /// Starts with the folder of an earlier server.
+    pub(crate) fn start_in(&self, folder: Arc<TempDir>) -> Server {
+        let mut command = Command::new(program());
+        command.arg("serve").arg(folder.path().join("root"));
+        if !self.anonymous {
+            command.args(["--user", USER]).env("FTPD_PASSWORD", PASSWORD);
+        }
+        command.args(["--bind", self.bind, "--passive-ports", &self.passive_ports]);
+        command.args(["--runtime", self.runtime.name()]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let addresses = follow(&mut child, &log);
+        let address = addresses.recv_timeout(Duration::from_secs(30)).unwrap_or_else(|_| {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("the program never listened:\n{}", String::from_utf8_lossy(&log.lock().unwrap()));
+        });
+        Server { child, address, folder, log }
+    }
+}
+
+/// The program: what cargo built for this test, or another one by request.
+fn program() -> PathBuf {
+    std::env::var_os("FTPD_PROGRAM").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_ftpd")), PathBuf::from)
+}
+
+/// Keeps what the program prints, and sends each address it listens on.
+fn follow(child: &mut Child, log: &Arc<Mutex<Vec<u8>>>) -> mpsc::Receiver<SocketAddr> {
+    let (sender, receiver) = mpsc::channel();
+    let output = child.stdout.take().expect("a pipe");
+    let errors = child.stderr.take().expect("a pipe");
+    let keep = Arc::clone(log);
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+            let text = String::from_utf8_lossy(&line);
+            if let Some((_, rest)) = text.split_once("listening on ")
+                && let Some(address) = rest.split_whitespace().next().and_then(|word| word.parse().ok())
+            {
+                let _ = sender.send(address);
+            }
+            keep.lock().unwrap().extend(line.iter().chain(b"\n"));
+        }
+    });
+    let keep = Arc::clone(log);
+    std::thread::spawn(move || {
+        for line in BufReader::new(errors).split(b'\n').map_while(Result::ok) {
+            keep.lock().unwrap().extend(line.iter().chain(b"\n"));
+        }
+    });
+    receiver
+}
+
+/// The running program. Dropped, it is killed; in a failing test its log is shown.
+pub(crate) struct Server {
+    child: Child,
+    address: SocketAddr,
+    folder: Arc<TempDir>,
+    log: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Server {
+    /// One on the IPv4 loopback address with eight passive ports and [`USER`].
+    pub(crate) fn start(runtime: Runtime) -> Self {
+        Setup::new(runtime).start()
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The port it listens on, as clients take it.
+    pub(crate) fn port(&self) -> String {
+        self.address.port().to_string()
+    }
+
+    /// The address it listens on, without the port and without brackets.
+    pub(crate) fn host(&self) -> String {
+        self.address.ip().to_string()
+    }
+
+    /// `ftp://ADDRESS:PORT/PATH`; the path is to be percent-encoded already and has no slash in front.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("ftp://{}/{path}", self.address)
+    }
+
+    /// The folder that outlives this server as long as somebody holds it.
+    pub(crate) fn folder(&self) -> Arc<TempDir> {
+        Arc::clone(&self.folder)
+    }
+
+    /// Where a client's path lies on this machine.
+    pub(crate) fn path(&self, name: impl AsRef<[u8]>) -> PathBuf {
+        self.folder.path().join("root").join(OsStr::from_bytes(name.as_ref()))
+    }
+
+    /// A home for clients, with no settings in it.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    /// Where clients keep their own files.
+    pub(crate) fn work(&self, name: impl AsRef<[u8]>) -> PathBuf {
+        self.folder.path().join("work").join(OsStr::from_bytes(name.as_ref()))
+    }
+
+    /// Puts a file into the served folder behind the program's back.
+    pub(crate) fn put(&self, name: impl AsRef<[u8]>, bytes: &[u8]) {
+        fs::write(self.path(name), bytes).expect("the served folder is writable");
+    }
+
+    /// What a served file holds.
+    pub(crate) fn get(&self, name: impl AsRef<[u8]>) -> Vec<u8> {
+        let path = self.path(name);
+        fs::read(&path).unwrap_or_else(|why| panic!("{}: {why}", path.display()))
+    }
+
+    /// Puts a file into the clients' folder.
+    pub(crate) fn give(&self, name: impl AsRef<[u8]>, bytes: &[u8]) -> PathBuf {
+        let path = self.work(name);
+        fs::write(&path, bytes).expect("the clients' folder is writable");
+        path
+    }
+
+    /// What a client's file holds.
+    pub(crate) fn got(&self, name: impl AsRef<[u8]>) -> Vec<u8> {
+        let path = self.work(name);
+        fs::read(&path).unwrap_or_else(|why| panic!("{}: {why}", path.display()))
+    }
+
+    /// Kills it at once, as a crash or a power cut would.
+    pub(crate) fn kill(mut self) -> Arc<TempDir> {
+        self.child.kill().expect("it was running");
+        self.child.wait().expect("it ends");
+        self.folder()
+    }
+
+    /// Sends SIGTERM, as service managers do.
+    pub(crate) fn ask_to_stop(&self) {
+        let process = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(process, rustix::process::Signal::TERM).expect("it runs");
+    }
+
+    /// Waits until it ended by itself.
+    pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
+        self.child.wait().expect("it ends")
+    }
+
+    /// Memory in use now (resident), in KiB.
+    pub(crate) fn memory(&self) -> u64 {
+        self.status_line("VmRSS:")
+    }
+
+    /// The most memory ever in use, in KiB.
+    pub(crate) fn memory_peak(&self) -> u64 {
+        self.status_line("VmHWM:")
+    }
+
+    fn status_line(&self, name: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find(|line| line.starts_with(name)).expect("the kernel tells it");
+        line.split_whitespace().nth(1).expect("a number").parse().expect("a number")
+    }
+
+    /// The TCP ports it listens on, in order.
+    pub(crate) fn listening_ports(&self) -> Vec<u16> {
+        let sockets = sockets_of(self.child.id());
+        let mut ports = Vec::new();
+        for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+            let mut text = String::new();
+            fs::File::open(table).and_then(|mut file| file.read_to_string(&mut text)).expect(table);
+            for line in text.lines().skip(1) {
+                let words: Vec<&str> = line.split_whitespace().collect();
+                let (Some(local), Some(&"0A"), Some(inode)) = (words.get(1), words.get(3), words.get(9))
+                else {
+                    continue;
+                };
+                if sockets.iter().any(|socket| socket == inode) {
+                    let port = local.rsplit(':').next().expect("an address has a port");
+                    ports.push(u16::from_str_radix(port, 16).expect("a port in hexadecimal"));
+                }
+            }
+        }
+        ports.sort_unstable();
+        ports.dedup();
+        ports
+    }
+}
+
+/// The inode numbers of a process's sockets.
+fn sockets_of(process: u32) -> Vec<String> {
+    let folder = PathBuf::from(format!("/proc/{process}/fd"));
+    let mut sockets = Vec::new();
+    for entry in fs::read_dir(folder).expect("it runs").flatten() {
+        let target = fs::read_link(entry.path()).unwrap_or_default();
+        if let Some(inode) = socket_inode(&target) {
+            sockets.push(inode);
+        }
+    }
+    sockets
+}
+
+fn socket_inode(link: &Path) -> Option<String> {
+    Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = self.log.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let from = log.len().saturating_sub(8_000);
+            eprintln!(
+                "The server's last words:\n{}",
+                String::from_utf8_lossy(log.get(from..).unwrap_or_default())
+            );
+        }
+    }
+}
