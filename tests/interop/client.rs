@@ -2,7 +2,6 @@
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
-use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -69,12 +68,6 @@ impl Client {
     /// What it reads from its standard input.
     pub(crate) fn input(mut self, input: impl Into<Vec<u8>>) -> Self {
         self.input = input.into();
-        self
-    }
-
-    /// Works in another folder.
-    pub(crate) fn folder(mut self, folder: &Path) -> Self {
-        self.command.current_dir(folder);
         self
     }
 
