@@ -114,13 +114,17 @@ const LINES: &[&str] = &[
     "",
     "ALLO 3",
     "EPSV 3",
-    "REIN",
-    "USER u",
-    "PASS p",
     "SYST",
     "RETR",
     "TYPE X",
 ];
+
+/// Said in vain without a data connection, so a client that has one says them more often.
+const TRANSFERS: &[&str] =
+    &["RETR a", "RETR big", "STOR up/#", "STOU", "APPE log", "LIST", "NLST", "MLSD up"];
+
+/// Rarely, or nobody would stay logged in.
+const LOGINS: &[&str] = &["REIN", "USER u", "PASS p", "PASS wrong"];
 
 /// One client and the adapter's half of its session.
 struct Client {
@@ -277,7 +281,12 @@ impl<'a> World<'a> {
         let line = if client.commands_left == 0 {
             "QUIT".to_string()
         } else {
-            choices.pick(LINES).copied().unwrap_or("NOOP").replace('#', &counter.to_string())
+            let lines = match choices.below(12) {
+                0 if choices.one_in(6) => LOGINS,
+                0..=5 if client.announced.is_some() => TRANSFERS,
+                _ => LINES,
+            };
+            choices.pick(lines).copied().unwrap_or("NOOP").replace('#', &counter.to_string())
         };
         client.to_server.extend(line.as_bytes());
         client.to_server.extend(b"\r\n");
@@ -342,7 +351,7 @@ impl<'a> World<'a> {
     fn time_passes(&mut self) {
         let deadlines = self.clients.iter().filter_map(|client| client.connection.deadline());
         let Some(next) = deadlines.chain(self.server.deadline()).min() else { return };
-        if self.choices.one_in(3) {
+        if self.choices.one_in(12) {
             self.now.mono = self.now.mono.max(next);
         }
         for client in &mut self.clients {
@@ -355,7 +364,7 @@ impl<'a> World<'a> {
     fn something_rare(&mut self, index: usize) {
         let Self { choices, clients, now, server, .. } = self;
         let Some(client) = clients.get_mut(index) else { return };
-        match choices.below(40) {
+        match choices.below(300) {
             0 => client.connection.handle(*now, Event::PeerClosed),
             1 => {
                 server.kick(*now, client.id);
