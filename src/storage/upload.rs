@@ -182,11 +182,10 @@ fn open_part<J: Jail>(
 ) -> Result<(std::fs::File, Stat)> {
     for _ in 0..OPEN_TRIES {
         let file = folder.open(hidden, Opening::write(creation))?;
+        lock(&file)?;
+        // Only now: the one before may have written until it let go of the lock.
         let stat = J::stat_file(&file)?;
         regular(&stat)?;
-        lock(&file)?;
-        // Again: what the one before wrote, it wrote before it let go of the lock.
-        let stat = J::stat_file(&file)?;
         match folder.stat(hidden) {
             Ok(named) if named.unique != stat.unique => {}
             // Killed between the two steps by which some file systems rename, or given a second name by
