@@ -29,7 +29,7 @@ mod linux;
 mod names;
 mod portable;
 mod sweep;
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;
 mod tree;
 mod upload;
