@@ -1,0 +1,149 @@
+//! What a server says when it runs: where it listens, what to type in a client, what a firewall must let
+//! through.
+
+use crate::config_file::ServerConfig;
+use crate::runtime::Running;
+use ftp_proto::config::{External, PassivePorts};
+use ftp_proto::diagnose::is_public;
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+/// Who may enter, as far as the introduction shows it.
+pub(super) struct Guests<'a> {
+    /// One user, and her password if it was made just now.
+    pub(super) user: Option<(&'a str, Option<&'a str>)>,
+    /// Anybody.
+    pub(super) anonymous: bool,
+    /// Whether who enters may write.
+    pub(super) writable: bool,
+}
+
+/// The whole text.
+pub(super) fn text(config: &ServerConfig, running: &Running, guests: &Guests<'_>) -> String {
+    let mut text = String::new();
+    // Writing to a string can't fail.
+    let mut line = |words: std::fmt::Arguments<'_>| drop(writeln!(text, "{words}"));
+    for address in running.control_addrs() {
+        line(format_args!("listening on {address}"));
+    }
+    if let Some((name, Some(password))) = guests.user {
+        line(format_args!("user {name}, password {password} (shown only now)"));
+    }
+    if let Some(address) = running.control_addrs().first() {
+        for example in examples(*address, guests) {
+            line(format_args!("  {example}"));
+        }
+    }
+    if config.core.passive.enabled {
+        line(format_args!("{}", passive(&config.core.passive.ports, running)));
+        if let Some(note) = private_address(config, running.control_addrs()) {
+            line(format_args!("{note}"));
+        }
+    }
+    text
+}
+
+/// What to type.
+fn examples(address: SocketAddr, guests: &Guests<'_>) -> Vec<String> {
+    let host = match address.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) | IpAddr::V6(Ipv6Addr::UNSPECIFIED) => "127.0.0.1".to_owned(),
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    };
+    let url = format!("ftp://{host}:{}/", address.port());
+    let (curl, lftp) = match guests.user {
+        Some((name, Some(password))) => {
+            (format!("-u '{}:{password}' ", shell(name)), format!("-u '{},{password}' ", shell(name)))
+        }
+        // The clients ask for a password that we don't show.
+        Some((name, None)) => (format!("-u '{}' ", shell(name)), format!("-u '{}' ", shell(name))),
+        None if guests.anonymous => (String::new(), String::new()),
+        None => ("-u NAME ".to_owned(), "-u NAME ".to_owned()),
+    };
+    let mut lines = vec![format!("curl {curl}{url}"), format!("lftp {lftp}{url}")];
+    if guests.writable {
+        lines.push(format!("curl {curl}-T FILE {url}"));
+    }
+    lines
+}
+
+/// A name between single quotes of a shell.
+fn shell(name: &str) -> String {
+    name.replace('\'', r"'\''")
+}
+
+fn passive(ports: &PassivePorts, running: &Running) -> String {
+    let open = running.passive_ports();
+    let control: Vec<_> = running.control_addrs().iter().map(|address| address.port().to_string()).collect();
+    match ports {
+        PassivePorts::Range(range) => {
+            let wanted = range.clone().count();
+            let missing = if open.len() < wanted {
+                format!(" ({} of {wanted} could be opened, the rest is tried again)", open.len())
+            } else {
+                String::new()
+            };
+            let word = if wanted == 1 { "port" } else { "ports" };
+            let range = if wanted == 1 { range.start().to_string() } else { ports.to_string() };
+            format!(
+                "passive {word} {range}{missing}: open TCP {range} and {} in the firewall",
+                control.join(", ")
+            )
+        }
+        PassivePorts::Auto(_) => {
+            let some: Vec<_> = open.iter().take(8).map(u16::to_string).collect();
+            let more = if open.len() > some.len() { ", …" } else { "" };
+            format!(
+                "passive ports {}{more}, chosen by the system: behind a firewall set a fixed range",
+                some.join(", ")
+            )
+        }
+    }
+}
+
+/// A hint if clients outside would be told an address they can't reach.
+fn private_address(config: &ServerConfig, addresses: &[SocketAddr]) -> Option<String> {
+    if !matches!(config.core.passive.external, External::ControlConnection) {
+        return None;
+    }
+    let bound = addresses.first()?.ip();
+    let ip = if bound.is_unspecified() { outgoing_address()? } else { bound };
+    if ip.is_loopback() || is_public(ip) {
+        return None;
+    }
+    Some(format!(
+        "note: {ip} is a private address; for clients from the Internet set the external address to the router's public one"
+    ))
+}
+
+/// The address this machine uses towards others. Connecting a UDP socket sends nothing; the target is a
+/// documentation address (RFC 5737).
+fn outgoing_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn examples_can_be_pasted() {
+        let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let guests = Guests { user: None, anonymous: true, writable: false };
+        assert_eq!(
+            examples(address("[::]:2121"), &guests),
+            ["curl ftp://127.0.0.1:2121/", "lftp ftp://127.0.0.1:2121/"]
+        );
+        let guests = Guests { user: Some(("o'b", Some("pw"))), anonymous: false, writable: true };
+        assert_eq!(
+            examples(address("[::1]:21"), &guests),
+            [
+                r"curl -u 'o'\''b:pw' ftp://[::1]:21/",
+                r"lftp -u 'o'\''b,pw' ftp://[::1]:21/",
+                r"curl -u 'o'\''b:pw' -T FILE ftp://[::1]:21/",
+            ]
+        );
+    }
+}

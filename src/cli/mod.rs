@@ -1,0 +1,178 @@
+//! The command line: `ftpd serve`, `ftpd check-config`, `ftpd user`.
+//!
+//! Errors are one line on standard error. The exit code is 2 if what was written is wrong (command line,
+//! configuration, accounts file) and 1 if the system says no.
+
+mod check;
+mod introduction;
+mod serve;
+mod signals;
+mod user;
+
+use crate::config_file::{FileError, LogFormat, RuntimeKind, Uploads};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+use ftp_proto::config::PassivePorts;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The environment variable with the password for `serve --user`, `user add` and `user passwd`.
+pub const PASSWORD_VARIABLE: &str = "FTPD_PASSWORD";
+
+/// Why a command did not succeed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Something that was written is wrong.
+    Configuration(String),
+    /// The system says no.
+    System(String),
+}
+
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
+        Self::Configuration(error.to_string())
+    }
+}
+
+/// An FTP server whose passive mode works through firewalls and NAT.
+#[derive(Parser, Debug)]
+#[command(name = "ftpd", version, about, arg_required_else_help = true, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Serve a directory, or what a configuration file says
+    #[command(after_help = SERVE_HELP)]
+    Serve(Box<ServeArguments>),
+    /// Check a configuration file and show what it amounts to
+    CheckConfig {
+        /// The configuration file
+        file: PathBuf,
+    },
+    /// Change or show the users of an accounts file
+    #[command(subcommand)]
+    User(user::UserCommand),
+}
+
+const SERVE_HELP: &str = "\
+Without --user anybody may read DIR, as user \"anonymous\" with any password. With --user that user has
+all rights and nobody else may enter; the password is taken from the environment variable FTPD_PASSWORD,
+or made and shown once.";
+
+/// `ftpd serve`.
+#[derive(Args, Debug)]
+struct ServeArguments {
+    /// The directory to serve
+    #[arg(required_unless_present = "config", conflicts_with = "config")]
+    dir: Option<PathBuf>,
+    /// Take everything from this file instead
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Let only this user in, with all rights
+    #[arg(long, value_name = "NAME", conflicts_with = "config", value_parser = user_name)]
+    user: Option<String>,
+    /// Let anonymous clients upload, too (never overwrite, rename or delete)
+    #[arg(long, conflicts_with = "config")]
+    writable: bool,
+    /// Where clients connect [default: [::]:2121, IPv4 included]; can be given several times
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = crate::config_file::parse_bind)]
+    bind: Vec<SocketAddr>,
+    /// Ports for passive data connections: FIRST-LAST, one port, or auto:N [default: 21000-21099]
+    #[arg(long, value_name = "PORTS", conflicts_with = "config", value_parser = passive_ports)]
+    passive_ports: Option<PassivePorts>,
+    /// The address clients are told for passive data connections, if it isn't the one they connected to
+    #[arg(long, value_name = "IP", conflicts_with = "config")]
+    external_address: Option<IpAddr>,
+    /// Make active data connections from this port (20 by tradition)
+    #[arg(long, value_name = "PORT", conflicts_with = "config")]
+    active_source_port: Option<u16>,
+    /// What drives the sessions [default: smol]
+    #[arg(long, value_parser = words(RuntimeKind::NAMES))]
+    runtime: Option<RuntimeKind>,
+    /// Show uploads when they are complete, or from their first byte on [default: atomic]
+    #[arg(long, conflicts_with = "config", value_parser = words(Uploads::NAMES))]
+    uploads: Option<Uploads>,
+    /// The form of log lines [default: human]
+    #[arg(long, value_parser = words(LogFormat::NAMES))]
+    log_format: Option<LogFormat>,
+    /// Log each command and reply; twice: everything
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Serve(arguments) => serve::run(*arguments),
+        Command::CheckConfig { file } => check::run(&file),
+        Command::User(command) => user::run(command),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Configuration(message)) => {
+            eprintln!("{message}");
+            ExitCode::from(2)
+        }
+        Err(Failure::System(message)) => {
+            eprintln!("ftpd: {message}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// One of a few words, each with its meaning.
+fn words<T: Copy + Send + Sync + 'static>(
+    names: &'static [(&'static str, T)],
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(names.iter().map(|(name, _)| *name)).try_map(|word| {
+        names
+            .iter()
+            .find(|(name, _)| *name == word)
+            .map(|(_, meaning)| *meaning)
+            .ok_or_else(|| format!("{word:?} is none of the choices"))
+    })
+}
+
+fn passive_ports(text: &str) -> Result<PassivePorts, String> {
+    text.parse::<PassivePorts>().map_err(|error| error.problem)
+}
+
+fn user_name(text: &str) -> Result<String, String> {
+    crate::accounts::file::check_name(text).map(|()| text.to_owned())
+}
+
+/// Text on standard output. Somebody who closed it does not want to know.
+fn print(text: &str) {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// The password from the environment, if there is one.
+fn password_from_environment() -> Result<Option<String>, Failure> {
+    match std::env::var(PASSWORD_VARIABLE) {
+        Ok(password) if password.is_empty() => {
+            Err(Failure::Configuration(format!("ftpd: {PASSWORD_VARIABLE}: empty; write a password, or unset it")))
+        }
+        Ok(password) => Ok(Some(password)),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            Err(Failure::Configuration(format!("ftpd: {PASSWORD_VARIABLE}: not UTF-8; write it in UTF-8")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,106 @@
+//! The two adapters behind one type: everything else in the program is the same on both.
+
+use crate::config_file::RuntimeKind;
+use ftp_proto::config::Config;
+use ftp_proto::host::Accounts;
+use ftp_proto::notice::Observer;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a server is started with.
+pub struct Options {
+    /// What drives the sessions.
+    pub runtime: RuntimeKind,
+    /// Where control connections are accepted; port 0 is a free one.
+    pub control: Vec<SocketAddr>,
+    /// The settings of the core.
+    pub config: Arc<Config>,
+    /// Who may log in.
+    pub accounts: Arc<dyn Accounts>,
+    /// Who hears what happens.
+    pub observer: Arc<dyn Observer>,
+    /// After how long without traffic the system probes a control connection.
+    pub keepalive: Duration,
+}
+
+/// A server that runs. Dropped, it stops without grace.
+pub struct Running(Either);
+
+enum Either {
+    Smol(ftp_smol::Running),
+    Threads(ftp_sync::Running),
+}
+
+/// Opens all listeners and serves.
+///
+/// # Errors
+/// In one line, what can't be opened and why; nothing is left half-started then.
+pub fn start(options: Options) -> Result<Running, String> {
+    let Options { runtime, control, config, accounts, observer, keepalive } = options;
+    match runtime {
+        RuntimeKind::Smol => {
+            let defaults = ftp_smol::Options::new(config, accounts);
+            ftp_smol::start(ftp_smol::Options { control, observer, keepalive, ..defaults })
+                .map(|running| Running(Either::Smol(running)))
+                .map_err(|error| without_number(&error.to_string()))
+        }
+        RuntimeKind::Threads => {
+            let defaults = ftp_sync::Options::new(config, accounts);
+            ftp_sync::start(ftp_sync::Options { control, observer, keepalive, ..defaults })
+                .map(|running| Running(Either::Threads(running)))
+                .map_err(|error| without_number(&error.to_string()))
+        }
+    }
+}
+
+impl Running {
+    /// Where clients connect, with the ports the system chose.
+    pub fn control_addrs(&self) -> &[SocketAddr] {
+        match &self.0 {
+            Either::Smol(running) => running.control_addrs(),
+            Either::Threads(running) => running.control_addrs(),
+        }
+    }
+
+    /// The passive ports that are open, in order.
+    pub fn passive_ports(&self) -> Vec<u16> {
+        match &self.0 {
+            Either::Smol(running) => running.passive_ports(),
+            Either::Threads(running) => running.passive_ports(),
+        }
+    }
+
+    /// New settings, for whatever begins from now on.
+    pub fn reconfigure(&self, config: Arc<Config>) {
+        match &self.0 {
+            Either::Smol(running) => running.handle().reconfigure(config),
+            Either::Threads(running) => running.handle().reconfigure(config),
+        }
+    }
+
+    /// Stops: no new sessions, idle ones end, running transfers have `grace`.
+    pub fn stop(self, grace: Duration) {
+        match self.0 {
+            Either::Smol(running) => running.stop(grace),
+            Either::Threads(running) => running.stop(grace),
+        }
+    }
+}
+
+/// A message without the system's error number, which tells people nothing.
+fn without_number(message: &str) -> String {
+    match message.find(" (os error ") {
+        Some(end) => message.get(..end).unwrap_or(message).to_owned(),
+        None => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn error_numbers_are_left_out() {
+        assert_eq!(super::without_number("can't: Address already in use (os error 98)"), "can't: Address already in use");
+        assert_eq!(super::without_number("no address"), "no address");
+    }
+}
