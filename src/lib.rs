@@ -1,6 +1,13 @@
-//! The FTP server that people run, as a library: its configuration file, accounts and logs.
+//! The FTP server that people run, as a library.
+//!
+//! The program `ftpd` is [`cli::main`]. Beneath it, each part can be used alone: [`storage`] is a jailed
+//! directory as [`ftp_proto::host::Storage`], [`accounts`] the accounts file as
+//! [`ftp_proto::host::Accounts`], [`log`] the notices as log lines, [`config_file`] the configuration file,
+//! and [`runtime`] starts either adapter.
 
 pub mod accounts;
+pub mod cli;
 pub mod config_file;
 pub mod log;
+pub mod runtime;
 pub mod storage;

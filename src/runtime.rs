@@ -4,6 +4,7 @@ use crate::config_file::RuntimeKind;
 use ftp_proto::config::Config;
 use ftp_proto::host::Accounts;
 use ftp_proto::notice::Observer;
+use ftp_sync as ftp_smol;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,7 +101,10 @@ fn without_number(message: &str) -> String {
 mod tests {
     #[test]
     fn error_numbers_are_left_out() {
-        assert_eq!(super::without_number("can't: Address already in use (os error 98)"), "can't: Address already in use");
+        assert_eq!(
+            super::without_number("can't: Address already in use (os error 98)"),
+            "can't: Address already in use"
+        );
         assert_eq!(super::without_number("no address"), "no address");
     }
 }

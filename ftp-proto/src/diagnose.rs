@@ -141,7 +141,7 @@ impl fmt::Display for Verdict {
 }
 
 /// Whether the Internet can route to it.
-pub(crate) fn is_public(address: IpAddr) -> bool {
+pub fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => {
             let [first, second, ..] = address.octets();

@@ -1,6 +1,7 @@
 //! The directories that accounts live in, opened at the login and shared by all sessions of one account.
 
-use crate::config_file::Uploads;
+use crate::config_file::reader::plain;
+use crate::storage::{DiskStorage, Options, Uploads};
 use ftp_proto::host::Storage;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -50,7 +51,12 @@ impl Trees {
     }
 }
 
+/// Opens a directory. That it can be listed is asked at once, or a start would succeed and every login fail.
 fn open_tree(root: &Path, account: &str, uploads: Uploads) -> Result<Arc<dyn Storage>, String> {
-    let _ = (root, account, uploads);
-    Err(String::new())
+    let options = Options { uploads, ..Options::for_account(account) };
+    let tree = std::fs::read_dir(root).and_then(|_| DiskStorage::open(root, options));
+    match tree {
+        Ok(tree) => Ok(Arc::new(tree)),
+        Err(error) => Err(format!("{}: {}", root.display(), plain(&error))),
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::{Failure, print};
 use crate::accounts::AccountsFile;
-use crate::config_file::{self, Bind, LogFormat, LogLevel, ServerConfig};
+use crate::config_file::{self, Bind, LogFormat, LogLevel, RuntimeKind, ServerConfig, UPLOADS_NAMES};
 use ftp_proto::config::External;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -27,15 +27,17 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
 fn summary(config: &ServerConfig, accounts: Option<&AccountsFile>) -> String {
     let mut text = String::from("ok\n");
     // Writing to a string can't fail.
-    let mut row = |key: &str, value: &dyn std::fmt::Display| drop(writeln!(text, "{key:<28}{value}"));
+    let mut row = |key: &str, value: &dyn std::fmt::Display| {
+        let _ = writeln!(text, "{key:<28}{value}");
+    };
     let core = &config.core;
     let bind: Vec<_> = config.bind.addresses().iter().map(ToString::to_string).collect();
     let default = if config.bind == Bind::Everywhere { " (default)" } else { "" };
     row("server.bind", &format_args!("{}{default}", bind.join(", ")));
     row("server.root", &config.root.as_deref().map_or("none".into(), |root| root.display().to_string()));
     row("server.greeting", &core.greeting);
-    row("server.runtime", &config.runtime.name());
-    row("server.uploads", &name(crate::config_file::Uploads::NAMES, config.uploads));
+    row("server.runtime", &name(RuntimeKind::NAMES, config.runtime));
+    row("server.uploads", &name(UPLOADS_NAMES, config.uploads));
     row("server.keepalive", &seconds(config.keepalive));
     row("passive.enabled", &core.passive.enabled);
     row("passive.ports", &core.passive.ports);

@@ -22,7 +22,9 @@ pub(super) struct Guests<'a> {
 pub(super) fn text(config: &ServerConfig, running: &Running, guests: &Guests<'_>) -> String {
     let mut text = String::new();
     // Writing to a string can't fail.
-    let mut line = |words: std::fmt::Arguments<'_>| drop(writeln!(text, "{words}"));
+    let mut line = |words: std::fmt::Arguments<'_>| {
+        let _ = writeln!(text, "{words}");
+    };
     for address in running.control_addrs() {
         line(format_args!("listening on {address}"));
     }

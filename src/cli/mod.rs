@@ -9,7 +9,7 @@ mod serve;
 mod signals;
 mod user;
 
-use crate::config_file::{FileError, LogFormat, RuntimeKind, Uploads};
+use crate::config_file::{FileError, LogFormat, RuntimeKind, UPLOADS_NAMES, Uploads};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use ftp_proto::config::PassivePorts;
@@ -94,7 +94,7 @@ struct ServeArguments {
     #[arg(long, value_parser = words(RuntimeKind::NAMES))]
     runtime: Option<RuntimeKind>,
     /// Show uploads when they are complete, or from their first byte on [default: atomic]
-    #[arg(long, conflicts_with = "config", value_parser = words(Uploads::NAMES))]
+    #[arg(long, conflicts_with = "config", value_parser = words(UPLOADS_NAMES))]
     uploads: Option<Uploads>,
     /// The form of log lines [default: human]
     #[arg(long, value_parser = words(LogFormat::NAMES))]
@@ -155,9 +155,9 @@ fn print(text: &str) {
 /// The password from the environment, if there is one.
 fn password_from_environment() -> Result<Option<String>, Failure> {
     match std::env::var(PASSWORD_VARIABLE) {
-        Ok(password) if password.is_empty() => {
-            Err(Failure::Configuration(format!("ftpd: {PASSWORD_VARIABLE}: empty; write a password, or unset it")))
-        }
+        Ok(password) if password.is_empty() => Err(Failure::Configuration(format!(
+            "ftpd: {PASSWORD_VARIABLE}: empty; write a password, or unset it"
+        ))),
         Ok(password) => Ok(Some(password)),
         Err(std::env::VarError::NotPresent) => Ok(None),
         Err(std::env::VarError::NotUnicode(_)) => {

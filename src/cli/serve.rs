@@ -24,8 +24,8 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), Failure> {
         .map_err(|error| Failure::System(format!("can't start the log: {error}")))?;
     log_panics();
     // From here on a signal ends the server properly, however early it comes.
-    let mut wishes =
-        Wishes::listen().map_err(|error| Failure::System(format!("can't watch signals: {}", plain(&error))))?;
+    let mut wishes = Wishes::listen()
+        .map_err(|error| Failure::System(format!("can't watch signals: {}", plain(&error))))?;
     raise_descriptor_limit();
     let accounts = ServerAccounts::open(plan.sources()).map_err(|error| match error {
         OpenError::File(error) => error.into(),
@@ -52,7 +52,10 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), Failure> {
             Wish::Reload => plan.reload(&running, &accounts, &observer, &level),
         }
     }
-    tracing::info!(seconds = GRACE.as_secs(), "stopping; running transfers may finish, a second signal ends them");
+    tracing::info!(
+        seconds = GRACE.as_secs(),
+        "stopping; running transfers may finish, a second signal ends them"
+    );
     if let Err(error) = wishes.stop_at_once() {
         tracing::warn!(reason = %plain(&error), "a second signal will not be heard");
     }
@@ -110,7 +113,9 @@ impl Plan {
                 Ok(Self { config, file, single: None, password_made: false })
             }
             (None, Some(dir)) => Self::for_directory(dir.clone(), &arguments, &overrides),
-            (None, None) => Err(Failure::Configuration("ftpd: write a directory or --config FILE".to_owned())),
+            (None, None) => {
+                Err(Failure::Configuration("ftpd: write a directory or --config FILE".to_owned()))
+            }
         }
     }
 
@@ -149,9 +154,7 @@ impl Plan {
             uploads: arguments.uploads.unwrap_or_default(),
             root: Some(dir),
             accounts: None,
-            anonymous: single
-                .is_none()
-                .then_some(Anonymous { root: None, writable: arguments.writable }),
+            anonymous: single.is_none().then_some(Anonymous { root: None, writable: arguments.writable }),
             log: LogConfig::default(),
         };
         overrides.apply(&mut config);
@@ -183,9 +186,10 @@ impl Plan {
     fn guests(&self) -> Guests<'_> {
         let anonymous = self.config.anonymous.as_ref();
         Guests {
-            user: self.single.as_ref().map(|user| {
-                (user.name.as_str(), self.password_made.then_some(user.password.as_str()))
-            }),
+            user: self
+                .single
+                .as_ref()
+                .map(|user| (user.name.as_str(), self.password_made.then_some(user.password.as_str()))),
             anonymous: anonymous.is_some(),
             writable: self.single.is_some() || anonymous.is_some_and(|anonymous| anonymous.writable),
         }
@@ -294,7 +298,9 @@ fn sweep_uploads(roots: Vec<PathBuf>) {
             match crate::storage::sweep(&root, FORGOTTEN_UPLOAD) {
                 Ok(0) => {}
                 Ok(files) => tracing::info!(file = %root.display(), files, "forgotten uploads removed"),
-                Err(error) => tracing::warn!(file = %root.display(), reason = %plain(&error), "forgotten uploads not removed"),
+                Err(error) => {
+                    tracing::warn!(file = %root.display(), reason = %plain(&error), "forgotten uploads not removed")
+                }
             }
         }
     };

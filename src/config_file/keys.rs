@@ -2,7 +2,7 @@
 //! suggestions work from.
 
 use super::reader::{FileError, Node};
-use super::{Anonymous, Bind, Draft, LogFormat, LogLevel, RuntimeKind, Uploads};
+use super::{Anonymous, Bind, Draft, LogFormat, LogLevel, RuntimeKind, UPLOADS_NAMES};
 use ftp_proto::config::{External, PassivePorts};
 use std::net::{Ipv6Addr, SocketAddr};
 
@@ -19,7 +19,7 @@ const KEYS: &[(&str, Setter)] = &[
         put(&mut draft.settings.greeting, node.text("Welcome.").map(str::to_owned))
     }),
     ("server.runtime", |draft, node| put(&mut draft.config.runtime, node.one_of(RuntimeKind::NAMES))),
-    ("server.uploads", |draft, node| put(&mut draft.config.uploads, node.one_of(Uploads::NAMES))),
+    ("server.uploads", |draft, node| put(&mut draft.config.uploads, node.one_of(UPLOADS_NAMES))),
     ("server.keepalive", keepalive),
     ("passive.enabled", |draft, node| put(&mut draft.settings.passive.enabled, node.boolean())),
     ("passive.ports", passive_ports),

@@ -44,6 +44,8 @@ mod keys;
 pub(crate) mod nearest;
 pub(crate) mod reader;
 
+pub use crate::storage::Uploads;
+pub(crate) use keys::parse_bind;
 pub use reader::FileError;
 
 use ftp_proto::config::{Config, Settings};
@@ -117,38 +119,10 @@ pub enum RuntimeKind {
 impl RuntimeKind {
     /// The names in files and on the command line.
     pub const NAMES: &'static [(&'static str, Self)] = &[("smol", Self::Smol), ("threads", Self::Threads)];
-
-    /// The name in files and on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Smol => "smol",
-            Self::Threads => "threads",
-        }
-    }
 }
 
-/// How uploads reach the disk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Uploads {
-    /// Under a hidden name until they are complete.
-    #[default]
-    Atomic,
-    /// Under their own name from the first byte on.
-    Direct,
-}
-
-impl Uploads {
-    /// The names in files and on the command line.
-    pub const NAMES: &'static [(&'static str, Self)] = &[("atomic", Self::Atomic), ("direct", Self::Direct)];
-
-    /// The name in files and on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Atomic => "atomic",
-            Self::Direct => "direct",
-        }
-    }
-}
+/// The names of [`Uploads`] in files and on the command line.
+pub const UPLOADS_NAMES: &[(&str, Uploads)] = &[("atomic", Uploads::Atomic), ("direct", Uploads::Direct)];
 
 /// Where those enter who say `anonymous` or `ftp`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -69,11 +69,6 @@ impl Source {
         Self { path: path.to_owned(), text: text.to_owned() }
     }
 
-    /// The text.
-    pub(crate) fn text(&self) -> &str {
-        &self.text
-    }
-
     /// The file as a tree.
     pub(crate) fn parse(&self) -> Result<toml_edit::Document<&str>, FileError> {
         toml_edit::Document::parse(self.text.as_str())
@@ -356,7 +351,7 @@ mod tests {
     #[test]
     fn columns_count_characters() {
         let source = Source::new(Path::new("f"), "a = 1\näöü = 2\n");
-        let offset = source.text().find('2').unwrap();
+        let offset = source.text.find('2').unwrap();
         assert_eq!(source.error_at(offset, "x").to_string(), "f:2:7: x");
         assert_eq!(source.error_at(9_999, "x").position(), Some((3, 1)));
     }
