@@ -29,7 +29,8 @@ mod linux;
 mod names;
 mod portable;
 mod sweep;
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;
 mod tree;
 mod upload;
