@@ -24,9 +24,10 @@ fn names() -> Vec<Vec<u8>> {
         b"-la".to_vec(),
         b"back\\slash".to_vec(),
         "Gr\u{fc}\u{df}e \u{4f60}\u{597d}".as_bytes().to_vec(),
-        // Latin-1, no UTF-8. (The byte 255 is Telnet's escape on the control connection, which these
-        // clients don't double, so no name here has it.)
+        // Latin-1, no UTF-8. The byte 255 is Telnet's escape on the control connection, which these
+        // clients don't double.
         b"caf\xe9".to_vec(),
+        b"mo\xffse".to_vec(),
         b"...".to_vec(),
         b"~home".to_vec(),
         [b'n'; 255].to_vec(),
