@@ -17,6 +17,8 @@ const BUDGET: u64 = 8 << 20;
 /// Bytes a transfer moves before anything else happens at all: a small file is through with this, and the
 /// replies at its beginning and its end share a write.
 const FIRST_BUDGET: u64 = 256 << 10;
+/// How long a new lease is left alone unless something else wakes the session.
+const FRESH_REST: Duration = Duration::from_millis(5);
 /// How long a session rests that could not accept for lack of descriptors.
 const EXHAUSTED_REST: Duration = Duration::from_millis(10);
 
@@ -29,8 +31,8 @@ pub(crate) struct Link {
 }
 
 enum State {
-    /// A client is expected on a passive port.
-    Leased(Watch),
+    /// A client is expected on a passive port; the flag says that this was agreed a moment ago.
+    Leased(Watch, Fresh),
     /// An active-mode connection is being made.
     Connecting(TcpStream),
     /// Connected; the transfer has not begun.
@@ -38,6 +40,10 @@ enum State {
     /// Bytes are moving.
     Moving(Box<Pump>),
 }
+
+/// Whether a lease has not been looked at yet. Clients connect at once and then say what they want: who looks
+/// for the connection when the command comes, not when the connection does, wakes once instead of twice.
+type Fresh = bool;
 
 /// Whom the links work for.
 pub(crate) struct Owner<'a> {
@@ -56,7 +62,9 @@ impl Link {
     /// What poll(2) has to watch for this link.
     pub(crate) fn interest(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
         match self.state.as_ref()? {
-            State::Leased(watch) => watch.is_watching().then(|| (watch.port.as_fd(), PollFlags::IN)),
+            State::Leased(watch, fresh) => {
+                (watch.is_watching() && !fresh).then(|| (watch.port.as_fd(), PollFlags::IN))
+            }
             State::Connecting(socket) => Some((socket.as_fd(), PollFlags::OUT)),
             // Only a broken connection is of interest: one that the client closed after sending all it has
             // is a complete upload.
@@ -77,8 +85,9 @@ impl Link {
             Some(State::Moving(pump)) if !ready.is_empty() || pump.interest().is_none() => {
                 pump_on(owner, pump, BUDGET, tell)
             }
+            Some(State::Leased(watch, true)) => self.accept(owner, watch, tell),
             state if ready.is_empty() => state,
-            Some(State::Leased(watch)) => self.accept(owner, watch, tell),
+            Some(State::Leased(watch, false)) => self.accept(owner, watch, tell),
             Some(State::Connecting(socket)) => self.finish_connect(socket, tell),
             Some(State::Ready(_)) => {
                 tell(Event::LinkFailed(self.id, LinkError::Reset));
@@ -95,10 +104,10 @@ impl Link {
                 tell(Event::Arrived(self.id, peer));
                 Some(State::Ready(socket))
             }
-            Haul::Empty => Some(State::Leased(watch)),
+            Haul::Empty => Some(State::Leased(watch, false)),
             Haul::Exhausted => {
                 std::thread::sleep(EXHAUSTED_REST);
-                Some(State::Leased(watch))
+                Some(State::Leased(watch, false))
             }
         }
     }
@@ -147,21 +156,25 @@ impl Links {
         &mut self.0
     }
 
-    /// Whether a transfer could go on at once.
-    pub(crate) fn are_eager(&self) -> bool {
-        self.0
-            .iter()
-            .any(|link| matches!(&link.state, Some(State::Moving(pump)) if pump.interest().is_none()))
+    /// How long the session may sleep for all the links know.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        let patience = |link: &Link| match &link.state {
+            // It could go on at once.
+            Some(State::Moving(pump)) if pump.interest().is_none() => Some(Duration::ZERO),
+            Some(State::Leased(_, true)) => Some(FRESH_REST),
+            _ => None,
+        };
+        self.0.iter().filter_map(patience).min()
     }
 
     /// A client is expected on this port.
     pub(crate) fn expect(&mut self, id: LinkId, port: Arc<Port>) {
-        self.0.push(Link::new(id, State::Leased(Watch::new(port))));
+        self.0.push(Link::new(id, State::Leased(Watch::new(port), true)));
     }
 
     /// Somebody else accepted the expected connection. One that is not expected any more is closed.
     pub(crate) fn arrived(&mut self, id: LinkId, socket: TcpStream, peer: SocketAddr, tell: Tell<'_>) {
-        let expected = |link: &&mut Link| link.id == id && matches!(link.state, Some(State::Leased(_)));
+        let expected = |link: &&mut Link| link.id == id && matches!(link.state, Some(State::Leased(..)));
         if let Some(link) = self.0.iter_mut().find(expected) {
             link.state = Some(State::Ready(socket));
             tell(Event::Arrived(id, peer));

@@ -234,14 +234,9 @@ impl<'a> Session<'a> {
 
     /// How long it may sleep.
     fn patience(&self) -> Option<Duration> {
-        if self.links.are_eager() {
-            return Some(Duration::ZERO);
-        }
         let deadline = self.connection.deadline().map(|deadline| self.owner.shared.clock.until(deadline));
-        if self.own_bell.is_some() && self.links.is_empty() {
-            return Some(deadline.map_or(KEEP_BELL, |deadline| deadline.min(KEEP_BELL)));
-        }
-        deadline
+        let bell = (self.own_bell.is_some() && self.links.is_empty()).then_some(KEEP_BELL);
+        [deadline, self.links.patience(), bell].into_iter().flatten().min()
     }
 
     /// Reads from the client once. Not inlined, so that the buffer is no part of an idle session's frame.
