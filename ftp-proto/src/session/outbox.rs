@@ -32,12 +32,20 @@ impl Outbox {
             Reply::new(code, "Not complete.").write(&mut self.bytes);
         }
         let alone = matches!(reply.code(), 227 | 229);
-        if alone && !self.is_empty() {
-            self.cuts.push_back(self.bytes.len());
+        if alone {
+            self.cut();
         }
         reply.write(&mut self.bytes);
         if alone {
-            self.cuts.push_back(self.bytes.len());
+            self.cut();
+        }
+    }
+
+    /// A write has to end here; no two cuts at one place, or nothing would be left to write between them.
+    fn cut(&mut self) {
+        let here = self.bytes.len();
+        if here > self.written && self.cuts.back() != Some(&here) {
+            self.cuts.push_back(here);
         }
     }
 
@@ -106,6 +114,16 @@ mod tests {
             outbox.transmitted(writes.last().unwrap().len());
         }
         assert_eq!(writes, [&b"200 a\r\n"[..], b"227 b\r\n", b"200 c\r\n200 d\r\n"]);
+    }
+
+    #[test]
+    fn two_passive_replies_in_a_row_are_two_writes() {
+        let mut outbox = Outbox::default();
+        outbox.push(&Reply::new(227, "a"));
+        outbox.push(&Reply::new(229, "b"));
+        assert_eq!(outbox.transmit(), b"227 a\r\n");
+        outbox.transmitted(7);
+        assert_eq!(outbox.transmit(), b"229 b\r\n");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! transcript runner. All of it is deterministic: no clock, no file, no randomness but given seeds.
 
 mod accounts;
+pub mod fuzz;
 mod memory;
 mod simulator;
 mod transcript;

@@ -1,0 +1,114 @@
+//! What the fuzz targets do with their bytes. A property that does not hold is a panic, as fuzzers want it; the
+//! same functions replay the corpus as ordinary tests.
+
+#![allow(clippy::panic, clippy::expect_used, reason = "a fuzz target reports by panicking")]
+
+use super::simulator::{Choices, simulate};
+use super::{MemoryAccounts, MemoryStorage};
+use crate::Connection;
+use crate::account::Rights;
+use crate::config::{Config, Settings};
+use crate::event::{Action, Answer, Arrival, Event, Request, SessionId};
+use crate::path::VirtualPath;
+use crate::time::Now;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+/// The targets by name.
+pub const TARGETS: &[(&str, fn(&[u8]))] =
+    &[("command_line", command_line), ("session", session), ("path", path)];
+
+/// Any bytes on the control connection of somebody logged in: every line gets exactly one final reply, all
+/// replies are well formed, and how the bytes were split makes no difference.
+pub fn command_line(data: &[u8]) {
+    let whole = replies(data, usize::MAX);
+    let pieces = replies(data, 1);
+    assert!(whole == pieces, "the replies depend on how the bytes were split");
+    let mut finals = 0usize;
+    let mut block = false;
+    for line in whole.split_inclusive(|&byte| byte == b'\n') {
+        assert!(line.ends_with(b"\r\n"), "a reply line without its end");
+        assert!(line.iter().filter(|&&byte| byte == b'\r').count() == 1, "a bare CR in a reply");
+        let digits = line.get(..3).is_some_and(|code| code.iter().all(u8::is_ascii_digit));
+        match line.get(3) {
+            Some(b'-') if digits => block = true,
+            Some(b' ') if digits => {
+                block = false;
+                // 150 comes before the final one; 421 may come unasked.
+                finals += usize::from(!line.starts_with(b"1") && !line.starts_with(b"421"));
+            }
+            _ => assert!(block, "a line that belongs to no reply"),
+        }
+    }
+    let lines = data.iter().filter(|&&byte| byte == b'\n').count();
+    // The greeting, USER and PASS come on top.
+    assert!(finals <= lines + 3, "{finals} replies to {lines} lines");
+}
+
+/// All replies to `data`, given in pieces of `size` bytes, after a login.
+fn replies(data: &[u8], size: usize) -> Vec<u8> {
+    let storage = Arc::new(MemoryStorage::new().file("/a", "alpha").dir("/up"));
+    let accounts = Arc::new(MemoryAccounts::new().user("u", "p", storage.account("u", Rights::ALL)));
+    let settings = Settings::default();
+    let config = Arc::new(settings.validate().unwrap_or_else(|_| Config::default()));
+    let end = |port| SocketAddr::new([127, 0, 0, 1].into(), port);
+    let arrival = Arrival { local: end(21), peer: end(4_000) };
+    let mut connection = Connection::new(Now::default(), SessionId(1), config, accounts, arrival);
+    let mut out = Vec::new();
+    turn(&mut connection, &mut out);
+    for piece in [&b"USER u\r\n"[..], b"PASS p\r\n"].into_iter().chain(data.chunks(size.max(1))) {
+        connection.receive(Now::default(), piece);
+        turn(&mut connection, &mut out);
+    }
+    out
+}
+
+fn turn(connection: &mut Connection, out: &mut Vec<u8>) {
+    loop {
+        while let Some(action) = connection.poll_action() {
+            match action {
+                Action::Consult(Request::Lease { link, .. }) => {
+                    let answer = Answer::Leased { link, port: 2_000, advertised: [127, 0, 0, 1].into() };
+                    connection.handle(Now::default(), Event::Answer(answer));
+                }
+                Action::Perform(ticket, job) => {
+                    connection.handle(Now::default(), Event::Done(ticket, job.perform()));
+                }
+                Action::Consult(_)
+                | Action::Connect(..)
+                | Action::Start(..)
+                | Action::Abort(_)
+                | Action::Drop(_)
+                | Action::Notify(_) => {}
+            }
+        }
+        let shown = connection.transmit();
+        if shown.is_empty() {
+            return;
+        }
+        let len = shown.len();
+        out.extend_from_slice(shown);
+        connection.transmitted(Now::default(), len);
+    }
+}
+
+/// The simulated world with its choices from the fuzzer; the simulator's invariants are the oracle.
+pub fn session(data: &[u8]) {
+    if let Err(problem) = simulate(Choices::Bytes(data)) {
+        panic!("{problem}");
+    }
+}
+
+/// `resolve` never leaves the root, and what it makes is normal.
+pub fn path(data: &[u8]) {
+    let mut parts = data.splitn(2, |&byte| byte == 0);
+    let (directory, argument) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let Ok(directory) = VirtualPath::new(directory) else { return };
+    let Ok(path) = directory.resolve(argument) else { return };
+    assert!(path.as_bytes().first() == Some(&b'/'));
+    assert!(path.components().all(|part| !matches!(part, b"" | b"." | b"..")), "{path}");
+    assert!(path.is_root() || path.as_bytes().last() != Some(&b'/'));
+    assert!(VirtualPath::new(path.as_bytes()) == Ok(path.clone()), "not idempotent: {path}");
+    assert!(path.starts_with(&path.parent()));
+}
