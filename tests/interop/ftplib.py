@@ -78,6 +78,7 @@ def resumes_a_broken_upload(ftp):
     data.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     data.close()
     again = connect(host, port, user, password)
+    again.voidcmd("TYPE I")
     for _ in range(100):
         try:
             have = again.size("file")
@@ -120,16 +121,18 @@ def text(ftp):
 
 
 def aborts(ftp):
-    ftp.storbinary("STOR file", io.BytesIO(content()))
+    # Too much for the buffers on the way: the server can't be done before ABOR arrives, urgent as it is.
+    ftp.storbinary("STOR file", io.BytesIO(bytes(64 << 20)))
     data = ftp.transfercmd("RETR file")
     data.recv(1000)
     reply = ftp.abort()
-    assert reply[:3] in ("226", "426"), reply
-    if reply.startswith("426"):
-        assert ftp.getmultiline()[:3] == "226"
+    assert reply[:3] == "426", reply
+    reply = ftp.getmultiline()
+    assert reply[:3] == "226", reply
     data.close()
     ftp.voidcmd("NOOP")
-    assert download(ftp, "file") == content()
+    ftp.voidcmd("PWD")
+    assert len(download(ftp, "file")) == 64 << 20
 
 
 def errors_are_permanent(ftp):

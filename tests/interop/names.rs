@@ -88,9 +88,11 @@ fn lftp_mirrors_them_there_and_back(runtime: Runtime) {
             std::fs::write(folder.join(OsStr::from_bytes(&name)), &name).unwrap();
         }
     }
+    // As sent, byte by byte: else it converts what it takes for UTF-8 to the locale's characters and back.
+    let raw = "set ftp:use-utf8 no; set ftp:charset ISO-8859-1; set file:charset ISO-8859-1";
     let script = |commands: &str| {
         format!(
-            "set cmd:fail-exit yes; open -u {USER},{PASSWORD} -p {} {}; {commands}",
+            "set cmd:fail-exit yes; {raw}; open -u {USER},{PASSWORD} -p {} {}; {commands}",
             server.port(),
             server.host()
         )

@@ -134,7 +134,7 @@ fn a_kill_leaves_no_half_file(runtime: Runtime) {
     let mut old = second.passive();
     second.expect("STOR old", 150);
     old.write_all(&content[..2_000_000]).unwrap();
-    wait_for_bytes_below(&server, 3_000_000);
+    server.wait_for_bytes(3_000_000);
     let folder = server.kill();
     drop((new, old));
 
@@ -152,20 +152,6 @@ fn a_kill_leaves_no_half_file(runtime: Runtime) {
     assert_same(&server.get("new"), &content);
     session.store("STOR old", &content);
     assert_same(&server.get("old"), &content);
-}
-
-/// Waits until the files below the served folder, hidden ones included, hold so many bytes.
-fn wait_for_bytes_below(server: &Server, bytes: u64) {
-    let until = Instant::now() + Duration::from_secs(30);
-    loop {
-        let entries = fs::read_dir(server.path("")).unwrap().flatten();
-        let sum: u64 = entries.filter_map(|entry| entry.metadata().ok()).map(|facts| facts.len()).sum();
-        if sum >= bytes {
-            return;
-        }
-        assert!(Instant::now() < until, "only {sum} bytes reached the disk");
-        thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// A client that stops reading holds its own transfer up and nothing else.

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -36,19 +36,30 @@ impl Runtime {
 /// What differs from test to test.
 pub(crate) struct Setup {
     runtime: Runtime,
-    bind: &'static str,
+    bind: String,
     passive_ports: String,
     anonymous: bool,
 }
 
 impl Setup {
     pub(crate) fn new(runtime: Runtime) -> Self {
-        Self { runtime, bind: "127.0.0.1:0", passive_ports: String::from("auto:8"), anonymous: false }
+        Self {
+            runtime,
+            bind: String::from("127.0.0.1:0"),
+            passive_ports: String::from("auto:8"),
+            anonymous: false,
+        }
     }
 
     /// Listens on the IPv6 loopback address instead of the IPv4 one.
     pub(crate) fn ipv6(mut self) -> Self {
-        self.bind = "[::1]:0";
+        self.bind = String::from("[::1]:0");
+        self
+    }
+
+    /// Listens where an earlier server did.
+    pub(crate) fn at(mut self, address: SocketAddr) -> Self {
+        self.bind = address.to_string();
         self
     }
 
@@ -80,7 +91,7 @@ impl Setup {
         if !self.anonymous {
             command.args(["--user", USER]).env("FTPD_PASSWORD", PASSWORD);
         }
-        command.args(["--bind", self.bind, "--passive-ports", &self.passive_ports]);
+        command.args(["--bind", &self.bind, "--passive-ports", &self.passive_ports]);
         command.args(["--runtime", self.runtime.name()]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
@@ -220,6 +231,20 @@ impl Server {
     /// Waits until it ended by itself.
     pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
         self.child.wait().expect("it ends")
+    }
+
+    /// Waits until the files in the served folder, hidden ones included, hold so many bytes.
+    pub(crate) fn wait_for_bytes(&self, bytes: u64) {
+        let until = Instant::now() + Duration::from_secs(30);
+        loop {
+            let entries = fs::read_dir(self.path("")).expect("the served folder is there").flatten();
+            let sum: u64 = entries.filter_map(|entry| entry.metadata().ok()).map(|facts| facts.len()).sum();
+            if sum >= bytes {
+                return;
+            }
+            assert!(Instant::now() < until, "only {sum} bytes reached the disk");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Memory in use now (resident), in KiB.
