@@ -13,8 +13,10 @@ pub(crate) enum Syntax {
     Nothing,
     /// Something, taken as it is.
     Text,
-    /// Something or nothing.
+    /// Something or nothing, without the spaces around it.
     OptionalText,
+    /// Something or nothing, taken as it is: a password may begin or end with a space.
+    Verbatim,
     /// A path.
     Path,
     /// A path, or nothing for the current directory.
@@ -75,9 +77,9 @@ pub(crate) fn parse<'a>(syntax: Syntax, text: &'a [u8], directory: &VirtualPath)
         Syntax::Nothing if trimmed.is_empty() => Ok(Arg::Nothing),
         Syntax::Nothing => Err(Problem::Unwanted),
         Syntax::OptionalText => Ok(Arg::Text(trimmed)),
+        Syntax::Verbatim => Ok(Arg::Text(text)),
         Syntax::OptionalPath => path(text).map(Arg::Path),
         _ if trimmed.is_empty() => Err(Problem::Missing),
-        // A password may begin or end with a space.
         Syntax::Text => Ok(Arg::Text(text)),
         Syntax::Path => path(text).map(Arg::Path),
         Syntax::HostPort => host_port(trimmed).map(Arg::HostPort).ok_or(Problem::Malformed),

@@ -223,7 +223,7 @@ pub static COMMANDS: &[CommandSpec] = &[
     },
     CommandSpec {
         name: "PASS",
-        syntax: Syntax::OptionalText,
+        syntax: Syntax::Verbatim,
         help: "<password>",
         samples: &["PASS secret"],
         run: access::pass,

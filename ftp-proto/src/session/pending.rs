@@ -25,8 +25,8 @@ const STAT_BATCH: usize = 64;
 pub(crate) enum Pending {
     /// PASS: whether the login is right.
     Login { user: String },
-    /// PASS: the reply to a wrong one is held back.
-    LoginDelay { reply: Reply, last: bool },
+    /// PASS: the reply to a wrong one is held back. `end` says why the session ends with it, if it does.
+    LoginDelay { reply: Reply, end: Option<&'static str> },
     /// PASV, EPSV: a port.
     Lease { extended: bool },
     /// A command that only asks for metadata.
@@ -93,13 +93,13 @@ impl Session {
     }
 
     pub(super) fn login_delay_over(&mut self, now: Now) {
-        let Some((_, Pending::LoginDelay { reply, last })) =
+        let Some((_, Pending::LoginDelay { reply, end })) =
             self.pending.take_if(|(_, pending)| matches!(pending, Pending::LoginDelay { .. }))
         else {
             return;
         };
-        if last {
-            self.finish(now, reply, "too many failed logins");
+        if let Some(why) = end {
+            self.finish(now, reply, why);
         } else {
             self.reply(reply);
             self.rearm_idle(now);
@@ -167,20 +167,24 @@ fn logged_in(turn: &mut Turn<'_>, user: String, account: Account) -> Reaction {
 }
 
 impl Turn<'_> {
-    /// The reply is the same whatever was wrong, and comes late: guessing shall cost time.
+    /// The reply is the same whatever the client had wrong, and comes late: guessing shall cost time. Accounts
+    /// that can't be read are not the client's fault: 421 lets it come back later, while 530 makes many forget a
+    /// right password.
     pub(crate) fn login_failed(&mut self, user: String, why: LoginError) -> Reaction {
         let session = &mut *self.session;
         session.login = Login::Nobody;
         session.failed_logins += 1;
-        session.notify(Notice::LoginFailed { user, why });
-        let last = session.failed_logins >= session.config.limits.login_attempts;
-        let reply = if last {
-            Reply::new(421, "Too many failed logins.")
+        let (reply, end) = if matches!(why, LoginError::Unavailable(_)) {
+            let reply = Reply::new(421, "Logins can't be checked just now; try again later.");
+            (reply, Some("accounts unavailable"))
+        } else if session.failed_logins >= session.config.limits.login_attempts {
+            (Reply::new(421, "Too many failed logins."), Some("too many failed logins"))
         } else {
-            Reply::new(530, "Login incorrect.")
+            (Reply::new(530, "Login incorrect."), None)
         };
+        session.notify(Notice::LoginFailed { user, why });
         session.timers.set(Timer::LoginDelay, self.now.mono + session.config.limits.login_delay);
-        Reaction::Await(Pending::LoginDelay { reply, last })
+        Reaction::Await(Pending::LoginDelay { reply, end })
     }
 }
 
