@@ -79,6 +79,15 @@ pub(super) struct Link {
     pub(super) upload: bool,
 }
 
+/// A transfer an adapter would pump.
+struct Transfer {
+    on: LinkId,
+    pipe: Box<Pipe>,
+    /// The socket could not take or give more: as an adapter does, this step is tried again before the pipe
+    /// is asked for another.
+    blocked: Option<Step>,
+}
+
 pub(super) struct Client {
     pub(super) name: String,
     pub(super) peer: SocketAddr,
@@ -92,7 +101,7 @@ pub(super) struct Client {
     pub(super) reads: bool,
     pub(super) finished: bool,
     pub(super) links: BTreeMap<LinkId, Link>,
-    transfers: BTreeMap<TransferId, (LinkId, Box<Pipe>)>,
+    transfers: BTreeMap<TransferId, Transfer>,
     /// The data connection in use.
     pub(super) data: Option<LinkId>,
     /// How many more bytes of data the client takes.
@@ -106,6 +115,13 @@ pub(super) struct Client {
     /// Everything the core asked for, in words.
     pub(super) actions: Vec<String>,
     pub(super) actions_seen: usize,
+}
+
+impl Transfer {
+    fn fail(&mut self, why: EndReason) {
+        self.blocked = None;
+        self.pipe.fail(why);
+    }
 }
 
 impl Client {
@@ -146,6 +162,7 @@ impl Client {
         let Some(connection) = &mut self.connection else { return Ok(moved) };
         if connection.is_finished() {
             self.finished = true;
+            self.transfers.clear();
             if let Some(session) = self.session {
                 shared.server.handle(shared.now, crate::event::News::Gone(session));
             }
@@ -204,11 +221,11 @@ impl Client {
                 if self.links.get(&link).is_none_or(|link| link.closed) {
                     return Err(format!("a transfer was started on {link:?}, which is not connected"));
                 }
-                self.transfers.insert(transfer, (link, pipe));
+                self.transfers.insert(transfer, Transfer { on: link, pipe, blocked: None });
             }
             Action::Abort(transfer) => {
-                if let Some((_, pipe)) = self.transfers.get_mut(&transfer) {
-                    pipe.fail(EndReason::Aborted);
+                if let Some(transfer) = self.transfers.get_mut(&transfer) {
+                    transfer.fail(EndReason::Aborted);
                 }
             }
             Action::Drop(link) => {
@@ -255,8 +272,8 @@ impl Client {
             return Ok(());
         }
         let link = self.data.ok_or("there is no data connection that could break")?;
-        match self.transfers.values_mut().find(|(on, _)| *on == link) {
-            Some((_, pipe)) => pipe.fail(EndReason::Link(error)),
+        match self.transfers.values_mut().find(|transfer| transfer.on == link) {
+            Some(transfer) => transfer.fail(EndReason::Link(error)),
             None => {
                 if let Some(link) = self.links.get_mut(&link) {
                     link.closed = true;
@@ -286,10 +303,11 @@ impl Client {
 
     /// One step of one transfer; `false` if it is blocked or over.
     fn pipe_step(&mut self, shared: &mut Shared, transfer: TransferId) -> Result<bool, String> {
-        let Some((on, pipe)) = self.transfers.get_mut(&transfer) else { return Ok(false) };
-        let on = *on;
-        let Some(link) = self.links.get_mut(&on) else { return Ok(false) };
-        match pipe.step(shared.now) {
+        let Some(Transfer { on, pipe, blocked }) = self.transfers.get_mut(&transfer) else {
+            return Ok(false);
+        };
+        let Some(link) = self.links.get_mut(on) else { return Ok(false) };
+        match blocked.take().unwrap_or_else(|| pipe.step(shared.now)) {
             Step::Write => {
                 let bytes = pipe.transmit();
                 if bytes.is_empty() {
@@ -298,6 +316,7 @@ impl Client {
                 let most = self.budget.unwrap_or(usize::MAX).min(bytes.len());
                 let len = shared.cutter.next(most);
                 if len == 0 {
+                    *blocked = Some(Step::Write);
                     return Ok(false);
                 }
                 link.received.extend_from_slice(bytes.get(..len).unwrap_or_default());
@@ -308,6 +327,7 @@ impl Client {
                 link.upload = true;
                 let len = shared.cutter.next(link.to_send.len());
                 if len == 0 && !link.ended {
+                    *blocked = Some(Step::Read);
                     return Ok(false);
                 }
                 let piece: Vec<u8> = link.to_send.drain(..len).collect();

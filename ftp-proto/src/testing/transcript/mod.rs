@@ -45,7 +45,7 @@
 //! | `C: NOOP` | the client sends this and CR LF; lines that follow each other are sent at once; `{active}` and `{eprt}` stand for the address of a listener of the client, for PORT and EPRT |
 //! | `C-raw: NO` | the same without CR LF |
 //! | `S: 200 Fine.` | the server says exactly this line; `...` at the end is any rest; `{port}` and `{address}` in 227 and 229 are the port and the server's address |
-//! | `S*: 211 +EPSV -TVFS` | one whole reply of any number of lines; one of them is (or begins with) EPSV, none is TVFS |
+//! | `S*: 211 +EPSV -TVFS` | one whole reply of any number of lines; one of them is (or begins with) EPSV, none is TVFS; `~firewall` is held somewhere; `_` stands for a space |
 //! | `connect` | the client opens the passive data connection; `data` lines do so too when there is none |
 //! | `data> hello\n` | the client receives exactly this and the end; lines that follow each other are one |
 //! | `data< hello\n` | the client sends this and ends; `data<+` sends and goes on |

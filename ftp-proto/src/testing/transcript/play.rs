@@ -2,7 +2,7 @@
 
 use super::client::{ACTIVE_PORT, Client, Cutter, Shared};
 use super::script::{Feed, Line, Script, Step};
-use super::text::escape;
+use super::text::{announced_port, escape};
 use super::world::setting;
 use crate::event::{Arrival, Event, LinkError, News, Task};
 use crate::notice::Notice;
@@ -234,16 +234,14 @@ impl<'a> Player<'a> {
             Step::Reply(pattern) => {
                 let said = self.next_line()?;
                 let server = self.script.world.local.ip();
-                match pattern.matches(&said, server) {
-                    Some(port) => {
-                        if said.starts_with(b"227") || said.starts_with(b"229") {
-                            let client = self.client()?;
-                            (client.port, client.data) = (port.or(client.port), None);
-                        }
-                        Ok(())
-                    }
-                    None => Err(differ(pattern.source(), &escape(&said))),
+                if !pattern.matches(&said, server) {
+                    return Err(differ(pattern.source(), &escape(&said)));
                 }
+                if said.starts_with(b"227") || said.starts_with(b"229") {
+                    let client = self.client()?;
+                    (client.port, client.data) = (announced_port(&said), None);
+                }
+                Ok(())
             }
             Step::Block(block) => {
                 let mut lines = alloc::vec![self.next_line()?];

@@ -60,13 +60,18 @@ pub(super) struct Block {
     pub(super) code: String,
     pub(super) with: Vec<String>,
     pub(super) without: Vec<String>,
+    pub(super) holding: Vec<String>,
 }
 
 impl Block {
-    fn parse(text: &str) -> Self {
+    fn parse(text: &str) -> Result<Self, String> {
         let mut words = text.split_whitespace();
-        let mut block =
-            Self { code: words.next().unwrap_or_default().to_owned(), with: Vec::new(), without: Vec::new() };
+        let mut block = Self {
+            code: words.next().unwrap_or_default().to_owned(),
+            with: Vec::new(),
+            without: Vec::new(),
+            holding: Vec::new(),
+        };
         for word in words {
             // A space within a looked-for line is written `_`.
             let text = |word: &str| word.replace('_', " ");
@@ -74,9 +79,13 @@ impl Block {
                 block.with.push(text(word));
             } else if let Some(word) = word.strip_prefix('-') {
                 block.without.push(text(word));
+            } else if let Some(word) = word.strip_prefix('~') {
+                block.holding.push(text(word));
+            } else {
+                return Err(format!("write +BEGINS, -BEGINS or ~HOLDS, not {word}"));
             }
         }
-        block
+        Ok(block)
     }
 
     /// What is wrong with this reply's lines.
@@ -90,6 +99,11 @@ impl Block {
         for wanted in &self.with {
             if !lines.iter().any(|line| starts(line, wanted)) {
                 return Err(format!("no line of the reply begins with \"{wanted}\""));
+            }
+        }
+        for wanted in &self.holding {
+            if !lines.iter().any(|line| line.windows(wanted.len()).any(|part| part == wanted.as_bytes())) {
+                return Err(format!("no line of the reply holds \"{wanted}\""));
             }
         }
         for unwanted in &self.without {
@@ -299,7 +313,7 @@ fn step(source: &str) -> Result<Step, String> {
         }
         "C-raw:" => Step::Send(unescape(rest)?),
         "S:" => Step::Reply(Pattern::parse(rest)?),
-        "S*:" => Step::Block(Block::parse(rest)),
+        "S*:" => Step::Block(Block::parse(rest)?),
         "connect" => Step::Connect,
         "data>" => Step::DataFromServer(unescape(rest)?),
         "data<" => Step::DataToServer { bytes: unescape(rest)?, end: true },

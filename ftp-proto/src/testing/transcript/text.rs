@@ -125,35 +125,40 @@ impl Pattern {
         &self.source
     }
 
-    /// Whether this line is meant, and the port in it. In 227 the port and the address are numbers with
-    /// commas between them.
-    pub(super) fn matches(&self, line: &[u8], server: IpAddr) -> Option<Option<u16>> {
+    /// Whether this line is meant. In 227 the port and the address are numbers with commas between them.
+    pub(super) fn matches(&self, line: &[u8], server: IpAddr) -> bool {
         let commas = self.source.starts_with("227");
         let mut rest = line;
-        let mut port = None;
         for piece in &self.pieces {
-            match piece {
-                Piece::Text(text) => rest = rest.strip_prefix(text.as_slice())?,
+            let behind = match piece {
+                Piece::Text(text) => rest.strip_prefix(text.as_slice()),
                 Piece::Address => {
                     let text = format!("{server}");
                     let text = if commas { text.replace('.', ",") } else { text };
-                    rest = rest.strip_prefix(text.as_bytes())?;
+                    rest.strip_prefix(text.as_bytes())
                 }
-                Piece::Port => {
-                    let first;
-                    (first, rest) = number(rest)?;
-                    port = Some(if commas {
-                        let second;
-                        (second, rest) = number(rest.strip_prefix(b",")?)?;
-                        first.checked_mul(256)?.checked_add(second)?
-                    } else {
-                        first
-                    });
+                Piece::Port if commas => {
+                    number(rest).and_then(|(_, rest)| number(rest.strip_prefix(b",")?)).map(|(_, rest)| rest)
                 }
-            }
+                Piece::Port => number(rest).map(|(_, rest)| rest),
+            };
+            let Some(behind) = behind else { return false };
+            rest = behind;
         }
-        (rest.is_empty() || self.any_rest).then_some(port)
+        rest.is_empty() || self.any_rest
     }
+}
+
+/// The port that a 227 or 229 names.
+pub(super) fn announced_port(line: &[u8]) -> Option<u16> {
+    if line.starts_with(b"229") {
+        let bars = line.iter().position(|&byte| byte == b'|')?;
+        return Some(number(line.get(bars + 3..)?)?.0);
+    }
+    let mut numbers = line.rsplit(|&byte| byte == b',');
+    let (low, _) = number(numbers.next()?)?;
+    let (high, _) = number(numbers.next()?)?;
+    high.checked_mul(256)?.checked_add(low)
 }
 
 fn number(text: &[u8]) -> Option<(u16, &[u8])> {
@@ -177,12 +182,16 @@ mod tests {
     fn patterns_find_ports_in_both_notations() {
         let server = IpAddr::from([10, 0, 0, 2]);
         let pasv = Pattern::parse("227 Entering Passive Mode ({address},{port}).").unwrap();
-        assert_eq!(pasv.matches(b"227 Entering Passive Mode (10,0,0,2,7,208).", server), Some(Some(2000)));
+        let line = b"227 Entering Passive Mode (10,0,0,2,7,208).";
+        assert!(pasv.matches(line, server));
+        assert_eq!(announced_port(line), Some(2000));
         let epsv = Pattern::parse("229 Entering Extended Passive Mode (|||{port}|)").unwrap();
-        assert_eq!(epsv.matches(b"229 Entering Extended Passive Mode (|||2000|)", server), Some(Some(2000)));
-        assert_eq!(epsv.matches(b"229 Entering Extended Passive Mode (|||2000|).", server), None);
-        assert_eq!(Pattern::parse("200 ...").unwrap().matches(b"200 x", server), Some(None));
-        assert_eq!(Pattern::parse("200 x").unwrap().matches(b"200 xy", server), None);
+        let line = b"229 Entering Extended Passive Mode (|||2000|)";
+        assert!(epsv.matches(line, server));
+        assert_eq!(announced_port(line), Some(2000));
+        assert!(!epsv.matches(b"229 Entering Extended Passive Mode (|||2000|).", server));
+        assert!(Pattern::parse("200 ...").unwrap().matches(b"200 x", server));
+        assert!(!Pattern::parse("200 x").unwrap().matches(b"200 xy", server));
         assert_eq!(duration("500ms").unwrap(), Duration::from_millis(500));
     }
 }

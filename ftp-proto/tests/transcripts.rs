@@ -1,0 +1,72 @@
+//! Plays every transcript under `tests/transcripts`: whole, byte by byte and cut up at random.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    reason = "a test may fail in any way it likes"
+)]
+
+use ftp_proto::testing::Script;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Every transcript, in order. With `TRANSCRIPT=abort/idle` in the environment only those whose name holds
+/// that text.
+fn transcripts() -> Vec<Script> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
+    let mut files = Vec::new();
+    collect(&root, &mut files);
+    files.sort();
+    let wanted = std::env::var("TRANSCRIPT").unwrap_or_default();
+    let mut scripts = Vec::new();
+    for file in files {
+        let name = file.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+        if name.contains(&wanted) {
+            let text = fs::read_to_string(&file).unwrap();
+            scripts.push(Script::parse(&name, &text).unwrap_or_else(|why| panic!("{why}")));
+        }
+    }
+    scripts
+}
+
+fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "ftp") {
+            files.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_transcript_plays_however_its_bytes_are_cut() {
+    let mut failures = Vec::new();
+    let scripts = transcripts();
+    for script in &scripts {
+        if let Err(failure) = script.run_all() {
+            failures.push(failure);
+        }
+    }
+    assert!(
+        failures.is_empty(),
+        "{} of {} transcripts fail:\n\n{}",
+        failures.len(),
+        scripts.len(),
+        failures.join("\n")
+    );
+}
+
+#[test]
+fn every_transcript_says_why_it_is_there() {
+    for script in transcripts() {
+        let purpose = script.purpose();
+        assert!(
+            purpose.contains("RFC ") || purpose.contains('#') || purpose.contains("draft-"),
+            "{}: the first lines must cite an RFC or a complaint (project#number): {purpose}",
+            script.name()
+        );
+    }
+}
