@@ -5,6 +5,8 @@ pub mod file;
 pub mod password;
 
 mod gate;
+#[cfg(test)]
+mod tests;
 mod trees;
 
 pub use file::{AccountsFile, User};

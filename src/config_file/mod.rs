@@ -48,6 +48,9 @@ pub use crate::storage::Uploads;
 pub(crate) use keys::parse_bind;
 pub use reader::FileError;
 
+#[cfg(test)]
+mod tests;
+
 use ftp_proto::config::{Config, Settings};
 use reader::{Node, Source};
 use std::net::{Ipv6Addr, SocketAddr};

@@ -147,11 +147,20 @@ impl<'a> Node<'a> {
         self.source.error_at(self.offset(), format_args!("{}: {message}", self.key))
     }
 
-    /// A complaint that nobody knows this key, with the nearest of those that are known.
+    /// A complaint that nobody knows this key, with the nearest of those that are known, or else its
+    /// possible neighbours.
     pub(crate) fn unknown<'k>(&self, known: impl Iterator<Item = &'k str> + Clone) -> FileError {
         let advice = match super::nearest::nearest(&self.key, known.clone()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("write one of {}", known.collect::<Vec<_>>().join(", ")),
+            None => {
+                let parent = self.key.rfind('.').map_or("", |dot| self.key.get(..=dot).unwrap_or_default());
+                let mut neighbours: Vec<_> = known
+                    .filter_map(|key| Some((key, key.strip_prefix(parent)?)))
+                    .filter_map(|(key, rest)| key.get(..parent.len() + rest.split('.').next()?.len()))
+                    .collect();
+                neighbours.dedup();
+                format!("write one of {}", neighbours.join(", "))
+            }
         };
         self.source.error_at(self.key_offset, format_args!("unknown key `{}`; {advice}", self.key))
     }

@@ -1,0 +1,263 @@
+//! The accounts file from its first user to its last, and logins by it.
+
+use super::edit::{self, EditError};
+use super::*;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+/// A hash that is quick to check.
+fn cheap(password: &[u8]) -> PasswordHash {
+    use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version};
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8, 1, 1, None).unwrap());
+    PasswordHash::parse(&argon2.hash_password(password).unwrap().to_string()).unwrap()
+}
+
+fn user(name: &str, root: Option<&Path>) -> User {
+    User {
+        name: name.to_owned(),
+        password: cheap(b"secret"),
+        root: root.map(Path::to_owned),
+        rights: Rights::READ_ONLY,
+        rights_below: Vec::new(),
+        home: VirtualPath::root(),
+    }
+}
+
+fn credentials(user: &str, password: &str) -> Credentials {
+    Credentials { user: user.to_owned(), password: password.into(), peer: "127.0.0.1:5".parse().unwrap() }
+}
+
+fn by_file(path: &Path) -> ServerAccounts {
+    ServerAccounts::open(Sources { file: Some(path.to_owned()), ..Sources::default() }).unwrap()
+}
+
+#[test]
+fn each_mistake_is_one_line_with_place_key_and_fix() {
+    let hash = cheap(b"secret");
+    let hash = hash.as_str();
+    let with = |line: &str| format!("[[user]]\nname = \"bob\"\npassword = \"{hash}\"\n{line}\n");
+    for (text, want) in [
+        ("[[users]]\n".to_owned(), "a.toml:1:3: unknown key `users`; did you mean `user`?"),
+        ("user = 1\n".to_owned(), "a.toml:1:8: user: expected a list of users; write [[user]]"),
+        ("[[user]]\n".to_owned(), "a.toml:1:1: user.name: missing; write name = \"bob\""),
+        (
+            "\n[[user]]\nname = \"bob\"\n".to_owned(),
+            "a.toml:2:1: user.password: missing; write it with `ftpd user passwd`",
+        ),
+        (
+            "[[user]]\nname = \"bob\"\npassword = \"secret\"\n".to_owned(),
+            "a.toml:3:12: user.password: not an argon2id hash; write one with `ftpd user passwd`",
+        ),
+        (
+            "[[user]]\nname = \"ftp\"\n".to_owned(),
+            "a.toml:2:8: user.name: \"ftp\" is the name of guests; allow them by accounts.anonymous = true",
+        ),
+        (
+            "[[user]]\nname = \"\"\n".to_owned(),
+            "a.toml:2:8: user.name: \"\" can't be a user name; write 1 to 255 letters without spaces around them",
+        ),
+        (with("rigths = \"all\""), "a.toml:4:1: unknown key `user.rigths`; did you mean `user.rights`?"),
+        (
+            with("rights = [\"read\", \"lits\"]"),
+            "a.toml:4:19: user.rights: \"lits\" is no right; did you mean \"list\"?",
+        ),
+        (
+            with("rights_below = { \"in\" = \"all\" }"),
+            "a.toml:4:25: user.rights_below.in: \"in\" is no path in the account's tree; write one like \"/in\"",
+        ),
+        (with("home = 1"), "a.toml:4:8: user.home: expected a string, not a number; write \"/in\""),
+        (with(&with("")), "a.toml:5:8: user.name: \"bob\" is there twice; remove one"),
+    ] {
+        assert_eq!(AccountsFile::parse(Path::new("a.toml"), &text).unwrap_err().to_string(), want, "{text}");
+    }
+}
+
+#[test]
+fn users_come_and_go_and_comments_stay() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("accounts.toml");
+    let mut bob = user("bob", Some(Path::new("/srv/bob")));
+    bob.rights = Rights::READ | Rights::CREATE;
+    bob.rights_below = vec![(VirtualPath::new(b"/in box").unwrap(), Rights::ALL)];
+    bob.home = VirtualPath::new(b"/in box").unwrap();
+    edit::add(&path, &bob).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let commented = format!("# our people\n{}", fs::read_to_string(&path).unwrap());
+    fs::write(&path, commented).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+
+    edit::add(&path, &user("al \"the\" \\", None)).unwrap();
+    assert!(matches!(edit::add(&path, &bob), Err(EditError::Exists(name)) if name == "bob"));
+    let file = AccountsFile::load(&path).unwrap();
+    assert_eq!(file.users.len(), 2);
+    let read = &file.users["bob"];
+    assert_eq!((read.rights, &read.rights_below, &read.home), (bob.rights, &bob.rights_below, &bob.home));
+    assert_eq!(read.root, bob.root);
+    assert_eq!(read.rights_by_path().on(&VirtualPath::new(b"/in box/x").unwrap()), Rights::ALL);
+
+    edit::set_password(&path, "bob", &cheap(b"other")).unwrap();
+    let file = AccountsFile::load(&path).unwrap();
+    assert!(file.users["bob"].password.verify(b"other") && !file.users["bob"].password.verify(b"secret"));
+    assert!(file.users["al \"the\" \\"].password.verify(b"secret"));
+    assert!(matches!(edit::set_password(&path, "eve", &cheap(b"")), Err(EditError::Unknown(_))));
+
+    edit::remove(&path, "al \"the\" \\").unwrap();
+    assert!(matches!(edit::remove(&path, "eve"), Err(EditError::Unknown(_))));
+    assert_eq!(AccountsFile::load(&path).unwrap().users.into_keys().collect::<Vec<_>>(), ["bob"]);
+    assert!(fs::read_to_string(&path).unwrap().starts_with("# our people\n"));
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left beside the file");
+}
+
+#[test]
+fn a_list_in_one_line_is_edited_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("accounts.toml");
+    let one = format!("{{ name = \"bob\", password = \"{}\" }}", cheap(b"secret").as_str());
+    fs::write(&path, format!("user = [ {one} ]\n")).unwrap();
+    edit::add(&path, &user("eve", None)).unwrap();
+    edit::set_password(&path, "bob", &cheap(b"other")).unwrap();
+    edit::remove(&path, "eve").unwrap();
+    let file = AccountsFile::load(&path).unwrap();
+    assert!(file.users.len() == 1 && file.users["bob"].password.verify(b"other"));
+}
+
+#[test]
+fn a_broken_file_is_not_touched() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("accounts.toml");
+    fs::write(&path, "[[user]]\nname = 1\n").unwrap();
+    assert!(matches!(edit::add(&path, &user("bob", None)), Err(EditError::File(_))));
+    assert_eq!(fs::read_to_string(&path).unwrap(), "[[user]]\nname = 1\n");
+    let missing = directory.path().join("missing.toml");
+    assert!(matches!(edit::remove(&missing, "bob"), Err(EditError::File(_))));
+}
+
+#[test]
+fn many_commands_at_once_lose_nobody() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("accounts.toml");
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let path = &path;
+            scope.spawn(move || edit::add(path, &user(&format!("user{number}"), None)).unwrap());
+        }
+    });
+    assert_eq!(AccountsFile::load(&path).unwrap().users.len(), 8);
+}
+
+#[test]
+fn only_the_right_password_opens_the_own_tree() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, root) = (directory.path().join("accounts.toml"), directory.path().join("bob"));
+    fs::create_dir(&root).unwrap();
+    edit::add(&path, &user("bob", Some(&root))).unwrap();
+    edit::add(&path, &user("eve", Some(&directory.path().join("gone")))).unwrap();
+    let accounts = by_file(&path);
+
+    let bob = accounts.authenticate(&credentials("bob", "secret")).unwrap();
+    assert_eq!((bob.name.as_str(), bob.home.is_root()), ("bob", true));
+    assert_eq!(bob.rights, RightsByPath::everywhere(Rights::READ_ONLY));
+    for (name, password) in
+        [("bob", "wrong"), ("bob", ""), ("nobody", "secret"), ("anonymous", "me@"), ("Bob", "secret")]
+    {
+        let refused = accounts.authenticate(&credentials(name, password));
+        assert_eq!(refused.unwrap_err(), LoginError::Refused, "{name}");
+    }
+    let gone = accounts.authenticate(&credentials("eve", "secret")).unwrap_err();
+    assert!(matches!(gone, LoginError::Unavailable(why) if why.ends_with("gone: No such file or directory")));
+    let again = accounts.authenticate(&credentials("bob", "secret")).unwrap();
+    assert!(Arc::ptr_eq(&bob.storage, &again.storage), "sessions of one account share the tree");
+    assert!(accounts.warnings().iter().any(|warning| warning.contains("\"eve\"")));
+}
+
+#[test]
+fn guests_and_the_single_user() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().to_owned();
+    let guests = |writable| {
+        let sources = Sources { anonymous: Some((root.clone(), writable)), ..Sources::default() };
+        ServerAccounts::open(sources).unwrap()
+    };
+    for name in ["anonymous", "ftp", "Anonymous", "FTP"] {
+        let account = guests(false).authenticate(&credentials(name, "")).unwrap();
+        assert_eq!(account.rights, RightsByPath::everywhere(Rights::READ_ONLY));
+    }
+    let rights = guests(true).authenticate(&credentials("ftp", "me@")).unwrap().rights;
+    assert!(rights.anywhere(Rights::CREATE | Rights::MAKE_DIRECTORY));
+    assert!(!rights.anywhere(Rights::OVERWRITE) && !rights.anywhere(Rights::DELETE));
+    assert_eq!(guests(true).authenticate(&credentials("bob", "")).unwrap_err(), LoginError::Refused);
+
+    let single = SingleUser { name: "bob".into(), password: "secret".into(), root: root.clone() };
+    let accounts = ServerAccounts::open(Sources { single: Some(single), ..Sources::default() }).unwrap();
+    let account = accounts.authenticate(&credentials("bob", "secret")).unwrap();
+    assert_eq!(account.rights, RightsByPath::everywhere(Rights::ALL));
+    for (name, password) in [("bob", "Secret"), ("eve", "secret"), ("ftp", "")] {
+        assert_eq!(accounts.authenticate(&credentials(name, password)).unwrap_err(), LoginError::Refused);
+    }
+}
+
+#[test]
+fn a_changed_file_counts_and_a_broken_one_does_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("accounts.toml");
+    edit::add(&path, &user("bob", Some(directory.path()))).unwrap();
+    let accounts = by_file(&path);
+    let look_now = || {
+        let long_ago = Instant::now().checked_sub(LOOK_AGAIN).unwrap();
+        *accounts.looked.lock().unwrap() = long_ago;
+    };
+    edit::set_password(&path, "bob", &cheap(b"other")).unwrap();
+    look_now();
+    assert!(accounts.authenticate(&credentials("bob", "secret")).is_err());
+    assert!(accounts.authenticate(&credentials("bob", "other")).is_ok());
+
+    fs::write(&path, "[[user]]\n").unwrap();
+    look_now();
+    assert!(accounts.authenticate(&credentials("bob", "other")).is_ok());
+    fs::remove_file(&path).unwrap();
+    look_now();
+    assert!(accounts.authenticate(&credentials("bob", "other")).is_ok());
+    let sources = Sources { file: Some(path.clone()), ..Sources::default() };
+    assert!(accounts.replace(sources).is_err());
+    assert!(accounts.authenticate(&credentials("bob", "other")).is_ok());
+}
+
+#[test]
+fn what_is_missing_shows_at_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("accounts.toml");
+    edit::add(&path, &user("bob", None)).unwrap();
+    let refused = |sources| ServerAccounts::open(sources).err().unwrap().to_string();
+    let sources = Sources { file: Some(path.clone()), ..Sources::default() };
+    assert_eq!(
+        refused(sources),
+        format!("{}: user \"bob\" has no root; write root = \"DIR\" there or below [server]", path.display())
+    );
+    let missing = directory.path().join("missing");
+    let sources = Sources { anonymous: Some((missing.clone(), false)), ..Sources::default() };
+    assert_eq!(refused(sources), format!("{}: No such file or directory", missing.display()));
+}
+
+#[test]
+fn an_unknown_name_costs_as_much_as_a_wrong_password() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("accounts.toml");
+    let costly =
+        User { password: PasswordHash::of(b"secret").unwrap(), ..user("bob", Some(directory.path())) };
+    edit::add(&path, &costly).unwrap();
+    let accounts = by_file(&path);
+    // The least of some tries: what else runs on the machine only adds.
+    let least = |name: &str| {
+        let tries = (0..5).map(|_| {
+            let begin = Instant::now();
+            assert!(accounts.authenticate(&credentials(name, "wrong")).is_err());
+            begin.elapsed()
+        });
+        tries.min().unwrap().as_secs_f64()
+    };
+    // A check of a hash takes thousands of times what a look into a map takes.
+    assert!(least("nobody") > least("bob") / 10.0);
+    let settings = |hash: &PasswordHash| hash.as_str().split('$').nth(3).map(str::to_owned);
+    assert_eq!(accounts.state().decoy().and_then(settings), settings(&costly.password));
+}

@@ -1,0 +1,240 @@
+//! What is wrong with a file, word for word, and what a right one amounts to.
+
+use super::*;
+use ftp_proto::config::{External, PassivePorts};
+
+fn complaint(text: &str) -> String {
+    parse(Path::new("ftpd.toml"), text).map(|config| format!("{config:?}")).unwrap_err().to_string()
+}
+
+#[test]
+fn each_mistake_is_one_line_with_place_key_and_fix() {
+    for (text, want) in [
+        ("[pasive]\nports = 1\n", "ftpd.toml:1:2: unknown key `pasive`; did you mean `passive`?"),
+        (
+            "[passive]\n  prots = \"1-2\"\n",
+            "ftpd.toml:2:3: unknown key `passive.prots`; did you mean `passive.ports`?",
+        ),
+        ("[server]\nports = 1\n", "ftpd.toml:2:1: unknown key `server.ports`; did you mean `passive.ports`?"),
+        ("bind = \"[::]:21\"\n", "ftpd.toml:1:1: unknown key `bind`; did you mean `server.bind`?"),
+        (
+            "[colours]\n",
+            "ftpd.toml:1:2: unknown key `colours`; write one of server, passive, active, timeouts, limits, accounts, log",
+        ),
+        (
+            "colour = 1\n",
+            "ftpd.toml:1:1: unknown key `colour`; write one of server, passive, active, timeouts, limits, accounts, log",
+        ),
+        ("server = 1\n", "ftpd.toml:1:10: server: expected a section, not a number; write [server]"),
+        (
+            "[server]\nbind = \"localhost\"\n",
+            "ftpd.toml:2:8: server.bind: \"localhost\" is no address with a port; write \"[::]:2121\" or \"192.0.2.1:21\"",
+        ),
+        (
+            "[server]\nbind = [\n  \"[::]:21\",\n  21,\n]\n",
+            "ftpd.toml:4:3: server.bind: expected a string, not a number; write \"[::]:2121\"",
+        ),
+        (
+            "[server]\nbind = []\n",
+            "ftpd.toml:2:8: server.bind: expected at least one address; write [\"[::]:2121\"]",
+        ),
+        (
+            "[server]\nruntime = \"tokio\"\n",
+            "ftpd.toml:2:11: server.runtime: \"tokio\" is none of the choices; write \"smol\" or \"threads\"",
+        ),
+        (
+            "[server]\nkeepalive = 0\n",
+            "ftpd.toml:2:13: server.keepalive: write a number of seconds from 1 to 32767",
+        ),
+        (
+            "[server]\ngreeting = \"\"\n[accounts]\nanonymous = true\n[server.x]\n",
+            "ftpd.toml:5:9: unknown key `server.x`; write one of server.bind, server.root, server.greeting, server.runtime, server.uploads, server.keepalive",
+        ),
+        (
+            "[timeouts]\nidle = \"soon\"\n",
+            "ftpd.toml:2:8: timeouts.idle: expected a time, not \"soon\"; write seconds like 300, or \"5m\" (ms, s, m, h, d)",
+        ),
+        (
+            "[timeouts]\nidle = -1\n",
+            "ftpd.toml:2:8: timeouts.idle: expected a time, not -1; write seconds like 300, or \"5m\" (ms, s, m, h, d)",
+        ),
+        (
+            "[passive]\nenabled = \"yes\"\n",
+            "ftpd.toml:2:11: passive.enabled: expected true or false, not a string; write true or false",
+        ),
+        (
+            "[passive]\nports = \"many\"\n",
+            "ftpd.toml:2:9: passive.ports: \"many\" is not a port range; write it like 41000-41099, 41000 or auto:4",
+        ),
+        (
+            "[passive]\nexternal_address = \"ftp.example.org\"\n",
+            "ftpd.toml:2:20: passive.external_address: \"ftp.example.org\" is no IP address; write one like \"203.0.113.7\"",
+        ),
+        (
+            "[active]\nsource_port = 65536\n",
+            "ftpd.toml:2:15: active.source_port: 65536 is out of range; write 0 to 65535",
+        ),
+        (
+            "[limits]\nsessions = 1.5\n",
+            "ftpd.toml:2:12: limits.sessions: expected a number, not a fraction; write 0 to 10000000",
+        ),
+        (
+            "[accounts]\nanonymous = \"yes\"\n",
+            "ftpd.toml:2:13: accounts.anonymous: expected true, false or a table, not a string; write true or { root = \"DIR\", writable = false }",
+        ),
+        (
+            "[accounts]\nanonymous = { rot = \"x\" }\n",
+            "ftpd.toml:2:15: unknown key `accounts.anonymous.rot`; did you mean `accounts.anonymous.root`?",
+        ),
+        (
+            "[accounts.anonymous]\nwriteable = true\n",
+            "ftpd.toml:2:1: unknown key `accounts.anonymous.writeable`; did you mean `accounts.anonymous.writable`?",
+        ),
+        (
+            "[log]\nlevel = 3\n",
+            "ftpd.toml:2:9: log.level: a number is none of the choices; write \"error\" or \"warn\" or \"info\" or \"debug\" or \"trace\"",
+        ),
+    ] {
+        let found = complaint(text);
+        assert_eq!(found, want, "{text}");
+        assert_eq!(found.lines().count(), 1, "{found}");
+    }
+}
+
+#[test]
+fn what_the_parser_says_is_one_line_too() {
+    for text in
+        ["[server\n", "[server]\nroot = \n", "[server]\nroot = 'a'\nroot = 'b'\n", "\u{1}", "a = \"\n\"\n"]
+    {
+        let found = complaint(text);
+        assert!(found.starts_with("ftpd.toml:") && found.lines().count() == 1, "{text:?}: {found}");
+        assert!(found.split(':').nth(2).is_some_and(|column| column.parse::<usize>().is_ok()), "{found}");
+    }
+}
+
+#[test]
+fn what_only_the_whole_shows_points_at_the_key() {
+    for (text, want) in [
+        (
+            "",
+            "ftpd.toml:1:1: accounts: nobody can log in; write file = \"accounts.toml\" or anonymous = true below [accounts]",
+        ),
+        (
+            "[accounts]\nanonymous = true\n",
+            "ftpd.toml:2:13: accounts.anonymous: no directory to serve; write anonymous = { root = \"DIR\" }, or root = \"DIR\" below [server]",
+        ),
+        (
+            "[accounts]\nfile = \"a\"\n[passive]\n# all of them\nports = \"9-8\"\n",
+            "ftpd.toml:5:9: passive.ports: the first port is above the last; write it like 41000-41099",
+        ),
+        (
+            "[accounts]\nfile = \"a\"\n[timeouts]\nstall = 0\n",
+            "ftpd.toml:4:9: timeouts.stall: write a number of seconds from 1 to 604800",
+        ),
+        (
+            "[accounts]\nfile = \"a\"\n[active]\nsource_port = 0\n",
+            "ftpd.toml:4:15: active.source_port: write a port from 1 to 65535 (20 by tradition), or leave it out",
+        ),
+        (
+            "[accounts]\nfile = \"a\"\n[server]\ngreeting = \"a\\nb\"\n",
+            "ftpd.toml:4:12: server.greeting: write one line of 1 to 512 characters",
+        ),
+    ] {
+        assert_eq!(complaint(text), want, "{text}");
+    }
+}
+
+#[test]
+fn a_file_that_can_not_be_read_is_named() {
+    let missing = Path::new("no/such/ftpd.toml");
+    assert_eq!(
+        load(missing).unwrap_err().to_string(),
+        "no/such/ftpd.toml: can't be read: No such file or directory"
+    );
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.toml");
+    std::fs::write(&path, b"[server]\nroot = '\xff'\n").unwrap();
+    let found = load(&path).unwrap_err();
+    assert_eq!(found.position(), Some((2, 9)), "{found}");
+}
+
+#[test]
+fn every_key_works() {
+    let text = r#"
+        [server]
+        bind = ["127.0.0.1:21", "[::1]:2121", "2222"]
+        root = "files"
+        greeting = "Hello."
+        runtime = "threads"
+        uploads = "direct"
+        keepalive = "2m"
+        [passive]
+        enabled = false
+        ports = 4000
+        external_address = "203.0.113.7"
+        strict_ports = true
+        [active]
+        enabled = false
+        source_port = 20
+        [timeouts]
+        login = 1
+        idle = "5m"
+        data_connection = 3
+        stall = 4
+        linger = 5
+        [limits]
+        sessions = 6
+        sessions_per_address = 7
+        login_attempts = 8
+        login_delay = "500ms"
+        line = 1000
+        [accounts]
+        file = "/etc/accounts.toml"
+        anonymous = { root = "../pub", writable = true }
+        [log]
+        format = "json"
+        level = "debug"
+        commands = true
+    "#;
+    for key in keys::all() {
+        let name = key.rsplit('.').next().unwrap();
+        assert!(text.contains(&format!("{name} = ")), "{key} is not tried here");
+    }
+    let config = parse(Path::new("conf/ftpd.toml"), text).unwrap();
+    let addresses = ["127.0.0.1:21", "[::1]:2121", "[::]:2222"].map(|text| text.parse().unwrap());
+    assert_eq!(config.bind, Bind::At(addresses.to_vec()));
+    assert_eq!(config.root, Some("conf/files".into()));
+    assert_eq!((config.runtime, config.uploads), (RuntimeKind::Threads, Uploads::Direct));
+    assert_eq!(config.keepalive, Duration::from_secs(120));
+    assert_eq!(config.accounts, Some("/etc/accounts.toml".into()));
+    assert_eq!(config.anonymous, Some(Anonymous { root: Some("conf/../pub".into()), writable: true }));
+    assert_eq!(config.log, LogConfig { format: LogFormat::Json, level: LogLevel::Debug, commands: true });
+    let core = &config.core;
+    assert_eq!(core.greeting, "Hello.");
+    assert_eq!(core.passive.ports, PassivePorts::Range(4000..=4000));
+    assert_eq!(core.passive.external, External::Literal([203, 0, 113, 7].into()));
+    assert!(!core.passive.enabled && core.passive.strict_ports && !core.active.enabled);
+    assert_eq!(core.active.source_port, Some(20));
+    let seconds = |time: Duration| time.as_secs_f64();
+    let timeouts = core.timeouts;
+    assert_eq!(
+        [timeouts.login, timeouts.idle, timeouts.data_connection, timeouts.stall, timeouts.linger]
+            .map(seconds),
+        [1.0, 300.0, 3.0, 4.0, 5.0]
+    );
+    let limits = core.limits;
+    assert_eq!((limits.sessions, limits.sessions_per_address, limits.login_attempts), (6, 7, 8));
+    assert_eq!((limits.login_delay, limits.line), (Duration::from_millis(500), 1000));
+    assert!(core.notify_commands);
+}
+
+#[test]
+fn little_is_enough() {
+    let config =
+        parse(Path::new("ftpd.toml"), "[server]\nroot = \".\"\n[accounts]\nanonymous = true\n").unwrap();
+    assert_eq!(config.bind, Bind::Everywhere);
+    assert_eq!(*config.core, Config::default());
+    assert_eq!(config.anonymous, Some(Anonymous { root: None, writable: false }));
+    let dotted = parse(Path::new("f"), "server.root = \"/x\"\naccounts.anonymous.writable = true\n").unwrap();
+    assert!(dotted.anonymous.unwrap().writable);
+}

@@ -1,0 +1,414 @@
+//! The built program from outside: what it prints, how it ends, what its signals do.
+#![cfg(unix)]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long anything may take before a test fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn ftpd(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ftpd"));
+    command.args(arguments).env_remove("FTPD_PASSWORD").stdin(Stdio::null());
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    ftpd(arguments).output().unwrap()
+}
+
+/// The exit code, standard output and standard error.
+fn result(output: &Output) -> (Option<i32>, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+/// A server that runs until it is dropped.
+struct Server {
+    child: Child,
+    introduction: Vec<String>,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Starts and waits until it listens.
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut introduction = Vec::new();
+        // The introduction is written at once; its last line for sure is the one about passive ports.
+        for line in lines.by_ref() {
+            let line = line.unwrap();
+            let last = line.starts_with("passive port");
+            introduction.push(line);
+            if last {
+                break;
+            }
+        }
+        let address = introduction.iter().find_map(|line| line.strip_prefix("listening on "));
+        let address = address.expect("it listens").parse().unwrap();
+        Self { child, introduction, address }
+    }
+
+    /// Sends command lines and returns the replies' first lines, the greeting first.
+    fn talk(&self, lines: &[&str]) -> Vec<String> {
+        let mut client = Client::connect(self.address);
+        let mut replies = vec![client.reply()];
+        for line in lines {
+            client.send(line);
+            replies.push(client.reply());
+        }
+        replies
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
+    /// Waits for the end and returns the exit code and the log.
+    fn ended(mut self) -> (Option<i32>, String) {
+        let mut log = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        (self.child.wait().unwrap().code(), log)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+struct Client {
+    lines: BufReader<TcpStream>,
+}
+
+impl Client {
+    fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self { lines: BufReader::new(stream) }
+    }
+
+    fn send(&mut self, line: &str) {
+        self.lines.get_mut().write_all(format!("{line}\r\n").as_bytes()).unwrap();
+    }
+
+    /// The last line of the next reply; empty at the end.
+    fn reply(&mut self) -> String {
+        loop {
+            let mut line = String::new();
+            self.lines.read_line(&mut line).unwrap();
+            if line.is_empty() || line.as_bytes().get(3) == Some(&b' ') {
+                return line.trim_end().to_owned();
+            }
+        }
+    }
+}
+
+/// Tries until it works.
+fn eventually(mut works: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !works() {
+        assert!(begin.elapsed() < PATIENCE, "it never came");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+const RUNTIMES: [&str; 2] = ["smol", "threads"];
+
+#[test]
+fn the_version_and_the_help_are_there() {
+    let (code, out, _) = result(&run(&["--version"]));
+    assert_eq!((code, out), (Some(0), format!("ftpd {}\n", env!("CARGO_PKG_VERSION"))));
+    let (code, out, _) = result(&run(&["serve", "--help"]));
+    assert_eq!(code, Some(0));
+    for option in ["--user", "--bind", "--passive-ports", "--external-address", "--runtime", "--config"] {
+        assert!(out.contains(option), "{option}");
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_code_2() {
+    for arguments in [
+        &["serve"][..],
+        &["serve", ".", "--bind", "localhost"],
+        &["serve", ".", "--passive-ports", "many"],
+        &["serve", ".", "--passive-ports", "9-8"],
+        &["serve", ".", "--runtime", "tokio"],
+        &["serve", ".", "--user", "ftp"],
+        &["serve", ".", "--external-address", "0.0.0.0"],
+        &["serve", ".", "--config", "x"],
+        &["serve", "--config", "x", "--writable"],
+        &["user", "add", "bob"],
+    ] {
+        let (code, out, error) = result(&run(arguments));
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{arguments:?}: {error}");
+        assert!(!error.is_empty());
+    }
+}
+
+#[test]
+fn guests_read_and_do_not_write() {
+    for runtime in RUNTIMES {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("a.txt"), "hello").unwrap();
+        let root = directory.path().to_str().unwrap();
+        let arguments =
+            ["serve", root, "--bind", "127.0.0.1:0", "--passive-ports", "auto:2", "--runtime", runtime];
+        let server = Server::start(&mut ftpd(&arguments));
+        let curl = format!("  curl ftp://{}/", server.address);
+        assert!(server.introduction.contains(&curl), "{:?}", server.introduction);
+        let replies =
+            server.talk(&["USER anonymous", "PASS me@", "TYPE I", "SIZE a.txt", "DELE a.txt", "QUIT"]);
+        let codes: Vec<_> = replies.iter().map(|reply| &reply[..3]).collect();
+        assert_eq!(codes, ["220", "331", "230", "200", "213", "550", "221"], "{replies:?}");
+        assert!(server.talk(&["USER bob", "PASS x"])[2].starts_with("530"));
+        server.signal("TERM");
+        let (code, log) = server.ended();
+        assert_eq!(code, Some(0), "{log}");
+        assert!(log.contains("AUTH-FAIL ip=127.0.0.1 port="), "{log}");
+        assert!(log.contains("user=\"bob\" reason=\"login incorrect\""), "{log}");
+        assert!(!log.contains("me@"), "{log}");
+    }
+}
+
+#[test]
+fn one_user_has_all_rights_and_guests_none() {
+    for runtime in RUNTIMES {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().to_str().unwrap();
+        let arguments = [
+            "serve",
+            root,
+            "--bind",
+            "127.0.0.1:0",
+            "--passive-ports",
+            "auto:1",
+            "--runtime",
+            runtime,
+            "--user",
+            "bob",
+        ];
+        let given = Server::start(ftpd(&arguments).env("FTPD_PASSWORD", "given pass"));
+        let replies =
+            given.talk(&["USER bob", "PASS given pass", "MKD new", "RMD new", "USER ftp", "PASS x"]);
+        assert!(replies[2].starts_with("230") && replies[3].starts_with("257"), "{replies:?}");
+        assert!(given.talk(&["USER ftp", "PASS x"])[2].starts_with("530"));
+        assert!(
+            given.introduction.iter().all(|line| !line.contains("given pass")),
+            "{:?}",
+            given.introduction
+        );
+
+        let made = Server::start(&mut ftpd(&arguments));
+        let line = made.introduction.iter().find_map(|line| line.strip_prefix("user bob, password "));
+        let password = line.expect("the password is shown").split(' ').next().unwrap();
+        assert!(made.talk(&["USER bob", &format!("PASS {password}")])[2].starts_with("230"));
+        assert!(made.talk(&["USER bob", "PASS given pass"])[2].starts_with("530"));
+    }
+    let empty = ftpd(&["serve", ".", "--user", "bob"]).env("FTPD_PASSWORD", "").output().unwrap();
+    assert_eq!(
+        result(&empty),
+        (Some(2), String::new(), "ftpd: FTPD_PASSWORD: empty; write a password, or unset it\n".into())
+    );
+}
+
+#[test]
+fn a_taken_port_is_one_line_and_code_1() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for runtime in RUNTIMES {
+        let output =
+            run(&["serve", ".", "--bind", &address, "--passive-ports", "auto:1", "--runtime", runtime]);
+        let want = format!("ftpd: can't listen on {address}: Address already in use\n");
+        assert_eq!(result(&output), (Some(1), String::new(), want), "{runtime}");
+    }
+}
+
+#[test]
+fn no_passive_port_at_all_is_code_1() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for runtime in RUNTIMES {
+        let arguments =
+            ["serve", ".", "--bind", "127.0.0.1:0", "--passive-ports", &port, "--runtime", runtime];
+        let (code, out, error) = result(&run(&arguments));
+        assert_eq!((code, out.as_str()), (Some(1), ""), "{runtime}: {error}");
+        let last = error.lines().last().unwrap();
+        assert!(last.starts_with("ftpd: ") && last.contains(&port) && last.contains("in use"), "{last}");
+    }
+}
+
+#[test]
+fn a_missing_root_is_one_line_and_code_1() {
+    let output = run(&["serve", "/no/such/directory", "--bind", "127.0.0.1:0"]);
+    let want = "ftpd: /no/such/directory: No such file or directory\n";
+    assert_eq!(result(&output), (Some(1), String::new(), want.into()));
+}
+
+#[test]
+fn check_config_says_ok_or_where_the_mistake_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ftpd.toml");
+    let name = path.to_str().unwrap();
+    let root = directory.path().display();
+    fs::write(&path, "[server]\nroot = \".\"\n[accounts]\nanonymous = true\n[timeouts]\nidle = \"5m\"\n")
+        .unwrap();
+    let (code, out, error) = result(&run(&["check-config", name]));
+    assert_eq!((code, error.as_str()), (Some(0), ""));
+    let has =
+        |row: &str| out.lines().any(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") == row);
+    assert!(
+        out.starts_with("ok\n") && has("timeouts.idle 300 s") && has("passive.ports 21000-21099"),
+        "{out}"
+    );
+    assert!(has(&format!("server.root {root}/.")), "{out}");
+
+    fs::write(&path, "[pasive]\n").unwrap();
+    for command in [&["check-config", name][..], &["serve", "--config", name]] {
+        let want = format!("{name}:1:2: unknown key `pasive`; did you mean `passive`?\n");
+        assert_eq!(result(&run(command)), (Some(2), String::new(), want));
+    }
+
+    fs::write(&path, "[server]\nroot = \".\"\n[accounts]\nfile = \"a.toml\"\n").unwrap();
+    fs::write(directory.path().join("a.toml"), "[[user]]\nname = \"bob\"\npassword = \"$1$x\"\n").unwrap();
+    for command in [&["check-config", name][..], &["serve", "--config", name]] {
+        let want = format!(
+            "{root}/a.toml:3:12: user.password: not an argon2id hash; write one with `ftpd user passwd`\n"
+        );
+        assert_eq!(result(&run(command)), (Some(2), String::new(), want));
+    }
+}
+
+#[test]
+fn users_are_added_listed_changed_and_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("accounts.toml");
+    let name = path.to_str().unwrap();
+    let root = directory.path().to_str().unwrap();
+    let with_password = |arguments: &[&str]| {
+        let mut child = ftpd(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(b"secret\n").unwrap();
+        result(&child.wait_with_output().unwrap())
+    };
+    let added = with_password(&[
+        "user",
+        "add",
+        "--accounts",
+        name,
+        "bob",
+        "--root",
+        root,
+        "--rights",
+        "read,list,create",
+        "--rights-below",
+        "/in=all",
+        "--home",
+        "/in",
+        "--password-stdin",
+    ]);
+    assert_eq!(added, (Some(0), String::new(), String::new()));
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let (code, out, _) = result(&run(&["user", "add", "--accounts", name, "eve"]));
+    assert!(code == Some(0) && out.starts_with("user eve, password "), "{out}");
+    let (code, _, error) = result(&run(&["user", "add", "--accounts", name, "eve"]));
+    assert_eq!(code, Some(2));
+    assert_eq!(error, "ftpd: there is a user \"eve\" already; change the password by `ftpd user passwd`\n");
+
+    let list = format!("bob\tread,list,create\t{root}\t/in=all\thome=/in\neve\tread-only\tserver.root\n");
+    assert_eq!(result(&run(&["user", "list", "--accounts", name])), (Some(0), list, String::new()));
+
+    let before = fs::read_to_string(&path).unwrap();
+    let changed = with_password(&["user", "passwd", "--accounts", name, "eve", "--password-stdin"]);
+    assert_eq!(changed, (Some(0), String::new(), String::new()));
+    assert_ne!(fs::read_to_string(&path).unwrap(), before);
+    let (code, _, error) = result(&run(&["user", "remove", "--accounts", name, "mallory"]));
+    assert_eq!(
+        (code, error.as_str()),
+        (Some(2), "ftpd: there is no user \"mallory\"; see `ftpd user list`\n")
+    );
+    assert_eq!(result(&run(&["user", "remove", "--accounts", name, "eve"])).0, Some(0));
+    assert_eq!(result(&run(&["user", "list", "--accounts", name])).1.lines().count(), 1);
+}
+
+fn write_config(path: &Path, greeting: &str) {
+    let text = format!(
+        "[server]\nbind = \"127.0.0.1:0\"\nroot = \".\"\ngreeting = \"{greeting}\"\n\
+         [passive]\nports = \"auto:1\"\n[accounts]\nfile = \"accounts.toml\"\n"
+    );
+    fs::write(path, text).unwrap();
+}
+
+#[test]
+fn a_configured_server_reads_its_files_again() {
+    for runtime in RUNTIMES {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ftpd.toml");
+        let accounts = directory.path().join("accounts.toml");
+        let name = accounts.to_str().unwrap();
+        let set = |command: &str, user: &str, password: &str| {
+            let arguments = ["user", command, "--accounts", name, user];
+            let output = ftpd(&arguments).env("FTPD_PASSWORD", password).output().unwrap();
+            assert_eq!(result(&output), (Some(0), String::new(), String::new()));
+        };
+        set("add", "bob", "first");
+        write_config(&path, "One.");
+        let arguments = ["serve", "--config", path.to_str().unwrap(), "--runtime", runtime];
+        let server = Server::start(&mut ftpd(&arguments));
+        let replies = server.talk(&["USER bob", "PASS first"]);
+        assert!(replies[0] == "220 One." && replies[2].starts_with("230"), "{replies:?}");
+
+        set("passwd", "bob", "second");
+        eventually(|| server.talk(&["USER bob", "PASS second"])[2].starts_with("230"));
+
+        write_config(&path, "Two.");
+        server.signal("HUP");
+        eventually(|| server.talk(&[])[0] == "220 Two.");
+        fs::write(&path, "[pasive]\n").unwrap();
+        server.signal("HUP");
+        assert_eq!(server.talk(&[])[0], "220 Two.");
+        server.signal("INT");
+        let (code, log) = server.ended();
+        assert_eq!(code, Some(0), "{log}");
+        assert!(log.contains("did you mean `passive`?"), "{log}");
+    }
+}
+
+#[test]
+fn idle_sessions_are_told_that_the_server_stops() {
+    for runtime in RUNTIMES {
+        let arguments = [
+            "serve",
+            ".",
+            "--bind",
+            "127.0.0.1:0",
+            "--passive-ports",
+            "auto:1",
+            "--runtime",
+            runtime,
+            "--log-format",
+            "json",
+        ];
+        let server = Server::start(&mut ftpd(&arguments));
+        let mut client = Client::connect(server.address);
+        assert!(client.reply().starts_with("220"));
+        server.signal("TERM");
+        assert!(client.reply().starts_with("421"));
+        let (code, log) = server.ended();
+        assert_eq!(code, Some(0), "{log}");
+        assert!(log.lines().all(|line| line.starts_with('{') && line.ends_with('}')), "{log}");
+    }
+}
