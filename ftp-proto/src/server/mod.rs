@@ -120,8 +120,8 @@ impl Server {
     pub fn consult(&mut self, now: Now, request: Request) -> Answer {
         let answer = match request {
             Request::Lease { session, link, until } => self.lease(now, session, link, until),
-            Request::Release { session, link: _ } => {
-                self.pool.release(now.mono, session);
+            Request::Release { session, link } => {
+                self.pool.release(now.mono, session, link);
                 Answer::Noted
             }
         };
@@ -131,6 +131,10 @@ impl Server {
 
     fn lease(&mut self, now: Now, session: SessionId, link: LinkId, until: Instant) -> Answer {
         let Some(arrival) = self.sessions.arrival(session) else { return Answer::NoPort { link } };
+        // While ports are being opened, at the start or for a new range, it is worth waiting for them.
+        if self.pool.is_empty() && !self.openings.is_awaiting() {
+            return Answer::NoPort { link };
+        }
         match self.pool.lease(now.mono, session, link, arrival.peer.ip(), until) {
             Leasing::Leased(port) => self.leased(arrival, link, port),
             Leasing::Queued => Answer::Queued { link },
@@ -156,8 +160,7 @@ impl Server {
         let peer = canonical(peer);
         let owner = self.pool.route(now.mono, port, peer.ip());
         if owner.is_none() {
-            let waiting: Vec<_> = self.pool.waiting_on(port).collect();
-            for (session, link) in waiting {
+            for (session, link) in self.pool.stranger(port) {
                 self.deliver(session, Event::Message(Message::Stranger(link, peer)));
             }
         }
@@ -212,7 +215,7 @@ impl Server {
             }
             News::Gone(session) => {
                 if self.sessions.remove(session) {
-                    self.pool.release(now.mono, session);
+                    self.pool.forget(now.mono, session);
                 }
             }
         }
@@ -233,12 +236,9 @@ impl Server {
     /// last lease ends; no session notices.
     pub fn reconfigure(&mut self, now: Now, config: Arc<Config>) {
         self.config = Arc::clone(&config);
-        let keep = |port: u16| config.passive.enabled && openings::contains(&config.passive.ports, port);
-        self.openings.retain(&keep);
-        for port in self.pool.open_ports() {
-            if !keep(port) {
-                self.pool.retire(port);
-            }
+        let passive = &config.passive;
+        for port in self.openings.restrict(passive.enabled.then_some(&passive.ports)) {
+            self.pool.retire(port);
         }
         self.open_ports_of_config();
         // A port that was about to be closed and is wanted again never stopped being listened on.

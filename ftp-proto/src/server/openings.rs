@@ -2,6 +2,7 @@
 
 use crate::config::PassivePorts;
 use crate::time::Instant;
+use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -27,22 +28,27 @@ pub(crate) enum Opened {
     NoLongerWanted,
 }
 
+/// Ports whose number the system chooses.
+#[derive(Debug, Default)]
+struct Anonymous {
+    /// How many ports there should be in all; 0 when the range names them.
+    wanted: usize,
+    /// How many the system was asked for and has not yet given.
+    asked: usize,
+    /// Asked again then for what is missing.
+    retry: Option<Instant>,
+    /// How long was waited the last time in this row of failures; zero: there is none.
+    waited: Duration,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Openings {
     ports: BTreeMap<u16, State>,
-    /// How many ports the system was asked to choose and has not yet.
-    anonymous: usize,
+    anonymous: Anonymous,
     /// Listened on and no longer wanted, until the last lease ends.
     closing: BTreeSet<u16>,
     /// Of these, the ones that are wanted again.
     still_open: Vec<u16>,
-}
-
-pub(crate) fn contains(range: &PassivePorts, port: u16) -> bool {
-    match range {
-        PassivePorts::Range(range) => range.contains(&port),
-        PassivePorts::Auto(_) => true,
-    }
 }
 
 impl Openings {
@@ -55,23 +61,33 @@ impl Openings {
                     if self.closing.remove(&port) {
                         self.ports.insert(port, State::Open);
                         self.still_open.push(port);
-                    } else if !self.ports.contains_key(&port) {
-                        self.ports.insert(port, State::Asked);
+                    } else if let Entry::Vacant(entry) = self.ports.entry(port) {
+                        entry.insert(State::Asked);
                         missing.push(port);
                     }
                 }
                 missing
             }
             PassivePorts::Auto(count) => {
-                let missing = usize::from(*count).saturating_sub(self.ports.len() + self.anonymous);
-                self.anonymous += missing;
-                alloc::vec![0; missing]
+                self.anonymous.wanted = usize::from(*count);
+                self.ask_for_anonymous()
             }
         }
     }
 
+    fn ask_for_anonymous(&mut self) -> Vec<u16> {
+        let missing = self.anonymous.wanted.saturating_sub(self.ports.len() + self.anonymous.asked);
+        self.anonymous.asked += missing;
+        alloc::vec![0; missing]
+    }
+
     pub(crate) fn take_still_open(&mut self) -> Vec<u16> {
         core::mem::take(&mut self.still_open)
+    }
+
+    /// Whether the adapter was asked for a port and has not answered.
+    pub(crate) fn is_awaiting(&self) -> bool {
+        self.anonymous.asked > 0 || self.ports.values().any(|state| *state == State::Asked)
     }
 
     pub(crate) fn opened(&mut self, port: u16) -> Opened {
@@ -79,26 +95,42 @@ impl Openings {
             *state = State::Open;
             return Opened::Wanted;
         }
-        if self.anonymous > 0 {
-            self.anonymous -= 1;
-            self.ports.insert(port, State::Open);
-            return Opened::Wanted;
+        if self.anonymous.asked == 0 {
+            return Opened::NoLongerWanted;
         }
-        Opened::NoLongerWanted
+        self.anonymous.asked -= 1;
+        self.ports.insert(port, State::Open);
+        if self.ports.len() >= self.anonymous.wanted {
+            self.anonymous.waited = Duration::ZERO;
+        }
+        Opened::Wanted
     }
 
     /// `true`: it is the first time in a row, and worth a word.
     pub(crate) fn failed(&mut self, now: Instant, port: u16) -> bool {
         if port == 0 {
-            self.anonymous = self.anonymous.saturating_sub(1);
-            return true;
+            return self.anonymous_failed(now);
         }
         let Some(state) = self.ports.get_mut(&port) else { return false };
         let (wait, first) = match *state {
             State::Failed(_, before) => ((before * 2).min(LAST_RETRY), false),
-            State::Asked | State::Open => (FIRST_RETRY, true),
+            State::Asked => (FIRST_RETRY, true),
+            // It was asked for twice, after the range had changed to and fro.
+            State::Open => return false,
         };
         *state = State::Failed(now + wait, wait);
+        first
+    }
+
+    fn anonymous_failed(&mut self, now: Instant) -> bool {
+        let anonymous = &mut self.anonymous;
+        anonymous.asked = anonymous.asked.saturating_sub(1);
+        if anonymous.wanted == 0 || anonymous.retry.is_some() {
+            return false;
+        }
+        let first = anonymous.waited.is_zero();
+        anonymous.waited = (anonymous.waited * 2).clamp(FIRST_RETRY, LAST_RETRY);
+        anonymous.retry = Some(now + anonymous.waited);
         first
     }
 
@@ -106,20 +138,41 @@ impl Openings {
         self.closing.remove(&port);
     }
 
-    /// Forgets all ports but these; the open ones among the others close when their last lease ends.
-    pub(crate) fn retain(&mut self, keep: &impl Fn(u16) -> bool) {
-        let closing = &mut self.closing;
-        self.ports.retain(|&port, state| {
-            if !keep(port) && *state == State::Open {
-                closing.insert(port);
+    /// Forgets what is not in the new range (`None`: no port is wanted). Returns the open ones among them, which
+    /// are to be closed when their last lease ends.
+    pub(crate) fn restrict(&mut self, range: Option<&PassivePorts>) -> Vec<u16> {
+        let mut left = match range {
+            Some(PassivePorts::Auto(count)) => usize::from(*count),
+            Some(PassivePorts::Range(_)) | None => 0,
+        };
+        let mut keep = |port: u16, state: State| match range {
+            Some(PassivePorts::Range(range)) => range.contains(&port),
+            Some(PassivePorts::Auto(_)) if left > 0 && state == State::Open => {
+                left -= 1;
+                true
             }
-            keep(port)
+            Some(PassivePorts::Auto(_)) | None => false,
+        };
+        let mut to_close = Vec::new();
+        self.ports.retain(|&port, state| {
+            let kept = keep(port, *state);
+            if !kept && *state == State::Open {
+                to_close.push(port);
+            }
+            kept
         });
+        self.closing.extend(&to_close);
+        // What the system still gives beyond this is closed at once.
+        self.anonymous = Anonymous { asked: self.anonymous.asked.min(left), ..Anonymous::default() };
+        to_close
     }
 
     /// The ports to try again. They count as asked for; how long they were failing is remembered.
     pub(crate) fn due(&mut self, now: Instant) -> Vec<u16> {
         let mut due = Vec::new();
+        if self.anonymous.retry.take_if(|at| *at <= now).is_some() {
+            due = self.ask_for_anonymous();
+        }
         for (&port, state) in &mut self.ports {
             if let State::Failed(at, wait) = *state
                 && at <= now
@@ -136,6 +189,7 @@ impl Openings {
         self.ports
             .values()
             .filter_map(|state| if let State::Failed(at, _) = state { Some(*at) } else { None })
+            .chain(self.anonymous.retry)
             .min()
     }
 }

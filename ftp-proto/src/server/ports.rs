@@ -4,8 +4,11 @@
 //! which one session waits; a connection is given to the lease of its own port and address and to no other,
 //! and uses it up, so that the port is free for the same client again at once. What bounds a range is thus
 //! only how many connections one address may have *pending* at a time. A lease that ended without an arrival
-//! cools down: the connection may still come, and must not reach another session of that address. Who finds
-//! all ports pending waits in a queue of its address. Nothing here listens, accepts or sleeps.
+//! cools down: the connection may still come, and must not reach another session of that address. Only the
+//! session that had it may have it again at once, and gets just this one, so that nobody can make a whole range
+//! cool down by asking again and again. Who finds all ports pending waits in the queue of its address; addresses
+//! don't compete with each other, and a session waits once at most, so queues are as short as the limit of
+//! sessions. Nothing here listens, accepts or sleeps.
 
 use crate::event::{LinkId, SessionId};
 use crate::time::Instant;
@@ -16,6 +19,8 @@ use core::time::Duration;
 
 /// How long a late connection is waited for before its port is leased to another session of that address.
 pub(crate) const COOL_DOWN: Duration = Duration::from_secs(5);
+/// How many strangers one lease hears of: enough for a verdict, and a flood can't fill a mailbox.
+const STRANGERS: u8 = 4;
 
 /// A session's wait on a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,9 +29,12 @@ struct Lease {
     link: LinkId,
     /// The port was drained: connections are routed to it.
     active: bool,
+    /// How many strangers it heard of.
+    strangers: u8,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// A late connection may still come to a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Cooling {
     /// May have its own port again at once: a late connection could only be its own.
     session: SessionId,
@@ -34,9 +42,9 @@ struct Cooling {
 }
 
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 struct Port {
     leases: BTreeMap<IpAddr, Lease>,
-    cooling: BTreeMap<IpAddr, Cooling>,
     /// No longer in the range: closed when its last lease ends.
     retired: bool,
 }
@@ -49,7 +57,7 @@ struct Place {
     client: IpAddr,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Waiter {
     session: SessionId,
     link: LinkId,
@@ -75,6 +83,7 @@ pub(crate) enum Leasing {
 }
 
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct PortPool {
     ports: BTreeMap<u16, Port>,
     places: BTreeMap<SessionId, Place>,
@@ -82,7 +91,11 @@ pub(crate) struct PortPool {
     /// Who waits: its address, and until when.
     waiting: BTreeMap<SessionId, (IpAddr, Instant)>,
     expiries: BTreeSet<(Instant, SessionId)>,
-    cooling: BTreeSet<(Instant, u16, IpAddr)>,
+    /// Not part of `ports`: a port that was closed and opened again still expects its late connections.
+    cooling: BTreeMap<(u16, IpAddr), Cooling>,
+    cooled: BTreeSet<(Instant, u16, IpAddr)>,
+    /// The port that cools down for a session's sake.
+    cooled_by: BTreeMap<SessionId, u16>,
     events: VecDeque<PoolEvent>,
     random: u64,
 }
@@ -95,7 +108,9 @@ impl PortPool {
             queues: BTreeMap::new(),
             waiting: BTreeMap::new(),
             expiries: BTreeSet::new(),
-            cooling: BTreeSet::new(),
+            cooling: BTreeMap::new(),
+            cooled: BTreeSet::new(),
+            cooled_by: BTreeMap::new(),
             events: VecDeque::new(),
             random: seed,
         }
@@ -110,7 +125,24 @@ impl PortPool {
     /// A port is listened on.
     pub(crate) fn open(&mut self, now: Instant, port: u16) {
         self.ports.entry(port).or_default().retired = false;
-        self.serve_all(now);
+        self.cool_down(now);
+        let clients: Vec<IpAddr> = self.queues.keys().copied().collect();
+        for client in clients {
+            self.serve(client);
+        }
+        self.give_back(port);
+    }
+
+    /// A port that was closed and is open again may be usable only for one who waits further behind.
+    fn give_back(&mut self, port: u16) {
+        let waiting = self.waiting.iter().map(|(&session, &(client, _))| (session, client));
+        let owner =
+            waiting.into_iter().find(|&(session, client)| self.own_port(session, client) == Some(port));
+        if let Some((session, client)) = owner
+            && let Some(link) = self.leave_queue(session, client)
+        {
+            self.give(Waiter { session, link }, client, port);
+        }
     }
 
     /// A port is no longer to be leased; it is closed when its last lease has ended.
@@ -124,6 +156,11 @@ impl PortPool {
     /// The ports that are leased from, in order.
     pub(crate) fn open_ports(&self) -> Vec<u16> {
         self.ports.iter().filter(|(_, port)| !port.retired).map(|(&number, _)| number).collect()
+    }
+
+    /// Whether there is no port to be leased from.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ports.values().all(|port| port.retired)
     }
 
     fn close_if_done(&mut self, number: u16) {
@@ -149,14 +186,16 @@ impl PortPool {
         {
             return Leasing::Leased(place.port);
         }
-        self.release(now, session);
-        if !self.ports.values().any(|port| !port.retired) {
-            return Leasing::NoPort;
+        if self.queues.get(&client).is_some_and(|queue| queue.contains(&Waiter { session, link })) {
+            return Leasing::Queued;
         }
-        self.forget_cooled(now);
-        // Who came first is served first.
-        let others_wait = self.queues.get(&client).is_some_and(|queue| !queue.is_empty());
-        if !others_wait && let Some(port) = self.pick(session, client) {
+        self.release_all(now, session);
+        self.cool_down(now);
+        // Who came first is served first. A port that only this session may use is taken from nobody.
+        let others_wait = self.queues.contains_key(&client);
+        let port = self.own_port(session, client);
+        let port = if others_wait { port } else { port.or_else(|| self.pick(client)) };
+        if let Some(port) = port {
             self.place(session, link, client, port);
             return Leasing::Leased(port);
         }
@@ -180,76 +219,111 @@ impl PortPool {
 
     /// Whose a connection is. The lease is used up.
     pub(crate) fn route(&mut self, now: Instant, port: u16, peer: IpAddr) -> Option<(SessionId, LinkId)> {
+        self.cool_down(now);
         let leases = &mut self.ports.get_mut(&port)?.leases;
         let lease = *leases.get(&peer).filter(|lease| lease.active)?;
         leases.remove(&peer);
         self.places.remove(&lease.session);
         self.close_if_done(port);
-        self.serve(now, peer);
+        self.serve(peer);
         Some((lease.session, lease.link))
     }
 
-    /// The sessions that wait on a port.
-    pub(crate) fn waiting_on(&self, port: u16) -> impl Iterator<Item = (SessionId, LinkId)> + '_ {
-        let leases = self.ports.get(&port).map(|port| port.leases.values());
-        leases.into_iter().flatten().filter(|lease| lease.active).map(|lease| (lease.session, lease.link))
+    /// Somebody came to a port whom nobody expects: the sessions that wait there and are to hear of it.
+    pub(crate) fn stranger(&mut self, port: u16) -> Vec<(SessionId, LinkId)> {
+        let Some(port) = self.ports.get_mut(&port) else { return Vec::new() };
+        let mut told = Vec::new();
+        for lease in port.leases.values_mut() {
+            if lease.active && lease.strangers < STRANGERS {
+                lease.strangers += 1;
+                told.push((lease.session, lease.link));
+            }
+        }
+        told
     }
 
-    /// A session no longer waits for a port or on one.
-    pub(crate) fn release(&mut self, now: Instant, session: SessionId) {
-        if let Some((client, until)) = self.waiting.remove(&session) {
-            self.expiries.remove(&(until, session));
+    /// A session no longer waits for a port or on one, for this link. If it does for another by now, this is
+    /// old news.
+    pub(crate) fn release(&mut self, now: Instant, session: SessionId, link: LinkId) {
+        let placed = self.places.get(&session).map(|place| place.link);
+        let queue = self.waiting.get(&session).and_then(|(client, _)| self.queues.get(client));
+        let waits = queue.is_some_and(|queue| queue.contains(&Waiter { session, link }));
+        if placed == Some(link) || waits {
+            self.release_all(now, session);
+        }
+        self.cool_down(now);
+    }
+
+    /// A session is gone, and whatever it had comes back.
+    pub(crate) fn forget(&mut self, now: Instant, session: SessionId) {
+        self.release_all(now, session);
+        self.cool_down(now);
+    }
+
+    fn release_all(&mut self, now: Instant, session: SessionId) {
+        if let Some(&(client, _)) = self.waiting.get(&session) {
             self.leave_queue(session, client);
         }
         let Some(place) = self.places.remove(&session) else { return };
         let Some(port) = self.ports.get_mut(&place.port) else { return };
-        if let Some(lease) = port.leases.remove(&place.client)
-            && lease.active
-        {
+        // One that was never routed to was never announced either.
+        let announced = port.leases.remove(&place.client).is_some_and(|lease| lease.active);
+        if announced {
             let until = now + COOL_DOWN;
-            if let Some(before) = port.cooling.insert(place.client, Cooling { session, until }) {
-                self.cooling.remove(&(before.until, place.port, place.client));
+            let key = (place.port, place.client);
+            if let Some(before) = self.cooling.insert(key, Cooling { session, until }) {
+                self.cooled.remove(&(before.until, place.port, place.client));
             }
-            self.cooling.insert((until, place.port, place.client));
+            self.cooled.insert((until, place.port, place.client));
+            self.cooled_by.insert(session, place.port);
         }
         self.close_if_done(place.port);
-        self.serve(now, place.client);
+        self.serve(place.client);
     }
 
-    fn leave_queue(&mut self, session: SessionId, client: IpAddr) {
-        if let Some(queue) = self.queues.get_mut(&client) {
-            queue.retain(|waiter| waiter.session != session);
-            if queue.is_empty() {
-                self.queues.remove(&client);
-            }
+    /// Takes a session out of the queue of its address; the link it waited for.
+    fn leave_queue(&mut self, session: SessionId, client: IpAddr) -> Option<LinkId> {
+        if let Some((_, until)) = self.waiting.remove(&session) {
+            self.expiries.remove(&(until, session));
         }
+        let queue = self.queues.get_mut(&client)?;
+        let index = queue.iter().position(|waiter| waiter.session == session)?;
+        let waiter = queue.remove(index)?;
+        if queue.is_empty() {
+            self.queues.remove(&client);
+        }
+        Some(waiter.link)
     }
 
+    /// The port stays marked as cooling if it is: what comes for the lease before may come later still.
     fn place(&mut self, session: SessionId, link: LinkId, client: IpAddr, number: u16) {
         let Some(port) = self.ports.get_mut(&number) else { return };
-        port.leases.insert(client, Lease { session, link, active: false });
-        if let Some(cooling) = port.cooling.remove(&client) {
-            self.cooling.remove(&(cooling.until, number, client));
-        }
+        port.leases.insert(client, Lease { session, link, active: false, strangers: 0 });
         self.places.insert(session, Place { link, port: number, client });
     }
 
+    /// The port that cools down for this session's sake, if it can be leased: a late connection to it could
+    /// only be its own.
+    fn own_port(&self, session: SessionId, client: IpAddr) -> Option<u16> {
+        let &number = self.cooled_by.get(&session)?;
+        let port = self.ports.get(&number)?;
+        (!port.retired && !port.leases.contains_key(&client)).then_some(number)
+    }
+
     /// A port for this client: one on which nobody is pending, else one on which this client isn't.
-    fn pick(&mut self, session: SessionId, client: IpAddr) -> Option<u16> {
-        let usable = |port: &Port| {
-            !port.retired
-                && !port.leases.contains_key(&client)
-                && port.cooling.get(&client).is_none_or(|cooling| cooling.session == session)
-        };
-        let start = self.next_random();
+    fn pick(&mut self, client: IpAddr) -> Option<u16> {
+        let random = self.next_random();
         let (first, last) = (*self.ports.first_key_value()?.0, *self.ports.last_key_value()?.0);
-        let start = first + u16::try_from(start % (u64::from(last - first) + 1)).unwrap_or(0);
+        let start = first + u16::try_from(random % (u64::from(last - first) + 1)).unwrap_or(0);
         let mut second_best = None;
         for (&number, port) in self.ports.range(start..).chain(self.ports.range(..start)) {
-            if usable(port) {
-                if port.leases.is_empty() {
-                    return Some(number);
-                }
+            let usable = !port.retired
+                && !port.leases.contains_key(&client)
+                && !self.cooling.contains_key(&(number, client));
+            if usable && port.leases.is_empty() {
+                return Some(number);
+            }
+            if usable {
                 second_best.get_or_insert(number);
             }
         }
@@ -268,56 +342,43 @@ impl PortPool {
     // Waiting.
 
     /// Gives what is free to those who wait from this address, in order.
-    fn serve(&mut self, now: Instant, client: IpAddr) {
-        self.forget_cooled(now);
-        while let Some(&Waiter { session, link }) = self.queues.get(&client).and_then(VecDeque::front) {
-            let Some(port) = self.pick(session, client) else { return };
-            if let Some((_, until)) = self.waiting.remove(&session) {
-                self.expiries.remove(&(until, session));
-            }
-            self.leave_queue(session, client);
-            self.place(session, link, client, port);
-            self.events.push_back(PoolEvent::Leased { session, link, port });
+    fn serve(&mut self, client: IpAddr) {
+        while let Some(&waiter) = self.queues.get(&client).and_then(VecDeque::front) {
+            let own = self.own_port(waiter.session, client);
+            let Some(port) = own.or_else(|| self.pick(client)) else { return };
+            self.leave_queue(waiter.session, client);
+            self.give(waiter, client, port);
         }
     }
 
-    fn serve_all(&mut self, now: Instant) {
-        let clients: Vec<IpAddr> = self.queues.keys().copied().collect();
-        for client in clients {
-            self.serve(now, client);
-        }
+    fn give(&mut self, Waiter { session, link }: Waiter, client: IpAddr, port: u16) {
+        self.place(session, link, client, port);
+        self.events.push_back(PoolEvent::Leased { session, link, port });
     }
 
-    fn forget_cooled(&mut self, now: Instant) {
-        while let Some(&(until, number, client)) = self.cooling.first() {
-            if until > now {
-                return;
-            }
-            self.cooling.pop_first();
-            if let Some(port) = self.ports.get_mut(&number)
-                && port.cooling.get(&client).is_some_and(|cooling| cooling.until == until)
+    /// Ports that cooled down go to those who wait for them.
+    fn cool_down(&mut self, now: Instant) {
+        while let Some(&(until, port, client)) = self.cooled.first()
+            && until <= now
+        {
+            self.cooled.pop_first();
+            if let Some(Cooling { session, .. }) = self.cooling.remove(&(port, client))
+                && self.cooled_by.get(&session) == Some(&port)
             {
-                port.cooling.remove(&client);
+                self.cooled_by.remove(&session);
             }
+            self.serve(client);
         }
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        self.forget_cooled(now);
-        self.serve_all(now);
-        while let Some(&(until, session)) = self.expiries.first() {
-            if until > now {
-                return;
-            }
+        self.cool_down(now);
+        while let Some(&(until, session)) = self.expiries.first()
+            && until <= now
+        {
             self.expiries.pop_first();
-            let Some((client, _)) = self.waiting.remove(&session) else { continue };
-            let link = self
-                .queues
-                .get(&client)
-                .and_then(|queue| queue.iter().find(|waiter| waiter.session == session))
-                .map(|waiter| waiter.link);
-            self.leave_queue(session, client);
-            if let Some(link) = link {
+            let Some(&(client, _)) = self.waiting.get(&session) else { continue };
+            if let Some(link) = self.leave_queue(session, client) {
                 self.events.push_back(PoolEvent::NoPort { session, link });
             }
         }
@@ -326,7 +387,7 @@ impl PortPool {
     /// When somebody's wait ends, or a port that somebody may wait for has cooled down.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let expiry = self.expiries.first()?.0;
-        Some(self.cooling.first().map_or(expiry, |&(cooled, ..)| cooled.min(expiry)))
+        Some(self.cooled.first().map_or(expiry, |&(cooled, ..)| cooled.min(expiry)))
     }
 
     /// How many leases and waiters there are: zero when no session has one.
