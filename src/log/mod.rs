@@ -1,6 +1,6 @@
 //! What happens, as log lines on standard error: for people, or one JSON object a line.
 //!
-//! [`LogObserver`] turns each [`Notice`] of the core into one event. Whatever came from a client is escaped
+//! [`LogObserver`] turns each [`Notice`](ftp_proto::notice::Notice) of the core into one event. Whatever came from a client is escaped
 //! and quoted, and each line begins with the session and the client's address, so that no name or path can
 //! pass for a part of the line. A failed login reads
 //! `AUTH-FAIL ip=192.0.2.7 port=50000 user="bob" reason="login incorrect"`, which is what fail2ban looks for.
