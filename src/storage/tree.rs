@@ -130,8 +130,7 @@ impl<J: Jail> Storage for Tree<J> {
             other => return other,
         }
         visible(path)?;
-        let stat = self.parent(path)?.stat(&self.part_name(path))?;
-        regular(&stat).map_err(|_| StorageError::NotFound)?;
+        let stat = upload::resumable::<J>(&self.parent(path)?, &self.part_name(path))?;
         Ok(self.describe(Stat { mode: stat.mode.map(|_| self.options.file_mode), ..stat }))
     }
 

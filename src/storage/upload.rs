@@ -208,6 +208,21 @@ fn lock(file: &std::fs::File) -> Result<()> {
     })
 }
 
+/// Facts about a part that nobody writes to. [`StorageError::Busy`] if somebody does: a client whose
+/// connection broke is often back before the server has stored the last bytes that were on their way, and a
+/// length told too early would be wrong when it goes on from there.
+pub(super) fn resumable<J: Jail>(folder: &J::Folder, hidden: &[u8]) -> Result<Stat> {
+    let file = folder.open(hidden, Opening::READ)?;
+    match file.try_lock_shared() {
+        // Without locks nobody can hold one.
+        Ok(()) | Err(TryLockError::Error(_)) => {}
+        Err(TryLockError::WouldBlock) => return Err(StorageError::Busy),
+    }
+    let stat = J::stat_file(&file)?;
+    regular(&stat).map_err(|_| StorageError::NotFound)?;
+    Ok(stat)
+}
+
 /// Removes a part that nobody writes to. [`StorageError::Busy`] if somebody does.
 pub(super) fn discard<J: Jail>(folder: &J::Folder, hidden: &[u8]) -> Result<()> {
     let (_locked, _) = open_part::<J>(folder, hidden, Creation::Never)?;

@@ -83,7 +83,8 @@ def resumes_a_broken_upload(ftp):
         try:
             have = again.size("file")
             break
-        except ftplib.error_perm:
+        except (ftplib.error_perm, ftplib.error_temp):
+            # The server may still be busy with what was on its way.
             time.sleep(0.05)
     else:
         raise AssertionError("nothing is left to resume")
