@@ -23,7 +23,7 @@
 //! - `pump`: the bytes of one transfer;
 //! - `wait`: clocks, and the one place where sessions sleep;
 //! - `net`: sockets;
-//! - `ports`, `sweeper`: the passive listeners, which all sessions share;
+//! - `ports`, `sweeper`, `owner`: the passive listeners, which all sessions share, and who else has their port;
 //! - `shared`: the core's server behind its lock, and the sessions' mailboxes;
 //! - `crew`: the threads, which accept in turn.
 //!
@@ -34,6 +34,7 @@
 mod crew;
 mod links;
 mod net;
+mod owner;
 mod ports;
 mod pump;
 mod session;

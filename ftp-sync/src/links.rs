@@ -176,7 +176,8 @@ impl Links {
     pub(crate) fn arrived(&mut self, id: LinkId, socket: TcpStream, peer: SocketAddr, tell: Tell<'_>) {
         let expected = |link: &&mut Link| link.id == id && matches!(link.state, Some(State::Leased(..)));
         if let Some(link) = self.0.iter_mut().find(expected) {
-            link.state = Some(State::Ready(socket));
+            // A new link: what poll(2) found last was about the listener.
+            *link = Link::new(id, State::Ready(socket));
             tell(Event::Arrived(id, peer));
         }
     }

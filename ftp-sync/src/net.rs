@@ -184,8 +184,8 @@ fn connect_from(source: SocketAddr, target: SocketAddr) -> io::Result<Dialled> {
 #[inline(never)]
 pub(crate) fn close_gently(socket: TcpStream) {
     use io::Read as _;
-    let mut scrap = [0u8; 4096];
-    for _ in 0..64 {
+    let mut scrap = [0u8; 1024];
+    for _ in 0..256 {
         if !matches!((&socket).read(&mut scrap), Ok(count) if count > 0) {
             break;
         }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// What one read from the client takes. Commands are short, and the memory stays with an idle session.
-const INPUT: usize = 2048;
+const INPUT: usize = 1024;
 /// How long a session keeps its own bell after its last link is gone.
 const KEEP_BELL: Duration = Duration::from_secs(1);
 

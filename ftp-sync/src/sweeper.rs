@@ -5,6 +5,7 @@
 //! or closed here: strays don't stay, and nobody can lock the right client out by filling a backlog.
 
 use crate::crew::Crew;
+use crate::owner;
 use crate::shared::{Chore, Shared};
 use crate::wait;
 use ftp_proto::event::News;
@@ -15,6 +16,8 @@ use std::time::Duration;
 
 /// How long a connection may wait for its session to fetch it.
 const REST: Duration = Duration::from_millis(50);
+/// How many owners of taken ports are searched at a time: each search reads much of `/proc`.
+const OWNER_SEARCHES: u32 = 4;
 /// How soon is tried again what failed for lack of descriptors or threads.
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -37,13 +40,14 @@ pub(crate) fn run(shared: &Arc<Shared>, crew: &Arc<Crew>) {
 /// Opens and closes ports as the server wishes, in the order of its wishes; the first that failed.
 pub(crate) fn do_chores(shared: &Shared) -> Option<(u16, std::io::Error)> {
     let mut failed = None;
+    let mut searches = OWNER_SEARCHES;
     while let Some(chore) = shared.next_chore() {
         match chore {
             Chore::Close(port) => shared.ports.close(port),
             Chore::Open(wanted) => match shared.ports.open(wanted) {
                 Ok(port) => shared.with_server(|server, now| server.handle(now, News::PortOpened(port))),
                 Err(error) => {
-                    let words = error.to_string();
+                    let words = reason(wanted, &error, &mut searches);
                     shared.with_server(|server, now| server.handle(now, News::PortFailed(wanted, words)));
                     failed.get_or_insert((wanted, error));
                 }
@@ -51,6 +55,16 @@ pub(crate) fn do_chores(shared: &Shared) -> Option<(u16, std::io::Error)> {
         }
     }
     failed
+}
+
+/// The system's words, and who has the port if that is known.
+fn reason(port: u16, error: &std::io::Error, searches: &mut u32) -> String {
+    let search = error.kind() == std::io::ErrorKind::AddrInUse && *searches > 0;
+    *searches -= u32::from(search);
+    match search.then(|| owner::of_port(port)).flatten() {
+        Some(owner) => format!("{error}: {owner} has it"),
+        None => error.to_string(),
+    }
 }
 
 /// Sleeps until somebody connects to a passive port (`true`), the bell rings or the server's deadline is

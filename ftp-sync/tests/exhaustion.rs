@@ -1,0 +1,56 @@
+//! No descriptors left. A program of its own, since the limit holds for the whole process.
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    unreachable_pub,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use common::{Client, PATIENCE, serve_memory};
+use ftp_proto::testing::MemoryStorage;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::net::TcpStream;
+use std::os::unix::fs::FileExt;
+use std::time::Duration;
+
+/// Processor time of this process so far; the file was opened while that was still possible.
+fn processor_time(stat: &std::fs::File) -> Duration {
+    let mut buffer = [0; 1024];
+    let count = stat.read_at(&mut buffer, 0).unwrap();
+    let stat = std::str::from_utf8(&buffer[..count]).unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    Duration::from_millis(ticks * 10)
+}
+
+#[test]
+fn a_server_without_descriptors_waits_and_goes_on() {
+    let server = serve_memory(&MemoryStorage::new().file("/a.txt", "text"), 1);
+    let address = *server.control_addrs().first().unwrap();
+    let mut before = Client::login(&server);
+    let stat = std::fs::File::open("/proc/self/stat").unwrap();
+    let open = std::fs::read_dir("/proc/self/fd").unwrap().count() as u64;
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: Some(open + 40), ..limit }).unwrap();
+
+    let mut crowd = Vec::new();
+    while let Ok(client) = TcpStream::connect_timeout(&address, PATIENCE) {
+        crowd.push(client);
+    }
+    let used = processor_time(&stat);
+    std::thread::sleep(Duration::from_millis(600));
+    assert!(processor_time(&stat) - used < Duration::from_millis(300), "it must not spin");
+    before.command("NOOP", "200");
+
+    drop(crowd);
+    let mut after = Client::connect_to(address);
+    after.log_in();
+    assert_eq!(after.fetch("RETR a.txt"), b"text");
+    assert_eq!(before.fetch("RETR a.txt"), b"text");
+    setrlimit(Resource::Nofile, limit).unwrap();
+}
