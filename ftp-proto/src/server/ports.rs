@@ -94,8 +94,8 @@ pub(crate) struct PortPool {
     /// Not part of `ports`: a port that was closed and opened again still expects its late connections.
     cooling: BTreeMap<(u16, IpAddr), Cooling>,
     cooled: BTreeSet<(Instant, u16, IpAddr)>,
-    /// The port that cools down for a session's sake.
-    cooled_by: BTreeMap<SessionId, u16>,
+    /// The ports that cool down for a session's sake: one, unless the range has changed.
+    cooled_by: BTreeSet<(SessionId, u16)>,
     events: VecDeque<PoolEvent>,
     random: u64,
 }
@@ -110,7 +110,7 @@ impl PortPool {
             expiries: BTreeSet::new(),
             cooling: BTreeMap::new(),
             cooled: BTreeSet::new(),
-            cooled_by: BTreeMap::new(),
+            cooled_by: BTreeSet::new(),
             events: VecDeque::new(),
             random: seed,
         }
@@ -128,17 +128,15 @@ impl PortPool {
         self.cool_down(now);
         let clients: Vec<IpAddr> = self.queues.keys().copied().collect();
         for client in clients {
+            self.give_back(client, port);
             self.serve(client);
         }
-        self.give_back(port);
     }
 
     /// A port that was closed and is open again may be usable only for one who waits further behind.
-    fn give_back(&mut self, port: u16) {
-        let waiting = self.waiting.iter().map(|(&session, &(client, _))| (session, client));
-        let owner =
-            waiting.into_iter().find(|&(session, client)| self.own_port(session, client) == Some(port));
-        if let Some((session, client)) = owner
+    fn give_back(&mut self, client: IpAddr, port: u16) {
+        let Some(&Cooling { session, .. }) = self.cooling.get(&(port, client)) else { return };
+        if self.is_free(port, client)
             && let Some(link) = self.leave_queue(session, client)
         {
             self.give(Waiter { session, link }, client, port);
@@ -190,7 +188,6 @@ impl PortPool {
             return Leasing::Queued;
         }
         self.release_all(now, session);
-        self.cool_down(now);
         // Who came first is served first. A port that only this session may use is taken from nobody.
         let others_wait = self.queues.contains_key(&client);
         let port = self.own_port(session, client);
@@ -251,34 +248,40 @@ impl PortPool {
         if placed == Some(link) || waits {
             self.release_all(now, session);
         }
-        self.cool_down(now);
     }
 
     /// A session is gone, and whatever it had comes back.
     pub(crate) fn forget(&mut self, now: Instant, session: SessionId) {
         self.release_all(now, session);
-        self.cool_down(now);
     }
 
     fn release_all(&mut self, now: Instant, session: SessionId) {
         if let Some(&(client, _)) = self.waiting.get(&session) {
             self.leave_queue(session, client);
         }
-        let Some(place) = self.places.remove(&session) else { return };
-        let Some(port) = self.ports.get_mut(&place.port) else { return };
+        let place = self.places.remove(&session);
+        if let Some(place) = place {
+            self.end_lease(now, session, place);
+        }
+        self.cool_down(now);
+        if let Some(place) = place {
+            self.serve(place.client);
+        }
+    }
+
+    fn end_lease(&mut self, now: Instant, session: SessionId, Place { port: number, client, .. }: Place) {
+        let Some(port) = self.ports.get_mut(&number) else { return };
         // One that was never routed to was never announced either.
-        let announced = port.leases.remove(&place.client).is_some_and(|lease| lease.active);
+        let announced = port.leases.remove(&client).is_some_and(|lease| lease.active);
         if announced {
             let until = now + COOL_DOWN;
-            let key = (place.port, place.client);
-            if let Some(before) = self.cooling.insert(key, Cooling { session, until }) {
-                self.cooled.remove(&(before.until, place.port, place.client));
+            if let Some(before) = self.cooling.insert((number, client), Cooling { session, until }) {
+                self.cooled.remove(&(before.until, number, client));
             }
-            self.cooled.insert((until, place.port, place.client));
-            self.cooled_by.insert(session, place.port);
+            self.cooled.insert((until, number, client));
+            self.cooled_by.insert((session, number));
         }
-        self.close_if_done(place.port);
-        self.serve(place.client);
+        self.close_if_done(number);
     }
 
     /// Takes a session out of the queue of its address; the link it waited for.
@@ -302,12 +305,15 @@ impl PortPool {
         self.places.insert(session, Place { link, port: number, client });
     }
 
-    /// The port that cools down for this session's sake, if it can be leased: a late connection to it could
-    /// only be its own.
+    fn is_free(&self, port: u16, client: IpAddr) -> bool {
+        self.ports.get(&port).is_some_and(|port| !port.retired && !port.leases.contains_key(&client))
+    }
+
+    /// A port that cools down for this session's sake, if it can be leased: a late connection to it could only
+    /// be its own.
     fn own_port(&self, session: SessionId, client: IpAddr) -> Option<u16> {
-        let &number = self.cooled_by.get(&session)?;
-        let port = self.ports.get(&number)?;
-        (!port.retired && !port.leases.contains_key(&client)).then_some(number)
+        let mut own = self.cooled_by.range((session, 0)..=(session, u16::MAX)).map(|&(_, port)| port);
+        own.find(|&port| self.is_free(port, client))
     }
 
     /// A port for this client: one on which nobody is pending, else one on which this client isn't.
@@ -358,15 +364,17 @@ impl PortPool {
 
     /// Ports that cooled down go to those who wait for them.
     fn cool_down(&mut self, now: Instant) {
+        let mut clients = BTreeSet::new();
         while let Some(&(until, port, client)) = self.cooled.first()
             && until <= now
         {
             self.cooled.pop_first();
-            if let Some(Cooling { session, .. }) = self.cooling.remove(&(port, client))
-                && self.cooled_by.get(&session) == Some(&port)
-            {
-                self.cooled_by.remove(&session);
+            if let Some(Cooling { session, .. }) = self.cooling.remove(&(port, client)) {
+                self.cooled_by.remove(&(session, port));
             }
+            clients.insert(client);
+        }
+        for client in clients {
             self.serve(client);
         }
     }
@@ -400,3 +408,6 @@ impl PortPool {
         (leases, queued)
     }
 }
+
+#[cfg(test)]
+mod tests;
