@@ -11,3 +11,8 @@ pub mod config_file;
 pub mod log;
 pub mod runtime;
 pub mod storage;
+
+/// Compiles and runs the example in README.md.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
