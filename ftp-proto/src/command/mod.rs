@@ -127,6 +127,11 @@ pub fn find(verb: &[u8]) -> Option<&'static CommandSpec> {
         .or_else(|| COMMANDS.iter().find(|spec| spec.aliases.iter().any(|alias| named(alias))))
 }
 
+/// The row of a command line's verb.
+pub fn lookup(line: &[u8]) -> Option<&'static CommandSpec> {
+    find(split(line).0)
+}
+
 /// Cuts a line into verb and argument: one space stands between them, whatever follows is the argument's own.
 pub(crate) fn split(line: &[u8]) -> (&[u8], Option<&[u8]>) {
     match line.iter().position(|&byte| byte == b' ') {
