@@ -3,6 +3,7 @@
 use crate::host::StorageError;
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
+use bytes::BufMut;
 
 /// One final or preliminary reply, of one line or many.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,11 +68,11 @@ impl Reply {
 
     /// Appends the reply as it goes over the wire. A CR or LF in a text would begin a forged line: both become
     /// spaces.
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, out: &mut impl BufMut) {
         if let Some(block) = &self.block {
             push_line(out, Some((self.code, b'-')), &block.first);
             for line in &block.lines {
-                out.push(b' ');
+                out.put_u8(b' ');
                 push_line(out, None, line);
             }
         }
@@ -79,13 +80,18 @@ impl Reply {
     }
 }
 
-fn push_line(out: &mut Vec<u8>, code: Option<(u16, u8)>, text: &[u8]) {
+fn push_line(out: &mut impl BufMut, code: Option<(u16, u8)>, text: &[u8]) {
     if let Some((code, separator)) = code {
         let digit = |divisor: u16| b'0' + u8::try_from(code / divisor % 10).unwrap_or(0);
-        out.extend_from_slice(&[digit(100), digit(10), digit(1), separator]);
+        out.put_slice(&[digit(100), digit(10), digit(1), separator]);
     }
-    out.extend(text.iter().map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }));
-    out.extend_from_slice(b"\r\n");
+    for (position, clean) in text.split(|byte| matches!(byte, b'\r' | b'\n')).enumerate() {
+        if position > 0 {
+            out.put_u8(b' ');
+        }
+        out.put_slice(clean);
+    }
+    out.put_slice(b"\r\n");
 }
 
 #[cfg(test)]

@@ -5,19 +5,16 @@
 
 use crate::reply::Reply;
 use alloc::collections::VecDeque;
-use alloc::vec::Vec;
+use bytes::{Buf as _, BufMut as _, BytesMut};
 
 /// Above this many bytes no new command is begun.
 const HIGH_WATER: usize = 16 * 1024;
-/// An empty buffer above this is given back.
-const KEPT_CAPACITY: usize = 1024;
 
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    bytes: Vec<u8>,
-    /// How much of `bytes` was written already.
+    bytes: BytesMut,
+    /// How many bytes were written in all, and where in that count a write has to end.
     written: usize,
-    /// Positions in `bytes` at which a write has to end.
     cuts: VecDeque<usize>,
     /// The code of a block whose last line has not come yet.
     open_block: Option<u16>,
@@ -43,8 +40,8 @@ impl Outbox {
 
     /// A write has to end here; no two cuts at one place, or nothing would be left to write between them.
     fn cut(&mut self) {
-        let here = self.bytes.len();
-        if here > self.written && self.cuts.back() != Some(&here) {
+        let here = self.written.wrapping_add(self.bytes.len());
+        if here != self.written && self.cuts.back() != Some(&here) {
             self.cuts.push_back(here);
         }
     }
@@ -57,8 +54,8 @@ impl Outbox {
 
     /// A line of such a block.
     pub(crate) fn push_raw(&mut self, line: &[u8]) {
-        self.bytes.extend_from_slice(line);
-        self.bytes.extend_from_slice(b"\r\n");
+        self.bytes.put_slice(line);
+        self.bytes.put_slice(b"\r\n");
     }
 
     /// Nobody will read it.
@@ -68,23 +65,20 @@ impl Outbox {
 
     /// What one write may take.
     pub(crate) fn transmit(&self) -> &[u8] {
-        let end = self.cuts.front().copied().unwrap_or(self.bytes.len());
-        self.bytes.get(self.written..end).unwrap_or_default()
+        let end = self.cuts.front().map_or(self.bytes.len(), |cut| cut.wrapping_sub(self.written));
+        self.bytes.get(..end).unwrap_or_default()
     }
 
     pub(crate) fn transmitted(&mut self, len: usize) {
         let len = len.min(self.transmit().len());
-        self.written += len;
+        self.bytes.advance(len);
+        self.written = self.written.wrapping_add(len);
         if self.cuts.front() == Some(&self.written) {
             self.cuts.pop_front();
         }
-        if self.written == self.bytes.len() {
-            self.written = 0;
-            self.cuts.clear();
-            self.bytes.clear();
-            if self.bytes.capacity() > KEPT_CAPACITY {
-                self.bytes = Vec::new();
-            }
+        if self.bytes.is_empty() {
+            // An idle session keeps no memory for replies.
+            self.bytes = BytesMut::new();
         }
     }
 
@@ -93,13 +87,14 @@ impl Outbox {
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.bytes.len() - self.written > HIGH_WATER
+        self.bytes.len() > HIGH_WATER
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::vec::Vec;
 
     #[test]
     fn a_passive_reply_is_written_alone() {
