@@ -85,7 +85,7 @@ pub enum Request {
         /// Until when the session waits if every port is pending for its client.
         until: Instant,
     },
-    /// The link no longer waits on its port. `arrived` says whether its client came.
+    /// The link no longer waits on a port or for one; its client has not come.
     Release {
         /// Who asks.
         session: SessionId,

@@ -188,7 +188,7 @@ impl PortPool {
             return Leasing::Queued;
         }
         self.release_all(now, session);
-        // Who came first is served first. A port that only this session may use is taken from nobody.
+        // While others of this address wait, nothing is free but a port that only this session may use.
         let others_wait = self.queues.contains_key(&client);
         let port = self.own_port(session, client);
         let port = if others_wait { port } else { port.or_else(|| self.pick(client)) };

@@ -344,6 +344,11 @@ impl World {
         for lease in &self.leases {
             let known = self.pool.places.get(&SessionId(lease.session));
             ensure!(known.is_some_and(|place| place.port == lease.port), "{lease:?} is lost: {known:?}");
+            let pools =
+                self.pool.ports.get(&lease.port).and_then(|port| port.leases.get(&address(lease.client)));
+            let same =
+                pools.is_some_and(|pools| (pools.session.0, pools.active) == (lease.session, lease.active));
+            ensure!(same, "{lease:?} is {pools:?} to the pool");
         }
         Ok(())
     }
