@@ -321,8 +321,9 @@ impl Accounts for ServerAccounts {
         let matches = match hash {
             Some(hash) => self
                 .gate
-                .pass(|| hash.verify(&credentials.password))
-                .ok_or_else(|| LoginError::Unavailable("too many logins at the same time".to_owned()))?,
+                .pass(credentials.peer.ip(), || hash.verify(&credentials.password))
+                .unwrap_or_else(|| Err("too many logins at the same time".to_owned()))
+                .map_err(LoginError::Unavailable)?,
             None => false,
         };
         match user {

@@ -62,7 +62,7 @@ fn summary(config: &ServerConfig, accounts: Option<&AccountsFile>) -> String {
     row("limits.line", &core.limits.line);
     match (config.accounts.as_deref(), accounts) {
         (Some(path), Some(file)) => {
-            row("accounts.file", &format_args!("{} ({} users)", path.display(), file.users.len()));
+            row("accounts.file", &format_args!("{}, users: {}", path.display(), file.users.len()));
         }
         _ => row("accounts.file", &"none"),
     }

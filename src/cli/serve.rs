@@ -43,6 +43,9 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), Failure> {
     })
     .map_err(Failure::System)?;
     print(&introduction::text(&plan.config, &running, &plan.guests()));
+    for address in running.control_addrs() {
+        tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "started");
+    }
     plan.warn(&accounts);
     sweep_uploads(plan.roots());
 

@@ -71,8 +71,28 @@ impl Source {
 
     /// The file as a tree.
     pub(crate) fn parse(&self) -> Result<toml_edit::Document<&str>, FileError> {
-        toml_edit::Document::parse(self.text.as_str())
-            .map_err(|error| self.error_at(error.span().map_or(0, |span| span.start), error.message()))
+        toml_edit::Document::parse(self.text.as_str()).map_err(|error| {
+            let offset = error.span().map_or(0, |span| span.start);
+            match self.value_without_quotes(offset) {
+                Some((key, value)) => self.error_at(
+                    offset,
+                    format_args!("{key}: {}; write it in quotes: {key} = {value:?}", error.message()),
+                ),
+                None => self.error_at(offset, error.message()),
+            }
+        })
+    }
+
+    /// Key and value of the line around `offset`, if the value is of no kind that TOML has: the usual mistake
+    /// with port ranges and addresses.
+    fn value_without_quotes(&self, offset: usize) -> Option<(&str, &str)> {
+        let start = self.text.get(..offset)?.rfind('\n').map_or(0, |end| end + 1);
+        let line = self.text.get(start..)?.lines().next()?;
+        let (key, rest) = line.split_once('=')?;
+        let (key, value) = (key.trim(), rest.split('#').next()?.trim());
+        let named =
+            !key.is_empty() && key.chars().all(|letter| letter.is_alphanumeric() || "_-.".contains(letter));
+        (named && value.starts_with(|first: char| first.is_alphanumeric())).then_some((key, value))
     }
 
     /// What `path` in this file means: relative to the file, not to the working directory.

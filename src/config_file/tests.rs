@@ -102,6 +102,17 @@ fn each_mistake_is_one_line_with_place_key_and_fix() {
 }
 
 #[test]
+fn forgotten_quotes_are_shown() {
+    for (text, want) in [
+        ("ports = 21000-21099 # all", "write it in quotes: ports = \"21000-21099\""),
+        ("  external_address = 203.0.113.7", "write it in quotes: external_address = \"203.0.113.7\""),
+    ] {
+        let found = complaint(&format!("[passive]\n{text}\n"));
+        assert!(found.starts_with("ftpd.toml:2:") && found.ends_with(want), "{found}");
+    }
+}
+
+#[test]
 fn what_the_parser_says_is_one_line_too() {
     for text in
         ["[server\n", "[server]\nroot = \n", "[server]\nroot = 'a'\nroot = 'b'\n", "\u{1}", "a = \"\n\"\n"]

@@ -1,5 +1,6 @@
 //! From the core's notices to events.
 
+use ftp_proto::account::LoginError;
 use ftp_proto::event::SessionId;
 use ftp_proto::notice::{Notice, Observer, TransferRecord};
 use ftp_proto::path::Escaped;
@@ -109,6 +110,11 @@ impl Line<'_> {
         match notice {
             Notice::SessionOpened { local, .. } => info!(session, ip, port, %local, "session opened"),
             Notice::LoggedIn { .. } => info!(session, ip, port, user, "logged in"),
+            // Not the client's fault: nothing that a ban should follow on.
+            Notice::LoginFailed { user, why: LoginError::Unavailable(reason) } => {
+                let (user, reason) = (Escaped(user.as_bytes()), Escaped(reason.as_bytes()));
+                error!(session, ip, port, %user, %reason, "login could not be checked");
+            }
             Notice::LoginFailed { user, why } => {
                 // The address comes first: a name can't forge it then.
                 warn!(ip, port, user = %Escaped(user.as_bytes()), reason = %Escaped(why.to_string().as_bytes()), session, "AUTH-FAIL");
@@ -176,7 +182,6 @@ fn rounded(number: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::config_file::{LogConfig, LogFormat, LogLevel};
-    use ftp_proto::account::LoginError;
     use ftp_proto::path::VirtualPath;
     use std::io;
     use std::sync::Arc;
@@ -233,6 +238,7 @@ mod tests {
             LogConfig { commands: true, ..LogConfig::default() },
             &session(vec![
                 Notice::LoginFailed { user: "x\" ip=1.1.1.1\n".into(), why: LoginError::Refused },
+                Notice::LoginFailed { user: "bob".into(), why: LoginError::Unavailable("/srv: gone".into()) },
                 Notice::LoggedIn { user: "bob".into() },
                 Notice::Command { line: b"RETR a\x07\xff b".to_vec() },
                 Notice::TransferEnded(TransferRecord {
@@ -250,6 +256,7 @@ mod tests {
             [
                 r#"INFO session opened session=7 ip=192.0.2.7 port=50000 local=192.0.2.1:21"#,
                 r#"WARN AUTH-FAIL ip=192.0.2.7 port=50000 user="x\" ip=1.1.1.1\x0a" reason="login incorrect" session=7"#,
+                r#"ERROR login could not be checked session=7 ip=192.0.2.7 port=50000 user="bob" reason="/srv: gone""#,
                 r#"INFO logged in session=7 ip=192.0.2.7 port=50000 user="bob""#,
                 r#"INFO command session=7 ip=192.0.2.7 user="bob" command="RETR a\x07\xff b""#,
                 r#"INFO sent session=7 ip=192.0.2.7 user="bob" verb=RETR path="/a b" bytes=3000000 seconds=2.0 mb_per_s=1.5 outcome=complete"#,
