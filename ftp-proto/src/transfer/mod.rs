@@ -169,17 +169,19 @@ impl Pipe {
 
     /// This many bytes of it were written.
     pub fn transmitted(&mut self, _now: Now, len: usize) {
-        self.bytes += match &mut self.work {
+        let count = match &mut self.work {
             Work::Download(download) => download.transmitted(len),
             Work::Listing(lines) => lines.transmitted(len),
             Work::Upload(_) => 0,
         };
+        self.count(count);
     }
 
     /// Bytes came from the socket; none: it is at its end.
     pub fn receive(&mut self, _now: Now, bytes: &[u8]) {
         if let (Work::Upload(upload), None) = (&mut self.work, &self.outcome) {
-            self.bytes += upload.receive(bytes);
+            let count = upload.receive(bytes);
+            self.count(count);
         }
     }
 
@@ -218,9 +220,13 @@ impl Pipe {
             _ => Ok(0),
         };
         match moved {
-            Ok(count) => self.bytes = self.bytes.saturating_add(count),
+            Ok(count) => self.count(count),
             Err(why) => self.fail(why),
         }
+    }
+
+    fn count(&mut self, bytes: u64) {
+        self.bytes = self.bytes.saturating_add(bytes);
     }
 
     /// The system can't move bytes straight between this file and this socket: from now on they go through

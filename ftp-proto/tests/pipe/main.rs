@@ -1,0 +1,14 @@
+//! The machine of one transfer, driven as an adapter would, by honest and by careless ones.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that can't go on has failed"
+)]
+
+mod careless;
+mod download;
+mod drive;
+mod listing;
+mod upload;

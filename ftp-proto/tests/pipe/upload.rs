@@ -1,0 +1,127 @@
+use crate::drive::{Seen, Stored, Watch, at, drive, from_wire};
+use ftp_proto::event::LinkError;
+use ftp_proto::host::StorageError;
+use ftp_proto::transfer::{Direction, EndReason, Pipe, Step};
+use quickcheck::{QuickCheck, quickcheck};
+
+fn upload(stored: Stored, ascii: bool) -> (Pipe, Watch) {
+    let (file, watch) = stored.boxed();
+    (Pipe::upload(file, ascii), watch)
+}
+
+quickcheck! {
+    fn the_file_holds_what_the_client_sent(
+        sent: Vec<u8>, before: Vec<u8>, direct: bool, refused: bool, choices: Vec<u8>
+    ) -> bool {
+        let mut stored = Stored::new(&before);
+        stored.start = before.len() as u64 / 2;
+        let start = before.len() / 2;
+        let (mut pipe, watch) = upload(if direct { stored.direct() } else { stored }, false);
+        assert_eq!(pipe.direction(), Direction::Upload);
+        if refused {
+            pipe.refuse_direct();
+        }
+        // An empty upload writes nothing, so that nothing is cut off either.
+        let seen = drive(&mut pipe, Some(&watch), &sent, &choices);
+        let kept = if sent.is_empty() { &before[..] } else { &before[..start] };
+        let record = watch.record();
+        record.bytes == [kept, &sent[..]].concat()
+            && record.finished == [true]
+            && seen.end.bytes == sent.len() as u64
+            && seen.end.outcome.is_ok()
+    }
+}
+
+#[test]
+fn line_ends_become_line_feeds_however_the_bytes_are_cut() {
+    fn property(text: Vec<u8>, choices: Vec<u8>) -> bool {
+        let text: Vec<u8> = text.iter().map(|&byte| b"\r\n\r\nab"[usize::from(byte) % 6]).collect();
+        let (mut pipe, watch) = upload(Stored::new(b"").direct(), true);
+        let seen = drive(&mut pipe, Some(&watch), &text, &choices);
+        watch.record().bytes == from_wire(&text) && seen.end.bytes == text.len() as u64
+    }
+    QuickCheck::new().tests(1_000).quickcheck(property as fn(Vec<u8>, Vec<u8>) -> bool);
+}
+
+#[test]
+fn large_uploads_are_written_as_they_come() {
+    for ascii in [false, true] {
+        let sent: Vec<u8> = (0..1 << 20).map(|at: u32| (at % 7) as u8 + b'a').collect();
+        let (mut pipe, watch) = upload(Stored::new(b""), ascii);
+        // Pieces of 200 bytes.
+        let seen = drive(&mut pipe, None, &sent, &[200; 6_000]);
+        assert_eq!(watch.record().bytes, sent);
+        assert_eq!(seen.count(&Step::Turn), 16, "a turn for each 64 KiB, the last with the end");
+    }
+}
+
+#[test]
+fn a_small_upload_needs_one_turn() {
+    for direct in [false, true] {
+        let stored = Stored::new(b"");
+        let (mut pipe, watch) = upload(if direct { stored.direct() } else { stored }, false);
+        let first = pipe.step(at(0));
+        assert_eq!(matches!(first, Step::Direct { offset: 0, .. }), direct);
+        pipe.receive(at(0), b"abc");
+        assert_eq!(pipe.step(at(0)), Step::Read);
+        pipe.receive(at(0), b"");
+        assert_eq!(pipe.step(at(0)), Step::Turn);
+        pipe.turn();
+        assert!(matches!(pipe.step(at(0)), Step::End(end) if end.outcome.is_ok() && end.bytes == 3));
+        assert_eq!(watch.ending(), (1, vec![true]));
+    }
+}
+
+#[test]
+fn a_full_disk_ends_the_upload_with_its_reason() {
+    let (mut pipe, watch) = upload(Stored::new(b""), false);
+    watch.record().write_error = Some(StorageError::NoSpace);
+    watch.record().finish_error = Some(StorageError::Denied);
+    let seen = drive(&mut pipe, None, b"abc", b"");
+    assert_eq!(seen.end.outcome, Err(EndReason::Storage(StorageError::NoSpace)));
+    assert_eq!(watch.ending(), (1, vec![false]));
+}
+
+#[test]
+fn what_can_not_be_published_has_failed() {
+    let (mut pipe, watch) = upload(Stored::new(b""), false);
+    watch.record().finish_error = Some(StorageError::AlreadyExists);
+    let seen = drive(&mut pipe, None, b"abc", b"");
+    assert_eq!(seen.end.outcome, Err(EndReason::Storage(StorageError::AlreadyExists)));
+    assert_eq!(watch.record().finished, [true]);
+}
+
+#[test]
+fn a_broken_upload_keeps_all_that_came() {
+    for why in [EndReason::Aborted, EndReason::Link(LinkError::Reset)] {
+        let (mut pipe, watch) = upload(Stored::new(b""), true);
+        pipe.receive(at(0), b"a\r\nb\r");
+        pipe.fail(why.clone());
+        pipe.fail(EndReason::Panicked);
+        pipe.receive(at(0), b"late");
+        let Seen { steps, end, .. } = drive(&mut pipe, None, b"", b"");
+        assert!(matches!(steps[..], [Step::Turn, Step::End(_)]));
+        assert_eq!((end.bytes, end.outcome), (5, Err(why)));
+        assert_eq!(watch.record().bytes, b"a\nb\r");
+        assert_eq!(watch.record().finished, [false]);
+    }
+}
+
+#[test]
+fn an_abort_that_comes_too_late_changes_nothing() {
+    let (mut pipe, watch) = upload(Stored::new(b""), false);
+    pipe.receive(at(0), b"");
+    pipe.turn();
+    pipe.fail(EndReason::Aborted);
+    assert_eq!(drive(&mut pipe, None, b"", b"").end.outcome, Ok(()));
+    assert_eq!(watch.record().finished, [true]);
+}
+
+#[test]
+fn a_failed_direct_move_still_ends_the_file() {
+    let (mut pipe, watch) = upload(Stored::new(b"").direct(), false);
+    pipe.fail(EndReason::Storage(StorageError::NoSpace));
+    let seen = drive(&mut pipe, Some(&watch), b"", b"");
+    assert_eq!(seen.end.outcome, Err(EndReason::Storage(StorageError::NoSpace)));
+    assert_eq!(watch.record().finished, [false]);
+}
