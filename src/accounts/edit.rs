@@ -6,9 +6,8 @@ use super::password::PasswordHash;
 use crate::config_file::FileError;
 use crate::config_file::reader::plain;
 use ftp_proto::account::Rights;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, value};
 
@@ -168,10 +167,10 @@ fn edit(
         _ => PathBuf::from("."),
     };
     let failed = |error: &io::Error| EditError::System(format!("{}: {}", path.display(), plain(error)));
-    // Two commands at the same time must not lose one of the changes. A file system without locks has to
-    // do without.
-    let lock = File::open(&directory).map_err(|error| failed(&error))?;
-    let _ = lock.lock();
+    // Two commands at the same time must not lose one of the changes. Where directories can't be opened or
+    // locked, it has to do without.
+    let lock = File::open(&directory);
+    let _ = lock.as_ref().map(File::lock);
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound && may_be_missing => String::new(),
@@ -195,13 +194,9 @@ fn replace(path: &Path, directory: &Path, bytes: &[u8]) -> io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = directory.join(format!(".{name}.{}", std::process::id()));
     let written = (|| {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+        let mut file = create(&temporary)?;
         if let Ok(old) = std::fs::metadata(path) {
-            let new = file.metadata()?;
-            if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
-                std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()))?;
-            }
-            file.set_permissions(std::fs::Permissions::from_mode(old.mode() & 0o7777))?;
+            hand_on(&old, &file)?;
         }
         file.write_all(bytes)?;
         file.sync_all()?;
@@ -211,4 +206,29 @@ fn replace(path: &Path, directory: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = std::fs::remove_file(&temporary);
     }
     written
+}
+
+/// A new file, its owner's alone.
+fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Gives a new file the owner and mode of the old one.
+#[cfg(unix)]
+fn hand_on(old: &Metadata, file: &File) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    let new = file.metadata()?;
+    if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
+        std::os::unix::fs::fchown(file, Some(old.uid()), Some(old.gid()))?;
+    }
+    file.set_permissions(old.permissions())
+}
+
+#[cfg(not(unix))]
+fn hand_on(_: &Metadata, _: &File) -> io::Result<()> {
+    Ok(())
 }

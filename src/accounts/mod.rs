@@ -18,10 +18,10 @@ use ftp_proto::account::{Account, Credentials, LoginError, Rights, RightsByPath}
 use ftp_proto::host::{Accounts, Storage};
 use ftp_proto::path::VirtualPath;
 use gate::Gate;
-use std::os::unix::fs::MetadataExt as _;
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use trees::Trees;
 
 /// How often a login looks whether the accounts file changed.
@@ -113,14 +113,36 @@ struct State {
 struct Stamp {
     inode: u64,
     length: u64,
-    modified: (i64, i64),
+    modified: Option<SystemTime>,
 }
 
 impl Stamp {
     fn of(path: &Path) -> Option<Self> {
         let facts = std::fs::metadata(path).ok()?;
-        Some(Self { inode: facts.ino(), length: facts.len(), modified: (facts.mtime(), facts.mtime_nsec()) })
+        Some(Self { inode: inode(&facts), length: facts.len(), modified: facts.modified().ok() })
     }
+}
+
+/// Tells a file from the one that replaced it, where the system has such a number.
+#[cfg(unix)]
+fn inode(facts: &Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(facts)
+}
+
+#[cfg(not(unix))]
+fn inode(_: &Metadata) -> u64 {
+    0
+}
+
+/// Whether the file's mode lets everybody read or write it.
+#[cfg(unix)]
+fn is_open_to_all(facts: &Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::mode(facts) & 0o006 != 0
+}
+
+#[cfg(not(unix))]
+fn is_open_to_all(_: &Metadata) -> bool {
+    false
 }
 
 impl ServerAccounts {
@@ -155,7 +177,7 @@ impl ServerAccounts {
         let mut warnings = Vec::new();
         if let Some(path) = &state.sources.file
             && let Ok(facts) = std::fs::metadata(path)
-            && facts.mode() & 0o007 != 0
+            && is_open_to_all(&facts)
         {
             warnings.push(format!("{}: everybody can read the password hashes; chmod o= it", path.display()));
         }
