@@ -1,0 +1,67 @@
+//! The core's transcripts once more, over real sockets: each that needs no feeding by hand.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    unreachable_pub,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use common::serve;
+use ftp_proto::config::{PassivePorts, Settings};
+use ftp_proto::testing::{Script, run_over_tcp};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "ftp") {
+            files.push(path);
+        }
+    }
+}
+
+/// Plays one on a server of its own; whether it could be played.
+fn play(path: &Path) -> Result<bool, String> {
+    let script = Script::parse(&path.display().to_string(), &std::fs::read_to_string(path).unwrap())?;
+    if script.needs_hand_feeding() {
+        return Ok(false);
+    }
+    let mut settings: Settings = (*script.config().unwrap()).clone();
+    if let PassivePorts::Range(range) = &settings.passive.ports {
+        settings.passive.ports = PassivePorts::Auto(range.len().clamp(1, 4) as u16);
+    }
+    let storage = script.storage();
+    let server = serve(settings, script.accounts(&storage), Arc::new(()));
+    run_over_tcp(&script, *server.control_addrs().first().unwrap(), &storage).map(|()| true)
+}
+
+#[test]
+fn transcripts_hold_over_real_sockets() {
+    let mut files = Vec::new();
+    collect(Path::new("../ftp-proto/tests/transcripts"), &mut files);
+    let (queue, failures, played) = (Mutex::new(files), Mutex::new(Vec::new()), Mutex::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                loop {
+                    let Some(file) = queue.lock().unwrap().pop() else { return };
+                    match play(&file) {
+                        Ok(could) => *played.lock().unwrap() += usize::from(could),
+                        Err(why) => failures.lock().unwrap().push(why),
+                    }
+                }
+            });
+        }
+    });
+    let failures = failures.into_inner().unwrap();
+    assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
+    let played = played.into_inner().unwrap();
+    assert!(played >= 60, "only {played} could be played");
+}
