@@ -112,7 +112,7 @@ impl Client {
                     return Err(format!("the server said: {}", escape(&line)));
                 }
                 if line.starts_with(b"227") || line.starts_with(b"229") {
-                    (self.port, self.data) = (announced_port(&line), None);
+                    (self.port, self.data, self.listener) = (announced_port(&line), None, None);
                 }
                 Ok(())
             }
