@@ -45,7 +45,12 @@ struct Server {
 impl Server {
     /// Starts and waits until it listens.
     fn start(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Self::start_logging(command, Stdio::piped())
+    }
+
+    /// As [`start`](Self::start), with the log somewhere else.
+    fn start_logging(command: &mut Command, log: Stdio) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut introduction = Vec::new();
         // The introduction is written at once; its last line for sure is the one about passive ports.
@@ -417,5 +422,19 @@ fn idle_sessions_are_told_that_the_server_stops() {
         let (code, log) = server.ended();
         assert_eq!(code, Some(0), "{log}");
         assert!(log.lines().all(|line| line.starts_with('{') && line.ends_with('}')), "{log}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_log_disk_stops_nobody() {
+    for runtime in RUNTIMES {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let arguments =
+            ["serve", ".", "--bind", "127.0.0.1:0", "--passive-ports", "auto:1", "--runtime", runtime];
+        let server = Server::start_logging(&mut ftpd(&arguments), full.into());
+        let replies = server.talk(&["USER ftp", "PASS x", "NOOP", "QUIT"]);
+        let codes: Vec<_> = replies.iter().map(|reply| &reply[..3]).collect();
+        assert_eq!(codes, ["220", "331", "230", "200", "221"], "{replies:?}");
     }
 }

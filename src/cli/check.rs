@@ -1,6 +1,6 @@
 //! `ftpd check-config`: reads all files as the server would, and shows what they amount to.
 
-use super::{Failure, print};
+use super::{Failure, complain, print};
 use crate::accounts::AccountsFile;
 use crate::config_file::{self, Bind, LogFormat, LogLevel, RuntimeKind, ServerConfig, UPLOADS_NAMES};
 use ftp_proto::config::External;
@@ -17,7 +17,7 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
     roots.extend(accounts.iter().flat_map(|file| file.users.values()).filter_map(|user| user.root.as_ref()));
     for root in roots {
         if let Err(error) = std::fs::read_dir(root) {
-            eprintln!("warning: {}: {}", root.display(), config_file::reader::plain(&error));
+            complain(&format!("warning: {}: {}", root.display(), config_file::reader::plain(&error)));
         }
     }
     Ok(())

@@ -114,11 +114,11 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Configuration(message)) => {
-            eprintln!("{message}");
+            complain(&message);
             ExitCode::from(2)
         }
         Err(Failure::System(message)) => {
-            eprintln!("ftpd: {message}");
+            complain(&format!("ftpd: {message}"));
             ExitCode::from(1)
         }
     }
@@ -150,6 +150,12 @@ fn print(text: &str) {
     use std::io::Write as _;
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// A line on standard error. If that is closed or full, the exit code has to do.
+fn complain(line: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// The password from the environment, if there is one.

@@ -1,6 +1,6 @@
 //! `ftpd user`: the users of an accounts file.
 
-use super::{Failure, password_from_environment, print, user_name};
+use super::{Failure, complain, password_from_environment, print, user_name};
 use crate::accounts::edit::{self, EditError};
 use crate::accounts::file::{parse_path, parse_rights, rights_names};
 use crate::accounts::{AccountsFile, PasswordHash, User, password};
@@ -93,7 +93,7 @@ pub(super) fn run(command: UserCommand) -> Result<(), Failure> {
             let root = root.map(std::path::absolute).transpose();
             let root = root.map_err(|error| Failure::System(format!("--root: {error}")))?;
             if let Some(root) = root.as_deref().filter(|root| !root.is_dir()) {
-                eprintln!("warning: {}: no such directory yet", root.display());
+                complain(&format!("warning: {}: no such directory yet", root.display()));
             }
             let (hash, made) = password.hash()?;
             let user = User { name, password: hash, root, rights, rights_below, home };

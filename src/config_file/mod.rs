@@ -45,6 +45,7 @@ pub(crate) mod nearest;
 pub(crate) mod reader;
 
 pub use crate::storage::Uploads;
+#[cfg(unix)]
 pub(crate) use keys::parse_bind;
 pub use reader::FileError;
 

@@ -46,7 +46,12 @@ where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
     let (level, handle) = reload::Layer::new(filter(config.level));
-    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_target(false).with_ansi(false);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(writer)
+        .with_target(false)
+        .with_ansi(false)
+        // It would tell standard error that standard error can't be written, and panic over that.
+        .log_internal_errors(false);
     let levelled = tracing_subscriber::registry().with(level);
     let subscriber: Box<dyn Subscriber + Send + Sync> = match config.format {
         LogFormat::Human => Box::new(levelled.with(lines.fmt_fields(human::fields()))),
