@@ -15,7 +15,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 
 /// How long a test waits for anything.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Plays `script` against the server whose control port is `server`. The server must run with
 /// [`Script::config`] (its passive ports may differ), [`Script::accounts`] and this `storage`, which
@@ -211,14 +211,43 @@ impl Client {
         Ok(())
     }
 
+    /// The server's connection to the client's listener. While it doesn't come, the control connection is
+    /// looked at: the server may say why.
+    fn accept(&mut self, listener: &TcpListener) -> Result<TcpStream, String> {
+        const LOOKS: u32 = 200;
+        listener.set_nonblocking(true).map_err(words)?;
+        self.control.set_read_timeout(Some(PATIENCE / LOOKS)).map_err(words)?;
+        let mut accepted = Err(String::from("the server does not connect"));
+        let mut said = false;
+        for _ in 0..LOOKS {
+            match listener.accept() {
+                Ok((data, _)) => {
+                    accepted = Ok(data);
+                    break;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Err(words(error)),
+            }
+            // A short transfer may be over before the listener was looked at: one more look decides.
+            if said {
+                accepted = Err(format!("instead of connecting the server said: {}", escape(&self.line()?)));
+                break;
+            }
+            said = self.control.peek(&mut [0]).is_ok();
+        }
+        self.control.set_read_timeout(Some(PATIENCE)).map_err(words)?;
+        let data = accepted?;
+        data.set_nonblocking(false).map_err(words)?;
+        data.set_read_timeout(Some(PATIENCE)).map_err(words)?;
+        Ok(data)
+    }
+
     /// The open data connection, or a new one.
     fn data(&mut self) -> Result<TcpStream, String> {
         if self.data.is_none() {
             match self.listener.take() {
                 Some(listener) => {
-                    let (data, _) = listener.accept().map_err(words)?;
-                    data.set_read_timeout(Some(PATIENCE)).map_err(words)?;
-                    self.data = Some(data);
+                    self.data = Some(self.accept(&listener)?);
                     self.listener = Some(listener);
                 }
                 None => self.connect()?,
