@@ -218,9 +218,11 @@ fn opened(turn: &mut Turn<'_>, opening: Opening, file: Box<dyn File>) -> Reactio
     Reaction::Silent
 }
 
-/// RFC 1123 section 4.1.2.9: the name stands in the 150 reply as `FILE: name`.
+/// RFC 1123 section 4.1.2.9: the name stands in the 150 reply as `FILE: name`; the whole path, if that is not in
+/// the current directory.
 fn unique(turn: &mut Turn<'_>, path: VirtualPath, file: Box<dyn File>, ascii: bool) -> Reaction {
-    let text = [b"FILE: ", path.name()].concat();
+    let here = path.parent() == turn.session.modes.directory;
+    let text = [&b"FILE: "[..], if here { path.name() } else { path.as_bytes() }].concat();
     turn.session.begin_transfer(turn.now, "STOU", path, Pipe::upload(file, ascii), text);
     Reaction::Silent
 }
