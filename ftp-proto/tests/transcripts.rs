@@ -7,7 +7,9 @@
     reason = "a test may fail in any way it likes"
 )]
 
+use ftp_proto::command::table::COMMANDS;
 use ftp_proto::testing::Script;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -68,5 +70,18 @@ fn every_transcript_says_why_it_is_there() {
             "{}: the first lines must cite an RFC or a complaint (project#number): {purpose}",
             script.name()
         );
+    }
+}
+
+#[test]
+fn every_command_has_a_transcript() {
+    if std::env::var_os("TRANSCRIPT").is_some() {
+        return;
+    }
+    let spoken: BTreeSet<String> = transcripts().iter().flat_map(Script::verbs).collect();
+    for spec in COMMANDS {
+        for name in [spec.name].iter().chain(spec.aliases) {
+            assert!(spoken.contains(*name), "no transcript says {name}");
+        }
     }
 }
