@@ -15,9 +15,11 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+/// A fuzz target.
+pub type Target = fn(&[u8]);
+
 /// The targets by name.
-pub const TARGETS: &[(&str, fn(&[u8]))] =
-    &[("command_line", command_line), ("session", session), ("path", path)];
+pub const TARGETS: &[(&str, Target)] = &[("command_line", command_line), ("session", session), ("path", path)];
 
 /// Any bytes on the control connection of somebody logged in: every line gets exactly one final reply, all
 /// replies are well formed, and how the bytes were split makes no difference.

@@ -637,7 +637,7 @@ impl Client {
             let shown = self.connection.transmit().to_vec();
             let lines: Vec<&[u8]> = shown.split_inclusive(|&byte| byte == b'\n').collect();
             let passive = |line: &&[u8]| line.starts_with(b"227 ") || line.starts_with(b"229 ");
-            if lines.len() > 1 && lines.iter().any(|line| passive(line)) {
+            if lines.len() > 1 && lines.iter().any(passive) {
                 return Err(format!("not alone in its write: {}", String::from_utf8_lossy(&shown)));
             }
             let taken = shown.len().min(count);
