@@ -68,3 +68,6 @@ mod world;
 pub use play::Split;
 pub use script::Script;
 pub use tcp::run_over_tcp;
+
+#[cfg(test)]
+mod tests;
