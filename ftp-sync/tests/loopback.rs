@@ -82,7 +82,9 @@ fn large_files_on_disk_go_both_ways_unchanged() {
 
 #[test]
 fn the_replies_around_a_small_file_share_a_write() {
-    let server = serve_memory(&tree(), 1);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.txt"), "some text").unwrap();
+    let server = serve(settings(1), Disk(folder.path().into()), Arc::new(()));
     let mut client = Client::login(&server);
     let mut data = client.passive();
     // Until the connection lies in the backlog.

@@ -1,0 +1,291 @@
+//! The threads: one executor per core, where sessions are born, live and end, and the blocking pool, which does
+//! what may block.
+
+use crate::links::Owner;
+use crate::net::{self, AcceptTrouble};
+use crate::pump::{Pump, Report, free_buffer};
+use crate::session;
+use crate::shared::{Mail, Mailbox, Shared};
+use crate::sweeper;
+use crate::wait::{Alarms, Bell, lock};
+use async_io::{Async, Timer};
+use ftp_proto::event::{Done, Event, Job, Ticket};
+use ftp_proto::transfer::{EndReason, TransferEnd};
+use smol::LocalExecutor;
+use std::collections::VecDeque;
+use std::future::{Future as _, poll_fn};
+use std::io;
+use std::net::TcpListener;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How long a listener rests when the system has no descriptors left.
+const EXHAUSTED_REST: Duration = Duration::from_millis(50);
+/// How many control connections are accepted before the others on the executor have their turn.
+const BATCH: usize = 64;
+/// How many threads move the bytes of transfers, of the 500 that the pool has at most: logins and opens must not
+/// queue behind bulk.
+const CARRIERS: usize = 256;
+
+/// The executors' threads.
+pub(crate) struct Crew {
+    members: Vec<Member>,
+    stage: Arc<AtomicUsize>,
+}
+
+struct Member {
+    thread: JoinHandle<()>,
+    bell: Arc<Bell>,
+}
+
+/// Sessions come and go.
+const OPEN: usize = 0;
+/// No new sessions.
+const CLOSED: usize = 1;
+/// Nothing runs any more.
+const ENDED: usize = 2;
+
+impl Crew {
+    /// Starts one executor for each set of listeners.
+    ///
+    /// # Errors
+    /// The system has no threads or descriptors to give. Nothing runs then.
+    pub(crate) fn start(shared: &Arc<Shared>, listeners: Vec<Vec<TcpListener>>) -> io::Result<Self> {
+        let mut crew = Self { members: Vec::new(), stage: Arc::new(AtomicUsize::new(OPEN)) };
+        for (number, listeners) in listeners.into_iter().enumerate() {
+            let started = crew.add(shared, number, listeners);
+            if let Err(error) = started {
+                crew.end(Duration::MAX);
+                return Err(error);
+            }
+        }
+        Ok(crew)
+    }
+
+    fn add(&mut self, shared: &Arc<Shared>, number: usize, listeners: Vec<TcpListener>) -> io::Result<()> {
+        let doors = listeners.into_iter().map(Door::new).collect::<io::Result<Vec<Door>>>()?;
+        let bell = Arc::new(Bell::default());
+        let (shared, its_bell, stage) = (Arc::clone(shared), Arc::clone(&bell), Arc::clone(&self.stage));
+        let thread = std::thread::Builder::new().name(format!("ftp-smol-{number}"));
+        let thread = thread.spawn(move || work(&shared, number == 0, doors, &its_bell, &stage))?;
+        self.members.push(Member { thread, bell });
+        Ok(())
+    }
+
+    /// Nobody is let in any more.
+    pub(crate) fn close(&self) {
+        self.advance(CLOSED);
+    }
+
+    fn advance(&self, stage: usize) {
+        self.stage.store(stage, Ordering::SeqCst);
+        for member in &self.members {
+            member.bell.ring();
+        }
+    }
+
+    /// Drops whatever still runs, and waits for the threads. One that is stuck in the embedder's code can't be
+    /// ended; it is left behind.
+    pub(crate) fn end(&mut self, patience: Duration) {
+        self.advance(ENDED);
+        let members = std::mem::take(&mut self.members);
+        if wait_until(patience, || members.iter().all(|member| member.thread.is_finished())) {
+            members.into_iter().for_each(|member| drop(member.thread.join()));
+        }
+    }
+}
+
+/// Looks again and again; whether it became so.
+fn wait_until(patience: Duration, is_so: impl Fn() -> bool) -> bool {
+    let begin = Instant::now();
+    while !is_so() {
+        if begin.elapsed() >= patience {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    true
+}
+
+/// One executor's life.
+fn work(shared: &Arc<Shared>, is_first: bool, mut doors: Vec<Door>, bell: &Bell, stage: &AtomicUsize) {
+    let executor = LocalExecutor::new();
+    let alarms = Rc::new(Alarms::default());
+    if is_first {
+        executor.spawn(sweeper::run(Arc::clone(shared))).detach();
+    }
+    let main = poll_fn(|cx| {
+        bell.was_rung(cx);
+        match stage.load(Ordering::SeqCst) {
+            OPEN => {}
+            CLOSED => doors.clear(),
+            _ => return Poll::Ready(()),
+        }
+        for door in &mut doors {
+            door.attend(cx, |control, peer| {
+                // A panic would end the whole executor.
+                let served =
+                    catch_unwind(AssertUnwindSafe(|| session::serve(shared, &alarms, control, peer)));
+                if let Ok(Some(session)) = served {
+                    executor.spawn(session).detach();
+                }
+            });
+        }
+        alarms.keep(&shared.clock, cx);
+        Poll::Pending
+    });
+    async_io::block_on(executor.run(main));
+}
+
+/// One listener of control connections.
+struct Door {
+    listener: Async<TcpListener>,
+    /// Until when it rests.
+    rest: Option<Timer>,
+}
+
+impl Door {
+    fn new(listener: TcpListener) -> io::Result<Self> {
+        Ok(Self { listener: Async::new_nonblocking(listener)?, rest: None })
+    }
+
+    fn attend(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut admit: impl FnMut(std::net::TcpStream, std::net::SocketAddr),
+    ) {
+        loop {
+            if let Some(rest) = &mut self.rest {
+                if Pin::new(rest).poll(cx).is_pending() {
+                    return;
+                }
+                self.rest = None;
+            }
+            if self.listener.poll_readable(cx).is_pending() {
+                return;
+            }
+            for _ in 0..BATCH {
+                match net::accept(self.listener.get_ref()) {
+                    Ok((control, peer)) => admit(control, peer),
+                    Err(error) => match AcceptTrouble::from(&error) {
+                        AcceptTrouble::Gone => {}
+                        AcceptTrouble::Nobody => break,
+                        AcceptTrouble::Exhausted => {
+                            self.rest = Some(Timer::after(EXHAUSTED_REST));
+                            break;
+                        }
+                    },
+                }
+            }
+        }
+    }
+}
+
+/// What runs on the blocking pool for this server.
+#[derive(Default)]
+pub(crate) struct Workers {
+    queue: Mutex<Queue>,
+    /// Jobs and carriers.
+    busy: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Queue {
+    carriers: usize,
+    waiting: VecDeque<Load>,
+}
+
+impl Workers {
+    /// Waits until nothing runs there any more. A job that is stuck in a storage can't be ended.
+    pub(crate) fn wait_until_idle(&self, patience: Duration) {
+        wait_until(patience, || self.busy.load(Ordering::SeqCst) == 0);
+    }
+}
+
+/// Something runs on the pool as long as this lives.
+struct Busy(Arc<Shared>);
+
+impl Busy {
+    fn new(shared: &Arc<Shared>) -> Self {
+        shared.workers.busy.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.workers.busy.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Does a job; its panic is an answer like any other.
+pub(crate) fn perform(owner: &Owner, ticket: Ticket, job: Job) {
+    let busy = Busy::new(&owner.shared);
+    let mailbox = Arc::clone(&owner.mailbox);
+    smol::unblock(move || {
+        let done = catch_unwind(AssertUnwindSafe(|| job.perform())).unwrap_or(Done::Panicked);
+        mailbox.leave(Mail::Event(Event::Done(ticket, done)));
+        drop(busy);
+    })
+    .detach();
+}
+
+/// A transfer on its way to a thread that may block.
+pub(crate) struct Load {
+    pub(crate) pump: Box<Pump>,
+    pub(crate) mailbox: Arc<Mailbox>,
+}
+
+impl Load {
+    /// In order, as threads come free; the mailbox gets its reports.
+    pub(crate) fn send(self, shared: &Arc<Shared>) {
+        let mut queue = lock(&shared.workers.queue);
+        if queue.carriers >= CARRIERS {
+            queue.waiting.push_back(self);
+            return;
+        }
+        queue.carriers += 1;
+        drop(queue);
+        let busy = Busy::new(shared);
+        smol::unblock(move || {
+            let mut load = Some(self);
+            while let Some(carried) = load {
+                load = next_load(&busy.0, carried.carry(&busy.0));
+            }
+            free_buffer();
+        })
+        .detach();
+    }
+
+    /// Carries it as far as it goes. It comes back if others wait and it could go on.
+    fn carry(self, shared: &Shared) -> Option<Self> {
+        let Self { pump, mailbox } = self;
+        let transfer = pump.transfer();
+        let moved = pump.moved();
+        let others_wait = || !lock(&shared.workers.queue).waiting.is_empty();
+        let report = |report| mailbox.leave(Mail::Transfer(report));
+        match catch_unwind(AssertUnwindSafe(|| pump.run_there(&shared.clock, others_wait, report))) {
+            Ok(pump) => pump.map(|pump| Self { pump, mailbox }),
+            Err(_) => {
+                let end = TransferEnd { bytes: moved, outcome: Err(EndReason::Panicked) };
+                mailbox.leave(Mail::Transfer(Report::Ended(transfer, end)));
+                None
+            }
+        }
+    }
+}
+
+/// What a carrier takes up next: the one that waits longest. Without any it has ended.
+fn next_load(shared: &Shared, unfinished: Option<Load>) -> Option<Load> {
+    let mut queue = lock(&shared.workers.queue);
+    queue.waiting.extend(unfinished);
+    let next = queue.waiting.pop_front();
+    queue.carriers -= usize::from(next.is_none());
+    next
+}

@@ -1,0 +1,218 @@
+//! Sockets: everything that is said to the operating system about them.
+
+use ftp_proto::event::{ConnectSpec, LinkError};
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+/// Waiting connections per listener; the system cuts it to its own limit.
+const BACKLOG: i32 = 4096;
+
+/// IPv4 clients of a dual-stack listener show up as `::ffff:a.b.c.d`; for the core they are IPv4.
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => SocketAddr::from((ip, address.port())),
+        IpAddr::V6(_) => address,
+    }
+}
+
+/// The listeners of control connections at this address, `count` of them. What is set here, Linux gives to each
+/// accepted socket.
+pub(crate) fn listen_control(
+    address: SocketAddr,
+    count: usize,
+    keepalive: Duration,
+) -> io::Result<Vec<TcpListener>> {
+    match listeners(address, count, keepalive) {
+        // A machine without IPv6: "every address" still means every one that there is.
+        Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && is_no_ipv6(&error) => {
+            listeners(SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())), count, keepalive)
+        }
+        other => other,
+    }
+}
+
+/// The kernel spreads connections over listeners that share their port, so that a session is born where it
+/// lives.
+#[cfg(target_os = "linux")]
+fn listeners(address: SocketAddr, count: usize, keepalive: Duration) -> io::Result<Vec<TcpListener>> {
+    // Alone at first: two servers of one user must not share a port by accident.
+    drop(listen(address, Sharing::Alone)?);
+    let mut listeners = Vec::with_capacity(count);
+    let mut address = address;
+    for _ in 0..count {
+        let socket = listen(address, Sharing::Shared)?;
+        prepare_control(&socket, keepalive)?;
+        socket.set_nonblocking(true)?;
+        let listener = TcpListener::from(socket);
+        // Port 0 is a free one for the first, and the same for the others.
+        address.set_port(listener.local_addr()?.port());
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+/// Elsewhere the system does not spread connections; whoever is first accepts.
+#[cfg(not(target_os = "linux"))]
+fn listeners(address: SocketAddr, count: usize, keepalive: Duration) -> io::Result<Vec<TcpListener>> {
+    let socket = listen(address, Sharing::Alone)?;
+    prepare_control(&socket, keepalive)?;
+    socket.set_nonblocking(true)?;
+    let listener = TcpListener::from(socket);
+    let mut listeners = (1..count).map(|_| listener.try_clone()).collect::<io::Result<Vec<_>>>()?;
+    listeners.push(listener);
+    Ok(listeners)
+}
+
+/// The listener of one passive port, 0 for a free one; it never blocks.
+pub(crate) fn listen_passive(address: IpAddr, port: u16) -> io::Result<TcpListener> {
+    let socket = match listen(SocketAddr::new(address, port), Sharing::Alone) {
+        Err(error) if address == Ipv6Addr::UNSPECIFIED && is_no_ipv6(&error) => {
+            listen(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), Sharing::Alone)?
+        }
+        other => other?,
+    };
+    socket.set_tcp_nodelay(true)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+fn is_no_ipv6(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL))
+}
+
+/// Whether other listeners may have the same address and port.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    Alone,
+    Shared,
+}
+
+fn listen(address: SocketAddr, sharing: Sharing) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(address.ip() != Ipv6Addr::UNSPECIFIED)?;
+    }
+    // Without it a restart fails for minutes on the closed connections of the run before.
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(sharing == Sharing::Shared)?;
+    socket.bind(&SockAddr::from(address))?;
+    socket.listen(BACKLOG)?;
+    Ok(socket)
+}
+
+/// Small replies leave at once, a vanished client is noticed, and the urgent byte of a Telnet Synch stays in
+/// its place among the others.
+fn prepare_control(socket: &Socket, keepalive: Duration) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    socket.set_out_of_band_inline(true)?;
+    socket.set_keepalive(true)?;
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(keepalive).with_interval(keepalive))
+}
+
+/// The next connection and its peer; the new socket never blocks.
+#[cfg(target_os = "linux")]
+pub(crate) fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    use rustix::net::{SocketFlags, acceptfrom_with};
+    let (socket, peer) = acceptfrom_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
+    let peer =
+        peer.and_then(|peer| SocketAddr::try_from(peer).ok()).ok_or(io::ErrorKind::ConnectionAborted)?;
+    Ok((TcpStream::from(socket), canonical(peer)))
+}
+
+/// The next connection and its peer; the new socket never blocks.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let (socket, peer) = listener.accept()?;
+    socket.set_nonblocking(true)?;
+    socket.set_nodelay(true)?;
+    Ok((socket, canonical(peer)))
+}
+
+/// What an accepted control connection still needs: nothing where it has it from its listener.
+pub(crate) fn prepare_accepted_control(socket: &TcpStream, keepalive: Duration) -> io::Result<()> {
+    if cfg!(target_os = "linux") {
+        Ok(())
+    } else {
+        prepare_control(&socket2::SockRef::from(socket).try_clone()?, keepalive)
+    }
+}
+
+/// What to do about an error of accept(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AcceptTrouble {
+    /// Nobody waits.
+    Nobody,
+    /// That connection is gone again; try the next.
+    Gone,
+    /// No descriptors or memory: wait a little.
+    Exhausted,
+}
+
+impl From<&io::Error> for AcceptTrouble {
+    fn from(error: &io::Error) -> Self {
+        match Errno::from_io_error(error) {
+            Some(Errno::AGAIN) => Self::Nobody,
+            Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => Self::Exhausted,
+            // Linux reports errors of the new connection here (accept(2), "Error handling").
+            _ => Self::Gone,
+        }
+    }
+}
+
+/// A connection that was begun, and whether it is complete already.
+pub(crate) struct Dialled {
+    pub(crate) socket: TcpStream,
+    pub(crate) complete: bool,
+}
+
+/// Begins an active-mode connection.
+pub(crate) fn connect(spec: &ConnectSpec) -> Result<Dialled, LinkError> {
+    match connect_from(spec.source, spec.target) {
+        Err(error)
+            if spec.source_port_optional
+                && spec.source.port() != 0
+                && matches!(
+                    Errno::from_io_error(&error),
+                    Some(Errno::ACCESS | Errno::PERM | Errno::ADDRINUSE | Errno::ADDRNOTAVAIL)
+                ) =>
+        {
+            connect_from(SocketAddr::new(spec.source.ip(), 0), spec.target)
+        }
+        other => other,
+    }
+    .map_err(|error| LinkError::from(&error))
+}
+
+fn connect_from(source: SocketAddr, target: SocketAddr) -> io::Result<Dialled> {
+    let socket = Socket::new(Domain::for_address(target), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_tcp_nodelay(true)?;
+    if source.port() != 0 {
+        // Several transfers of one client share the source port; only the target port differs.
+        socket.set_reuse_address(true)?;
+        socket.set_reuse_port(true)?;
+    }
+    socket.bind(&SockAddr::from(source))?;
+    let complete = match socket.connect(&SockAddr::from(target)) {
+        Ok(()) => true,
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::INPROGRESS) => false,
+        Err(error) => return Err(error),
+    };
+    Ok(Dialled { socket: socket.into(), complete })
+}
+
+/// Reads what came and nobody wants: unread input would make the system cut the connection when it is closed, and
+/// with it data that is still on its way to the client.
+#[inline(never)]
+pub(crate) fn discard_input(mut socket: &TcpStream) {
+    use io::Read as _;
+    let mut scrap = [0u8; 4096];
+    for _ in 0..64 {
+        if !matches!(socket.read(&mut scrap), Ok(count) if count > 0) {
+            break;
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The passive listeners: opened once, shared by all sessions.
+//!
+//! One lock per port covers "accept and route" and "drain and activate": without it a connection accepted
+//! before a lease but routed after it would reach the new lease. Sessions accept on the port they leased by
+//! themselves and hand on what belongs to others; the [sweeper](crate::sweeper) looks after the rest.
+
+use crate::net::{self, AcceptTrouble};
+use crate::shared::Shared;
+use crate::wait::lock;
+use async_io::{Async, ReadableOwned};
+use ftp_proto::event::{LinkId, SessionId};
+use std::collections::BTreeMap;
+use std::future::Future as _;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+/// How many sessions watch one port's listener: a connection wakes all of them, and one is enough to hand
+/// it to the right one. Should none be left, the sweeper is.
+const WATCHERS: usize = 4;
+/// How many connections are accepted in one go, so that a flood can't hold a thread.
+const BATCH: usize = 4096;
+
+/// One open port.
+pub(crate) struct Port {
+    number: u16,
+    listener: Arc<Async<TcpListener>>,
+    turn: Mutex<()>,
+    watchers: AtomicUsize,
+}
+
+/// A data connection with its peer.
+pub(crate) type DataSocket = (TcpStream, SocketAddr);
+
+/// The outcome of looking into a port's backlog.
+pub(crate) enum Haul {
+    /// The connection that was looked for.
+    Mine(DataSocket),
+    /// Not there; whatever was has been routed.
+    Empty,
+    /// The system has no descriptors left.
+    Exhausted,
+}
+
+impl Port {
+    /// Accepts what waits and routes it; stops at the connection that belongs to `mine`.
+    pub(crate) fn accept_and_route(&self, shared: &Shared, mine: Option<(SessionId, LinkId)>) -> Haul {
+        let _turn = lock(&self.turn);
+        self.empty(shared, mine)
+    }
+
+    /// Routes or closes all that came before this lease, then lets the lease have what comes from now on.
+    pub(crate) fn drain_and_activate(&self, shared: &Shared, session: SessionId, link: LinkId) {
+        let _turn = lock(&self.turn);
+        self.empty(shared, None);
+        shared.with_server(|server, now| server.activate(now, session, link));
+    }
+
+    fn empty(&self, shared: &Shared, mine: Option<(SessionId, LinkId)>) -> Haul {
+        for _ in 0..BATCH {
+            match net::accept(self.listener.get_ref()) {
+                Ok((socket, peer)) => {
+                    if let Some(socket) = shared.route(self.number, socket, peer, mine) {
+                        return Haul::Mine((socket, peer));
+                    }
+                }
+                Err(error) => match AcceptTrouble::from(&error) {
+                    AcceptTrouble::Gone => {}
+                    AcceptTrouble::Nobody => return Haul::Empty,
+                    AcceptTrouble::Exhausted => return Haul::Exhausted,
+                },
+            }
+        }
+        Haul::Empty
+    }
+
+    /// Whether somebody has connected since the last time; for the sweeper alone, since only the last task that
+    /// asked is woken.
+    pub(crate) fn poll_sign(&self, cx: &mut Context<'_>) -> bool {
+        self.listener.poll_readable(cx).is_ready()
+    }
+}
+
+impl AsFd for Port {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+}
+
+/// A session's place at a port's listener. Whether it watches it depends on how many others do.
+pub(crate) struct Watch {
+    pub(crate) port: Arc<Port>,
+    watching: bool,
+    sign: Option<ReadableOwned<TcpListener>>,
+}
+
+impl Watch {
+    pub(crate) fn new(port: Arc<Port>) -> Self {
+        let watching = port.watchers.fetch_add(1, Ordering::SeqCst) < WATCHERS;
+        if !watching {
+            port.watchers.fetch_sub(1, Ordering::SeqCst);
+        }
+        Self { port, watching, sign: None }
+    }
+
+    /// Whether somebody has connected. If not, and if it watches, the task is woken when somebody does.
+    pub(crate) fn poll_sign(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.watching {
+            return Poll::Pending;
+        }
+        let sign = self.sign.get_or_insert_with(|| Arc::clone(&self.port.listener).readable_owned());
+        let polled = Pin::new(sign).poll(cx);
+        if polled.is_ready() {
+            self.sign = None;
+        }
+        polled.map(|_| ())
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if self.watching {
+            self.port.watchers.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}
+
+/// All open ports.
+pub(crate) struct Ports {
+    address: IpAddr,
+    open: Mutex<BTreeMap<u16, Arc<Port>>>,
+}
+
+impl Ports {
+    /// No port yet; all of them will be on this address.
+    pub(crate) fn new(address: IpAddr) -> Self {
+        Self { address, open: Mutex::new(BTreeMap::new()) }
+    }
+
+    pub(crate) fn get(&self, number: u16) -> Option<Arc<Port>> {
+        lock(&self.open).get(&number).cloned()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Port>> {
+        lock(&self.open).values().cloned().collect()
+    }
+
+    /// Opens a port, 0 for any free one; the number it got.
+    pub(crate) fn open(&self, number: u16) -> io::Result<u16> {
+        let listener = net::listen_passive(self.address, number)?;
+        let number = listener.local_addr()?.port();
+        let listener = Arc::new(Async::new_nonblocking(listener)?);
+        let port = Port { number, listener, turn: Mutex::new(()), watchers: AtomicUsize::new(0) };
+        lock(&self.open).insert(number, Arc::new(port));
+        Ok(number)
+    }
+
+    pub(crate) fn close(&self, number: u16) {
+        lock(&self.open).remove(&number);
+    }
+
+    pub(crate) fn close_all(&self) {
+        lock(&self.open).clear();
+    }
+}

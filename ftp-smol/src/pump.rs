@@ -1,0 +1,502 @@
+//! Moves a transfer's bytes between its socket and its [`Pipe`], which says what to do next.
+//!
+//! A transfer runs in two places. On its session's executor it does only what can't block, and little of it: a
+//! small file is through with that. All else is done where blocking is allowed, as long as the client keeps up;
+//! then the executor waits for the socket. Bulk on an executor would starve its other sessions, since a fast
+//! client never makes a socket block.
+//!
+//! Where nothing has to be transformed the bytes don't come through here at all: downloads go by sendfile,
+//! uploads that prove to be large by splice (Linux; elsewhere by reads and writes).
+
+use crate::links::Tell;
+use crate::net;
+use crate::wait::{self, Clock};
+use async_io::Async;
+use ftp_proto::event::{Event, LinkError, TransferId};
+use ftp_proto::host::StorageError;
+use ftp_proto::time::Now;
+use ftp_proto::transfer::{Direction, EndReason, Pipe, Step, TransferEnd};
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
+use std::cell::RefCell;
+use std::io::{self, Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
+#[cfg(target_os = "linux")]
+use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// What one read from a socket takes, and what is sent on an executor at most.
+const PIECE: usize = 64 << 10;
+/// What one sendfile or splice moves at most.
+const LARGE_PIECE: u64 = 1 << 20;
+/// Bytes a transfer moves before others that wait for a thread have their turn.
+const BUDGET: u64 = 64 << 20;
+/// A client that took or gave this much without a pause is waited for on the thread: it makes room at once, which
+/// spares the way through the reactor.
+const FAST: u64 = 256 << 10;
+/// How long it is waited for.
+const LINGER: Duration = Duration::from_millis(2);
+/// How often the session hears of a transfer that runs elsewhere.
+const TELL_EVERY: Duration = Duration::from_millis(500);
+
+thread_local! {
+    /// What is read goes through here, so that nobody who waits has a buffer.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lends the thread's buffer of [`PIECE`] bytes.
+pub(crate) fn with_buffer<R>(call: impl FnOnce(&mut [u8]) -> R) -> R {
+    BUFFER.with_borrow_mut(|buffer| {
+        buffer.resize(PIECE, 0);
+        call(buffer)
+    })
+}
+
+/// Gives the thread's buffer back.
+pub(crate) fn free_buffer() {
+    BUFFER.take();
+}
+
+/// How far a run came on the executor.
+pub(crate) enum Progress {
+    /// Until the socket has something for it, or takes something from it.
+    Waits,
+    /// To something that may block, or to bulk.
+    Blocks,
+    /// To the end.
+    Ended(TransferEnd),
+}
+
+/// How far a run came where blocking is allowed.
+pub(crate) enum Report {
+    /// So many bytes by now; it goes on.
+    Moved(TransferId, u64),
+    /// The socket is to be waited for.
+    Waits(Box<Pump>),
+    /// The socket is closed.
+    Ended(TransferId, TransferEnd),
+}
+
+/// What a session keeps of a transfer that runs elsewhere. Dropped, it stops the transfer.
+pub(crate) struct Leash {
+    pub(crate) transfer: TransferId,
+    socket: Weak<TcpStream>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Leash {
+    /// Stops the transfer as soon as possible; it still reports its end.
+    pub(crate) fn pull(&self) {
+        self.stop.store(true, Ordering::SeqCst);
+        if let Some(socket) = self.socket.upgrade() {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+impl Drop for Leash {
+    fn drop(&mut self) {
+        // When the transfer has come back there is nobody else who would see it.
+        if Arc::strong_count(&self.stop) > 1 {
+            self.pull();
+        }
+    }
+}
+
+/// How an upload goes past the pipe.
+enum Bulk {
+    /// Nobody knows yet whether it is large.
+    Undecided,
+    /// Through this pipe of the kernel.
+    #[cfg(target_os = "linux")]
+    Splice(OwnedFd, OwnedFd),
+}
+
+/// Why a direct move stopped.
+enum Stop {
+    /// The system can't do it with this file.
+    Unable,
+    Socket(io::Error),
+    Storage(io::Error),
+}
+
+/// Which way the socket is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Input,
+    Room,
+}
+
+/// One running transfer.
+pub(crate) struct Pump {
+    transfer: TransferId,
+    pipe: Box<Pipe>,
+    /// `None`: it can only fail.
+    socket: Option<Arc<TcpStream>>,
+    /// The socket's place in the reactor, once it had to be waited for.
+    registered: Option<Async<Arc<TcpStream>>>,
+    waits_for: Option<Wanted>,
+    moved: u64,
+    bulk: Bulk,
+    stop: Option<Arc<AtomicBool>>,
+}
+
+impl Pump {
+    pub(crate) fn new(transfer: TransferId, pipe: Box<Pipe>, socket: Option<TcpStream>) -> Self {
+        let socket = socket.map(Arc::new);
+        let bulk = Bulk::Undecided;
+        Self { transfer, pipe, socket, registered: None, waits_for: None, moved: 0, bulk, stop: None }
+    }
+
+    pub(crate) fn transfer(&self) -> TransferId {
+        self.transfer
+    }
+
+    pub(crate) fn moved(&self) -> u64 {
+        self.moved
+    }
+
+    /// Before it is sent elsewhere.
+    pub(crate) fn leash(&mut self) -> Leash {
+        let stop = Arc::new(AtomicBool::new(false));
+        self.stop = Some(Arc::clone(&stop));
+        let socket = self.socket.as_ref().map(Arc::downgrade).unwrap_or_default();
+        Leash { transfer: self.transfer, socket, stop }
+    }
+
+    /// When it is back: stops it if it was told to a moment ago.
+    pub(crate) fn unleash(&mut self) {
+        self.heed_leash();
+        self.stop = None;
+    }
+
+    fn heed_leash(&mut self) {
+        if self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::SeqCst)) {
+            self.fail(EndReason::Aborted);
+        }
+    }
+
+    /// Stops it; the next run leads to its end.
+    pub(crate) fn fail(&mut self, why: EndReason) {
+        if let Some(socket) = &self.socket {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+        self.waits_for = None;
+        self.pipe.fail(why);
+    }
+
+    /// Whether it can go on. If not, the task is woken when it can.
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let (Some(wanted), Some(socket)) = (self.waits_for, &self.socket) else { return Poll::Ready(()) };
+        if self.registered.is_none() {
+            match Async::new_nonblocking(Arc::clone(socket)) {
+                Ok(registered) => self.registered = Some(registered),
+                Err(error) => {
+                    self.fail(EndReason::Link(LinkError::from(&error)));
+                    return Poll::Ready(());
+                }
+            }
+        }
+        let Some(registered) = &self.registered else { return Poll::Ready(()) };
+        match wanted {
+            Wanted::Input => registered.poll_readable(cx),
+            Wanted::Room => registered.poll_writable(cx),
+        }
+        .map(|_| ())
+    }
+
+    /// On the executor: does what can't block.
+    pub(crate) fn run_here(&mut self, clock: &Clock, tell: Tell<'_>) -> Progress {
+        self.waits_for = None;
+        let mut left = 2 * PIECE as u64;
+        loop {
+            let now = clock.now();
+            let before = self.moved;
+            match self.pipe.step(now) {
+                Step::Write => self.write(now),
+                Step::Read => self.read(now),
+                Step::Direct { offset, len } => match self.pipe.direction() {
+                    Direction::Download if len > PIECE as u64 => return Progress::Blocks,
+                    Direction::Download => self.move_directly(now, offset, len),
+                    Direction::Upload => self.read(now),
+                },
+                Step::Turn => return Progress::Blocks,
+                Step::Report(bytes) => tell(Event::Moved(self.transfer, bytes)),
+                Step::End(end) => {
+                    self.close(end.outcome.is_ok());
+                    return Progress::Ended(end);
+                }
+            }
+            if self.waits_for.is_some() {
+                return Progress::Waits;
+            }
+            left = left.saturating_sub(self.moved - before);
+            if left == 0 {
+                return Progress::Blocks;
+            }
+        }
+    }
+
+    /// Where blocking is allowed: goes on until the client doesn't keep up or the end, and reports that. `yields`
+    /// says whether others wait for the thread; the pump comes back then.
+    pub(crate) fn run_there(
+        mut self: Box<Self>,
+        clock: &Clock,
+        yields: impl Fn() -> bool,
+        report: impl Fn(Report),
+    ) -> Option<Box<Self>> {
+        self.waits_for = None;
+        let mut told = clock.now().mono;
+        let mut run = Run::default();
+        loop {
+            let now = clock.now();
+            self.heed_leash();
+            let before = self.moved;
+            match self.pipe.step(now) {
+                Step::Write => self.write(now),
+                Step::Read => self.read(now),
+                Step::Direct { offset, len } => self.move_directly(now, offset, len),
+                Step::Turn => {
+                    if catch_unwind(AssertUnwindSafe(|| self.pipe.turn())).is_err() {
+                        self.pipe.fail(EndReason::Panicked);
+                    }
+                }
+                Step::Report(bytes) => {
+                    if now.mono.duration_since(told) >= TELL_EVERY {
+                        told = now.mono;
+                        report(Report::Moved(self.transfer, bytes));
+                    }
+                }
+                Step::End(end) => {
+                    let transfer = self.transfer;
+                    self.close(end.outcome.is_ok());
+                    drop(self);
+                    report(Report::Ended(transfer, end));
+                    return None;
+                }
+            }
+            run.count(self.moved - before);
+            if self.waits_for.is_some() && !(run.is_fast() && self.linger()) {
+                report(Report::Waits(self));
+                return None;
+            }
+            if run.is_over() {
+                run = Run::default();
+                if yields() {
+                    return Some(self);
+                }
+            }
+        }
+    }
+
+    /// Waits a moment for the socket; whether that was worth it.
+    fn linger(&mut self) -> bool {
+        let (Some(socket), Some(wanted)) = (&self.socket, self.waits_for) else { return false };
+        let flags = match wanted {
+            Wanted::Input => PollFlags::IN,
+            Wanted::Room => PollFlags::OUT,
+        };
+        let ready = wait::poll_for(&mut [PollFd::new(socket, flags)], LINGER);
+        if ready {
+            self.waits_for = None;
+        }
+        ready
+    }
+
+    fn close(&mut self, well: bool) {
+        let Some(socket) = self.socket.take() else { return };
+        if well && self.pipe.direction() == Direction::Download {
+            if self.registered.is_some() || self.stop.is_some() {
+                // Others still hold it for a moment; the client shall not wait for them.
+                let _ = socket.shutdown(Shutdown::Write);
+            }
+            net::discard_input(&socket);
+        }
+        self.registered = None;
+    }
+
+    fn write(&mut self, now: Now) {
+        let written = match &self.socket {
+            Some(socket) => (&**socket).write(self.pipe.transmit()),
+            None => Err(io::ErrorKind::ConnectionReset.into()),
+        };
+        match written {
+            Ok(count) => {
+                self.moved += count as u64;
+                self.pipe.transmitted(now, count);
+            }
+            Err(error) => self.socket_stopped(&error, Wanted::Room),
+        }
+    }
+
+    fn read(&mut self, now: Now) {
+        let Some(socket) = &self.socket else {
+            return self.socket_stopped(&io::ErrorKind::ConnectionReset.into(), Wanted::Input);
+        };
+        let pipe = &mut self.pipe;
+        let count = with_buffer(|buffer| {
+            let count = (&**socket).read(buffer)?;
+            pipe.receive(now, buffer.get(..count).unwrap_or_default());
+            io::Result::Ok(count)
+        });
+        match count {
+            Ok(count) => self.moved += count as u64,
+            Err(error) => self.socket_stopped(&error, Wanted::Input),
+        }
+    }
+
+    fn socket_stopped(&mut self, error: &io::Error, wanted: Wanted) {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => self.waits_for = Some(wanted),
+            io::ErrorKind::Interrupted => {}
+            _ => self.pipe.fail(EndReason::Link(LinkError::from(error))),
+        }
+    }
+
+    fn move_directly(&mut self, now: Now, offset: u64, len: u64) {
+        let (result, wanted) = match self.pipe.direction() {
+            Direction::Download => (self.send_file(offset, len), Wanted::Room),
+            Direction::Upload => (self.receive_file(offset, len), Wanted::Input),
+        };
+        match result {
+            Ok(count) => {
+                self.moved += count;
+                self.pipe.moved_directly(now, count);
+            }
+            Err(Stop::Unable) => self.pipe.refuse_direct(),
+            Err(Stop::Socket(error)) => self.socket_stopped(&error, wanted),
+            Err(Stop::Storage(error)) => self.pipe.fail(EndReason::Storage(StorageError::from(error))),
+        }
+    }
+
+    /// From the file to the socket; 0 at the end of the file.
+    #[cfg(target_os = "linux")]
+    fn send_file(&self, offset: u64, len: u64) -> Result<u64, Stop> {
+        let (Some(file), Some(socket)) = (self.pipe.os_file(), &self.socket) else {
+            return Err(Stop::Unable);
+        };
+        let mut at = offset;
+        let want = usize::try_from(len.min(LARGE_PIECE)).unwrap_or(PIECE);
+        match rustix::fs::sendfile(socket, file, Some(&mut at), want) {
+            Ok(count) => Ok(count as u64),
+            // Not every file system can.
+            Err(Errno::INVAL | Errno::NOSYS) => Err(Stop::Unable),
+            Err(error @ (Errno::IO | Errno::OVERFLOW)) => Err(Stop::Storage(error.into())),
+            Err(error) => Err(Stop::Socket(error.into())),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn send_file(&self, _offset: u64, _len: u64) -> Result<u64, Stop> {
+        Err(Stop::Unable)
+    }
+
+    /// From the socket to the file; 0 at the end of the stream.
+    #[cfg(target_os = "linux")]
+    fn receive_file(&mut self, offset: u64, len: u64) -> Result<u64, Stop> {
+        if matches!(self.bulk, Bulk::Undecided) {
+            self.bulk = large_pipe().ok_or(Stop::Unable)?;
+        }
+        let (Some(file), Some(socket)) = (self.pipe.os_file(), &self.socket) else {
+            return Err(Stop::Unable);
+        };
+        match &self.bulk {
+            Bulk::Splice(from, to) => splice_through(socket, (from, to), file, offset, len),
+            Bulk::Undecided => Err(Stop::Unable),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn receive_file(&mut self, _offset: u64, _len: u64) -> Result<u64, Stop> {
+        Err(Stop::Unable)
+    }
+}
+
+/// What a run has moved so far.
+#[derive(Default)]
+struct Run {
+    moved: u64,
+    steps: u32,
+}
+
+impl Run {
+    fn count(&mut self, moved: u64) {
+        self.moved += moved;
+        self.steps += 1;
+    }
+
+    fn is_fast(&self) -> bool {
+        self.moved >= FAST
+    }
+
+    /// Steps count, too: some move little.
+    fn is_over(&self) -> bool {
+        self.moved >= BUDGET || self.steps >= 1024
+    }
+}
+
+/// A pipe of the kernel for splice. A small one (users have a quota of pipe memory) would be slower than
+/// copying.
+#[cfg(target_os = "linux")]
+fn large_pipe() -> Option<Bulk> {
+    use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
+    let (from, to) = pipe_with(PipeFlags::CLOEXEC).ok()?;
+    fcntl_setpipe_size(&to, usize::try_from(LARGE_PIECE).ok()?).ok()?;
+    Some(Bulk::Splice(from, to))
+}
+
+/// One splice from the socket into the pipe, and all of it on into the file: the pipe is empty before and
+/// after. The bytes moved, 0 at the end of the stream.
+#[cfg(target_os = "linux")]
+fn splice_through(
+    socket: &TcpStream,
+    pipe: (&OwnedFd, &OwnedFd),
+    file: &std::fs::File,
+    offset: u64,
+    len: u64,
+) -> Result<u64, Stop> {
+    use rustix::pipe::{SpliceFlags, splice};
+    let want = usize::try_from(len.min(LARGE_PIECE)).unwrap_or(PIECE);
+    let came = match splice(socket, None, pipe.1, None, want, SpliceFlags::MOVE | SpliceFlags::NONBLOCK) {
+        Ok(count) => count,
+        Err(Errno::INVAL | Errno::NOSYS) => return Err(Stop::Unable),
+        Err(error) => return Err(Stop::Socket(error.into())),
+    };
+    let (mut at, mut left) = (offset, came);
+    while left > 0 {
+        match splice(pipe.0, None, file, Some(&mut at), left, SpliceFlags::MOVE) {
+            Ok(0) => return Err(Stop::Storage(io::ErrorKind::WriteZero.into())),
+            Ok(count) => left -= count.min(left),
+            Err(Errno::INTR) => {}
+            // The file can't be spliced into; what is in the pipe is written the other way.
+            Err(Errno::INVAL | Errno::NOSYS) => {
+                copy_out(pipe.0, file, at, left).map_err(Stop::Storage)?;
+                left = 0;
+            }
+            Err(error) => return Err(Stop::Storage(error.into())),
+        }
+    }
+    Ok(came as u64)
+}
+
+#[cfg(target_os = "linux")]
+fn copy_out(pipe: &OwnedFd, file: &std::fs::File, mut at: u64, mut left: usize) -> io::Result<()> {
+    use std::os::unix::fs::FileExt as _;
+    with_buffer(|buffer| {
+        while left > 0 {
+            let want = left.min(buffer.len());
+            let count = rustix::io::read(pipe, buffer.get_mut(..want).unwrap_or_default())?;
+            if count == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            file.write_all_at(buffer.get(..count).unwrap_or_default(), at)?;
+            at += count as u64;
+            left -= count.min(left);
+        }
+        Ok(())
+    })
+}

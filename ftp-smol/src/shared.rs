@@ -1,0 +1,258 @@
+//! What all threads of one server share: the core's [`Server`] behind its lock, the sessions' mailboxes and
+//! the open ports.
+//!
+//! Locks are taken in this order, and never the other way round: a port's, the server's, a mailbox's.
+
+use crate::crew::Workers;
+use crate::ports::Ports;
+use crate::pump::Report;
+use crate::wait::{Bell, Clock, keep_waker, lock};
+use ftp_proto::event::{Answer, Arrival, Event, LinkId, Message, News, Request, SessionId, Task};
+use ftp_proto::notice::{Notice, Observer};
+use ftp_proto::time::{Instant, Now};
+use ftp_proto::{Admission, Connection, Server};
+use std::collections::{HashMap, VecDeque};
+use std::net::{SocketAddr, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex};
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+/// What can lie in a mailbox.
+pub(crate) enum Mail {
+    /// A word from the server, or the end of a job.
+    Event(Event),
+    /// A data connection that somebody else accepted.
+    Arrived(LinkId, TcpStream, SocketAddr),
+    /// From a transfer that runs where blocking is allowed.
+    Transfer(Report),
+}
+
+/// More strangers than this are not told of; a flood of them at a port must not fill the memory.
+const STRANGERS: usize = 64;
+
+/// Where a session finds what others have for it.
+#[derive(Default)]
+pub(crate) struct Mailbox(Mutex<Inside>);
+
+#[derive(Default)]
+struct Inside {
+    mail: VecDeque<Mail>,
+    owner: Option<Waker>,
+}
+
+impl Mailbox {
+    /// Leaves something. What is not urgent waits until the session wakes for another reason.
+    pub(crate) fn leave(&self, mail: Mail) {
+        let is_stranger = matches!(mail, Mail::Event(Event::Message(Message::Stranger(..))));
+        let is_urgent = !is_stranger && !matches!(mail, Mail::Event(Event::Message(Message::Configure(_))));
+        let mut inside = lock(&self.0);
+        if !is_stranger || inside.mail.len() < STRANGERS {
+            inside.mail.push_back(mail);
+        }
+        if let Some(owner) = &inside.owner
+            && is_urgent
+        {
+            owner.wake_by_ref();
+        }
+    }
+
+    pub(crate) fn take(&self) -> Option<Mail> {
+        lock(&self.0).mail.pop_front()
+    }
+
+    /// From now on this task is woken. Look into the mailbox afterwards.
+    pub(crate) fn set_owner(&self, cx: &Context<'_>) {
+        keep_waker(&mut lock(&self.0).owner, cx);
+    }
+}
+
+/// What is done after the lock was released.
+#[derive(Default)]
+struct Aftermath {
+    notices: Vec<Notice>,
+    wake_sweeper: bool,
+    empty: bool,
+}
+
+/// A change of the listeners; done by the sweeper alone, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Chore {
+    Open(u16),
+    Close(u16),
+}
+
+struct Hub {
+    server: Server,
+    sessions: HashMap<SessionId, Arc<Mailbox>>,
+    chores: VecDeque<Chore>,
+    /// When the sweeper wakes by itself; `None`: never.
+    sweeper_wakes: Option<Instant>,
+}
+
+impl Hub {
+    /// Carries out or notes down all the server wants done.
+    fn settle(&mut self, after: &mut Aftermath) {
+        while let Some(task) = self.server.poll_task() {
+            match task {
+                Task::Deliver(session, event) => {
+                    if let Some(mailbox) = self.sessions.get(&session) {
+                        mailbox.leave(Mail::Event(event));
+                    }
+                }
+                Task::OpenPort(port) => self.chores.push_back(Chore::Open(port)),
+                Task::ClosePort(port) => self.chores.push_back(Chore::Close(port)),
+                Task::Notify(notice) => after.notices.push(notice),
+            }
+        }
+        if let Some(deadline) = self.server.deadline()
+            && self.sweeper_wakes.is_none_or(|wakes| deadline < wakes)
+        {
+            self.sweeper_wakes = Some(deadline);
+            after.wake_sweeper = true;
+        }
+        after.wake_sweeper |= !self.chores.is_empty();
+        after.empty = self.sessions.is_empty();
+    }
+}
+
+/// What all threads of one server share.
+pub(crate) struct Shared {
+    hub: Mutex<Hub>,
+    all_gone: Condvar,
+    pub(crate) clock: Clock,
+    pub(crate) ports: Ports,
+    pub(crate) sweeper_bell: Bell,
+    pub(crate) workers: Workers,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) keepalive: Duration,
+}
+
+/// What became of a control connection.
+pub(crate) enum Admitted {
+    Accepted(Box<Connection>, Arc<Mailbox>),
+    Refused(Vec<u8>),
+}
+
+impl Shared {
+    pub(crate) fn new(
+        server: Server,
+        clock: Clock,
+        ports: Ports,
+        observer: Arc<dyn Observer>,
+        keepalive: Duration,
+    ) -> Self {
+        let hub = Hub { server, sessions: HashMap::new(), chores: VecDeque::new(), sweeper_wakes: None };
+        Self {
+            hub: Mutex::new(hub),
+            all_gone: Condvar::new(),
+            clock,
+            ports,
+            sweeper_bell: Bell::default(),
+            workers: Workers::default(),
+            observer,
+            keepalive,
+        }
+    }
+
+    /// One call to the core's server, and all that follows from it.
+    pub(crate) fn with_server<R>(&self, call: impl FnOnce(&mut Server, Now) -> R) -> R {
+        self.with_hub(|hub, now| call(&mut hub.server, now))
+    }
+
+    fn with_hub<R>(&self, call: impl FnOnce(&mut Hub, Now) -> R) -> R {
+        let mut after = Aftermath::default();
+        let result = {
+            let mut hub = lock(&self.hub);
+            // Read under the lock, so that the server's time never goes backwards.
+            let now = self.clock.now();
+            let result = call(&mut hub, now);
+            hub.settle(&mut after);
+            result
+        };
+        if after.wake_sweeper {
+            self.sweeper_bell.ring();
+        }
+        for notice in &after.notices {
+            // Whoever happens to be here is not to blame for the observer.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.observer.notice(None, notice)));
+        }
+        if after.empty {
+            self.all_gone.notify_all();
+        }
+        result
+    }
+
+    pub(crate) fn admit(&self, arrival: Arrival) -> Admitted {
+        self.with_hub(|hub, now| match hub.server.admit(now, arrival) {
+            Admission::Accepted(id, connection) => {
+                let mailbox = Arc::new(Mailbox::default());
+                hub.sessions.insert(id, Arc::clone(&mailbox));
+                Admitted::Accepted(connection, mailbox)
+            }
+            Admission::Refused(words) => Admitted::Refused(words),
+        })
+    }
+
+    /// A session's control connection and links are closed.
+    pub(crate) fn gone(&self, session: SessionId) {
+        self.with_hub(|hub, now| {
+            hub.sessions.remove(&session);
+            hub.server.handle(now, News::Gone(session));
+        });
+    }
+
+    pub(crate) fn consult(&self, request: Request) -> Answer {
+        self.with_server(|server, now| server.consult(now, request))
+    }
+
+    /// Gives a data connection to whom it belongs: back to the caller if that is `mine`, into a mailbox if it
+    /// is somebody else's; closed if it is nobody's. The port's lock is held.
+    pub(crate) fn route(
+        &self,
+        port: u16,
+        socket: TcpStream,
+        peer: SocketAddr,
+        mine: Option<(SessionId, LinkId)>,
+    ) -> Option<TcpStream> {
+        self.with_hub(|hub, now| match hub.server.route(now, port, peer) {
+            Some(owner) if Some(owner) == mine => Some(socket),
+            Some((session, link)) => {
+                if let Some(mailbox) = hub.sessions.get(&session) {
+                    mailbox.leave(Mail::Arrived(link, socket, peer));
+                }
+                None
+            }
+            None => None,
+        })
+    }
+
+    /// Ends every session that is left.
+    pub(crate) fn kick_all(&self) {
+        self.with_hub(|hub, now| {
+            let sessions: Vec<SessionId> = hub.sessions.keys().copied().collect();
+            for session in sessions {
+                hub.server.kick(now, session);
+            }
+        });
+    }
+
+    /// Waits until no session is left; `false` if there still is one after `patience`.
+    pub(crate) fn wait_until_empty(&self, patience: Duration) -> bool {
+        let hub = lock(&self.hub);
+        let waited = self.all_gone.wait_timeout_while(hub, patience, |hub| !hub.sessions.is_empty());
+        let (hub, _) = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
+        hub.sessions.is_empty()
+    }
+
+    pub(crate) fn next_chore(&self) -> Option<Chore> {
+        lock(&self.hub).chores.pop_front()
+    }
+
+    /// The server's next deadline; the caller, the sweeper, promises to wake by then.
+    pub(crate) fn sweeper_deadline(&self) -> Option<Instant> {
+        let mut hub = lock(&self.hub);
+        hub.sweeper_wakes = hub.server.deadline();
+        hub.sweeper_wakes
+    }
+}

@@ -1,0 +1,187 @@
+//! Time, bells and alarms: what sessions and the other tasks wait for, apart from sockets.
+//!
+//! A reactor's timer is not cheap to set, and most deadlines never pass: they are moved by the next command. So
+//! each executor has one timer for all of its sessions, and a session that has set an alarm lets it stand as
+//! long as its deadline only moves away; woken too early, it sets the next one.
+
+use async_io::Timer;
+use ftp_proto::event::SessionId;
+use ftp_proto::time::{Instant, Now, UnixTime};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::future::Future as _;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Locks, whatever happened to the last holder: what these locks guard is consistent after each statement,
+/// and a panic in one session must not reach the others.
+pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The only clock of this crate.
+pub(crate) struct Clock {
+    origin: std::time::Instant,
+}
+
+impl Clock {
+    pub(crate) fn new() -> Self {
+        Self { origin: std::time::Instant::now() }
+    }
+
+    /// Both clocks, as the core wants them.
+    pub(crate) fn now(&self) -> Now {
+        let nanos = u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let unix = match SystemTime::now().duration_since(UNIX_EPOCH) {
+            Ok(since) => UnixTime {
+                seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+                nanos: since.subsec_nanos(),
+            },
+            Err(_) => UnixTime::default(),
+        };
+        Now { mono: Instant::from_nanos(nanos), unix }
+    }
+
+    /// How long until `deadline`; zero when it has passed.
+    pub(crate) fn until(&self, deadline: Instant) -> Duration {
+        deadline.duration_since(self.now().mono)
+    }
+}
+
+/// Keeps the waker of the one task that waits.
+pub(crate) fn keep_waker(place: &mut Option<Waker>, cx: &Context<'_>) {
+    if !place.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+        *place = Some(cx.waker().clone());
+    }
+}
+
+/// Wakes the one task that listens to it. Rung once, it stays rung until that was heard.
+#[derive(Default)]
+pub(crate) struct Bell {
+    rung: AtomicBool,
+    listener: Mutex<Option<Waker>>,
+}
+
+impl Bell {
+    pub(crate) fn ring(&self) {
+        self.rung.store(true, Ordering::SeqCst);
+        if let Some(waker) = &*lock(&self.listener) {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Whether it was rung; it is silent again then. If not, the task is woken when it is.
+    pub(crate) fn was_rung(&self, cx: &Context<'_>) -> bool {
+        keep_waker(&mut lock(&self.listener), cx);
+        self.rung.swap(false, Ordering::SeqCst)
+    }
+}
+
+/// The alarms of all sessions on one executor.
+#[derive(Default)]
+pub(crate) struct Alarms(RefCell<Queue>);
+
+#[derive(Default)]
+struct Queue {
+    alarms: BTreeMap<(Instant, SessionId), Waker>,
+    /// The timer, and what it is set to.
+    timer: Option<(Instant, Timer)>,
+    /// Whoever polls the timer.
+    keeper: Option<Waker>,
+}
+
+impl Alarms {
+    fn set(&self, at: Instant, session: SessionId, waker: Waker) {
+        let mut queue = self.0.borrow_mut();
+        queue.alarms.insert((at, session), waker);
+        if queue.timer.as_ref().is_none_or(|(set_to, _)| at < *set_to)
+            && let Some(keeper) = &queue.keeper
+        {
+            keeper.wake_by_ref();
+        }
+    }
+
+    fn cancel(&self, at: Instant, session: SessionId) {
+        self.0.borrow_mut().alarms.remove(&(at, session));
+    }
+
+    /// Wakes whose time has come, and sees to it that the task is woken for the next.
+    pub(crate) fn keep(&self, clock: &Clock, cx: &mut Context<'_>) {
+        let mut queue = self.0.borrow_mut();
+        let queue = &mut *queue;
+        keep_waker(&mut queue.keeper, cx);
+        while let Some((&(earliest, _), _)) = queue.alarms.first_key_value() {
+            if queue.timer.as_ref().is_none_or(|(set_to, _)| earliest < *set_to) {
+                queue.timer = Some((earliest, Timer::after(clock.until(earliest))));
+            }
+            let Some((_, timer)) = &mut queue.timer else { return };
+            if Pin::new(timer).poll(cx).is_pending() {
+                return;
+            }
+            queue.timer = None;
+            let now = clock.now().mono;
+            while let Some(alarm) = queue.alarms.first_entry()
+                && alarm.key().0 <= now
+            {
+                alarm.remove().wake();
+            }
+        }
+    }
+}
+
+/// One session's alarm.
+pub(crate) struct Alarm {
+    alarms: Rc<Alarms>,
+    session: SessionId,
+    set_to: Option<Instant>,
+}
+
+impl Alarm {
+    pub(crate) fn new(alarms: Rc<Alarms>, session: SessionId) -> Self {
+        Self { alarms, session, set_to: None }
+    }
+
+    /// Makes sure that the task is woken at `deadline`, or a little before.
+    pub(crate) fn set(&mut self, now: Instant, deadline: Instant, cx: &Context<'_>) {
+        // One whose time is over has rung, or will in a moment.
+        let set_to = self.set_to.filter(|set_to| *set_to > now);
+        if set_to.is_some_and(|set_to| set_to <= deadline) {
+            return;
+        }
+        self.cancel();
+        self.alarms.set(deadline, self.session, cx.waker().clone());
+        self.set_to = Some(deadline);
+    }
+
+    fn cancel(&mut self) {
+        if let Some(at) = self.set_to.take() {
+            self.alarms.cancel(at, self.session);
+        }
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}
+
+/// poll(2) with a timeout; whether anything happened. A signal counts as nothing.
+pub(crate) fn poll_for(places: &mut [PollFd<'_>], timeout: Duration) -> bool {
+    let timeout = Timespec {
+        tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: timeout.subsec_nanos().into(),
+    };
+    poll(places, Some(&timeout)).is_ok_and(|count| count > 0)
+}
+
+/// Whether a connection is broken, as far as the system knows by now.
+pub(crate) fn is_broken(socket: &std::net::TcpStream) -> bool {
+    let mut places = [PollFd::new(socket, PollFlags::empty())];
+    poll_for(&mut places, Duration::ZERO)
+}
