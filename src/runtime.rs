@@ -4,7 +4,6 @@ use crate::config_file::RuntimeKind;
 use ftp_proto::config::Config;
 use ftp_proto::host::Accounts;
 use ftp_proto::notice::Observer;
-use ftp_sync as ftp_smol;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
