@@ -19,7 +19,8 @@ use core::net::SocketAddr;
 pub type Target = fn(&[u8]);
 
 /// The targets by name.
-pub const TARGETS: &[(&str, Target)] = &[("command_line", command_line), ("session", session), ("path", path)];
+pub const TARGETS: &[(&str, Target)] =
+    &[("command_line", command_line), ("session", session), ("path", path)];
 
 /// Any bytes on the control connection of somebody logged in: every line gets exactly one final reply, all
 /// replies are well formed, and how the bytes were split makes no difference.
