@@ -33,7 +33,8 @@ fn holds(process: &Path, link: &str) -> bool {
         .any(|entry| fs::read_link(entry.path()).is_ok_and(|target| target == Path::new(link)))
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
 
