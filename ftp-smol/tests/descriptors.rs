@@ -54,7 +54,7 @@ fn sessions_cost_little_and_a_stopped_server_leaves_nothing_behind() {
     let storage = MemoryStorage::new().file("/a.txt", "text").zeros("/big", 1 << 40);
     let limits = Limits { sessions: 2000, sessions_per_address: 2000, ..Limits::default() };
     let serve =
-        || serve(Settings { limits: limits.clone(), ..settings(3) }, open_to_all(&storage), Arc::new(()));
+        || serve(Settings { limits, ..settings(3) }, open_to_all(&storage), Arc::new(()));
     // The reactor and the pool stay for the life of the process.
     let server = serve();
     assert_eq!(Client::login(&server).fetch("RETR a.txt"), b"text");
@@ -67,7 +67,6 @@ fn sessions_cost_little_and_a_stopped_server_leaves_nothing_behind() {
     let mut idle: Vec<Client> = (0..1000).map(|_| Client::login(&server)).collect();
     eventually("an idle session has one descriptor", || descriptors() == empty_server + 2 * idle.len());
     let grown = memory() - empty_memory;
-    println!("{grown} KiB");
     assert!(grown < 8 << 10, "{grown} KiB for 1,000 sessions and their clients");
     for client in idle.iter_mut().take(100) {
         assert_eq!(client.fetch("RETR a.txt"), b"text");
