@@ -45,7 +45,7 @@ pub enum Event {
     Connected(LinkId, SocketAddr),
     /// [`Action::Connect`] failed, or a connected link broke before its transfer began.
     LinkFailed(LinkId, LinkError),
-    /// Bytes so far, from [`Step::Report`](crate::transfer::Step::Report); stalls are judged by it.
+    /// Bytes so far, from [`Step::Report`]; stalls are judged by it.
     Moved(TransferId, u64),
     /// Exactly once for each [`Action::Start`].
     Ended(TransferId, TransferEnd),
