@@ -2,6 +2,11 @@
 //! choices, a seed or a fuzzer's bytes. Time jumps, the network splits and delays and breaks, jobs finish late
 //! or fail, clients are rude, strangers come to passive ports. After each step the invariants are checked.
 
+mod choices;
+
+pub use choices::Choices;
+use choices::{LINES, LOGINS, TRANSFERS};
+
 use super::{MemoryAccounts, MemoryStorage};
 use crate::account::Rights;
 use crate::config::{Active, Limits, Passive, PassivePorts, Settings, Timeouts};
@@ -21,110 +26,6 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
-
-/// Where the world's choices come from.
-#[derive(Debug)]
-pub enum Choices<'a> {
-    /// A seed: the same seed makes the same world.
-    Seed(u64),
-    /// A fuzzer's bytes; the world ends when they do.
-    Bytes(&'a [u8]),
-}
-
-impl Choices<'_> {
-    /// A number below `bound`; 0 when there are no more bytes.
-    fn below(&mut self, bound: usize) -> usize {
-        let number = match self {
-            Self::Seed(state) => {
-                *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-                let mut mixed = *state;
-                mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-                mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-                mixed ^ (mixed >> 31)
-            }
-            Self::Bytes(bytes) => match bytes.split_first() {
-                Some((&byte, rest)) => {
-                    *bytes = rest;
-                    u64::from(byte)
-                }
-                None => 0,
-            },
-        };
-        usize::try_from(number % bound.max(1) as u64).unwrap_or(0)
-    }
-
-    fn one_in(&mut self, bound: usize) -> bool {
-        self.below(bound) == 0
-    }
-
-    fn pick<'b, T>(&mut self, of: &'b [T]) -> Option<&'b T> {
-        of.get(self.below(of.len()))
-    }
-
-    fn is_exhausted(&self) -> bool {
-        matches!(self, Self::Bytes([]))
-    }
-}
-
-/// What a client says, once logged in. `#` becomes a number never used before.
-const LINES: &[&str] = &[
-    "PASV",
-    "PASV",
-    "PASV",
-    "EPSV",
-    "EPSV",
-    "RETR a",
-    "RETR a",
-    "RETR b",
-    "RETR big",
-    "RETR none",
-    "STOR up/#",
-    "STOR up/#",
-    "STOU",
-    "APPE log",
-    "LIST",
-    "NLST *",
-    "MLSD",
-    "MLST a",
-    "SIZE a",
-    "MDTM b",
-    "REST 3",
-    "TYPE I",
-    "TYPE A",
-    "NOOP",
-    "STAT",
-    "STAT /",
-    "ABOR",
-    "PORT 203,0,113,5,15,160",
-    "PORT 10,0,0,1,15,160",
-    "EPRT |1|203.0.113.5|4001|",
-    "CWD up",
-    "CDUP",
-    "PWD",
-    "MKD d#",
-    "RMD d1",
-    "RNFR a",
-    "RNTO a",
-    "DELE up/1",
-    "FEAT",
-    "HELP",
-    "SITE CHMOD 600 b",
-    "OPTS UTF8 ON",
-    "XYZZY",
-    "",
-    "ALLO 3",
-    "EPSV 3",
-    "SYST",
-    "RETR",
-    "TYPE X",
-];
-
-/// Said in vain without a data connection, so a client that has one says them more often.
-const TRANSFERS: &[&str] =
-    &["RETR a", "RETR big", "STOR up/#", "STOU", "APPE log", "LIST", "NLST", "MLSD up"];
-
-/// Rarely, or nobody would stay logged in.
-const LOGINS: &[&str] = &["REIN", "USER u", "PASS p", "PASS wrong"];
 
 /// One client and the adapter's half of its session.
 struct Client {
