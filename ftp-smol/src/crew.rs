@@ -36,7 +36,15 @@ const CARRIERS: usize = 256;
 /// The executors' threads.
 pub(crate) struct Crew {
     members: Vec<Member>,
-    stage: Arc<AtomicUsize>,
+    stage: Arc<Stage>,
+}
+
+/// How far the crew's life has come.
+#[derive(Default)]
+struct Stage {
+    reached: AtomicUsize,
+    /// Executors that still let clients in.
+    open: AtomicUsize,
 }
 
 struct Member {
@@ -57,7 +65,7 @@ impl Crew {
     /// # Errors
     /// The system has no threads or descriptors to give. Nothing runs then.
     pub(crate) fn start(shared: &Arc<Shared>, listeners: Vec<Vec<TcpListener>>) -> io::Result<Self> {
-        let mut crew = Self { members: Vec::new(), stage: Arc::new(AtomicUsize::new(OPEN)) };
+        let mut crew = Self { members: Vec::new(), stage: Arc::default() };
         for (number, listeners) in listeners.into_iter().enumerate() {
             let started = crew.add(shared, number, listeners);
             if let Err(error) = started {
@@ -74,17 +82,19 @@ impl Crew {
         let (shared, its_bell, stage) = (Arc::clone(shared), Arc::clone(&bell), Arc::clone(&self.stage));
         let thread = std::thread::Builder::new().name(format!("ftp-smol-{number}"));
         let thread = thread.spawn(move || work(&shared, number == 0, doors, &its_bell, &stage))?;
+        self.stage.open.fetch_add(1, Ordering::SeqCst);
         self.members.push(Member { thread, bell });
         Ok(())
     }
 
     /// Nobody is let in any more.
-    pub(crate) fn close(&self) {
+    pub(crate) fn close(&self, patience: Duration) {
         self.advance(CLOSED);
+        wait_until(patience, || self.stage.open.load(Ordering::SeqCst) == 0);
     }
 
     fn advance(&self, stage: usize) {
-        self.stage.store(stage, Ordering::SeqCst);
+        self.stage.reached.store(stage, Ordering::SeqCst);
         for member in &self.members {
             member.bell.ring();
         }
@@ -114,18 +124,22 @@ fn wait_until(patience: Duration, is_so: impl Fn() -> bool) -> bool {
 }
 
 /// One executor's life.
-fn work(shared: &Arc<Shared>, is_first: bool, mut doors: Vec<Door>, bell: &Bell, stage: &AtomicUsize) {
+fn work(shared: &Arc<Shared>, is_first: bool, mut doors: Vec<Door>, bell: &Bell, stage: &Stage) {
     let executor = LocalExecutor::new();
     let alarms = Rc::new(Alarms::default());
     if is_first {
         executor.spawn(sweeper::run(Arc::clone(shared))).detach();
     }
+    let mut closed = false;
     let main = poll_fn(|cx| {
         bell.was_rung(cx);
-        match stage.load(Ordering::SeqCst) {
-            OPEN => {}
-            CLOSED => doors.clear(),
-            _ => return Poll::Ready(()),
+        let reached = stage.reached.load(Ordering::SeqCst);
+        if reached != OPEN && !std::mem::replace(&mut closed, true) {
+            doors.clear();
+            stage.open.fetch_sub(1, Ordering::SeqCst);
+        }
+        if reached == ENDED {
+            return Poll::Ready(());
         }
         for door in &mut doors {
             door.attend(cx, |control, peer| {

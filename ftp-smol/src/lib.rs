@@ -220,7 +220,7 @@ impl Running {
 
     fn shut(&mut self, grace: Duration) {
         let Some(mut crew) = self.crew.take() else { return };
-        crew.close();
+        crew.close(LAST_WORDS);
         self.shared.with_server(|server, now| server.drain(now, grace));
         if !self.shared.wait_until_empty(grace) {
             self.shared.kick_all();

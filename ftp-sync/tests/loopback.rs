@@ -8,7 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
-mod common;
+pub mod common;
 
 use common::disk::Disk;
 use common::{Client, PATIENCE, connect, eventually, open_to_all, pattern, serve, serve_memory, settings};
