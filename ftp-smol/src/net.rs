@@ -39,7 +39,7 @@ pub(crate) fn listen_control(
 #[cfg(target_os = "linux")]
 fn listeners(address: SocketAddr, count: usize, keepalive: Duration) -> io::Result<Vec<TcpListener>> {
     // Alone at first: two servers of one user must not share a port by accident.
-    drop(listen(address, Sharing::Alone)?);
+    drop(bind(address, Sharing::Alone)?);
     let mut listeners = Vec::with_capacity(count);
     let mut address = address;
     for _ in 0..count {
@@ -91,6 +91,12 @@ enum Sharing {
 }
 
 fn listen(address: SocketAddr, sharing: Sharing) -> io::Result<Socket> {
+    let socket = bind(address, sharing)?;
+    socket.listen(BACKLOG)?;
+    Ok(socket)
+}
+
+fn bind(address: SocketAddr, sharing: Sharing) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(address.ip() != Ipv6Addr::UNSPECIFIED)?;
@@ -99,7 +105,6 @@ fn listen(address: SocketAddr, sharing: Sharing) -> io::Result<Socket> {
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(sharing == Sharing::Shared)?;
     socket.bind(&SockAddr::from(address))?;
-    socket.listen(BACKLOG)?;
     Ok(socket)
 }
 

@@ -259,6 +259,8 @@ impl Pump {
             match self.pipe.step(now) {
                 Step::Write => self.write(now),
                 Step::Read => self.read(now),
+                // The first part of an upload is copied, which is quicker unless it proves to be large.
+                Step::Direct { .. } if self.is_small_upload() => self.read(now),
                 Step::Direct { offset, len } => self.move_directly(now, offset, len),
                 Step::Turn => {
                     if catch_unwind(AssertUnwindSafe(|| self.pipe.turn())).is_err() {
@@ -281,6 +283,10 @@ impl Pump {
             }
             run.count(self.moved - before);
             if self.waits_for.is_some() && !(run.is_fast() && self.linger()) {
+                if !run.is_fast() {
+                    // Small pieces are copied; a slow client's descriptors are better given back.
+                    self.bulk = Bulk::Undecided;
+                }
                 report(Report::Waits(self));
                 return None;
             }
@@ -291,6 +297,10 @@ impl Pump {
                 }
             }
         }
+    }
+
+    fn is_small_upload(&self) -> bool {
+        self.moved < FAST && self.pipe.direction() == Direction::Upload
     }
 
     /// Waits a moment for the socket; whether that was worth it.

@@ -185,3 +185,85 @@ pub(crate) fn is_broken(socket: &std::net::TcpStream) -> bool {
     let mut places = [PollFd::new(socket, PollFlags::empty())];
     poll_for(&mut places, Duration::ZERO)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+    use std::task::Poll;
+
+    /// Lets the alarms ring until `done`.
+    fn keep_until(alarms: &Alarms, clock: &Clock, mut done: impl FnMut(&mut Context<'_>) -> bool) {
+        async_io::block_on(poll_fn(|cx| {
+            alarms.keep(clock, cx);
+            if done(cx) { Poll::Ready(()) } else { Poll::Pending }
+        }));
+    }
+
+    fn after(clock: &Clock, millis: u64) -> Instant {
+        clock.now().mono + Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn an_alarm_rings_at_its_time() {
+        let (alarms, clock) = (Rc::new(Alarms::default()), Clock::new());
+        let mut alarm = Alarm::new(Rc::clone(&alarms), SessionId(1));
+        let deadline = after(&clock, 30);
+        keep_until(&alarms, &clock, |cx| {
+            alarm.set(clock.now().mono, deadline, cx);
+            clock.now().mono >= deadline
+        });
+        assert!(clock.now().mono.duration_since(deadline) < Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_deadline_that_moves_away_sets_no_new_alarm() {
+        let (alarms, clock) = (Rc::new(Alarms::default()), Clock::new());
+        let mut alarm = Alarm::new(Rc::clone(&alarms), SessionId(1));
+        let cx = Context::from_waker(Waker::noop());
+        let first = after(&clock, 10_000);
+        for moved in 0..10 {
+            alarm.set(clock.now().mono, first + Duration::from_secs(moved), &cx);
+            assert_eq!(alarm.set_to, Some(first));
+        }
+        let earlier = after(&clock, 5_000);
+        alarm.set(clock.now().mono, earlier, &cx);
+        assert_eq!(alarm.set_to, Some(earlier));
+        assert_eq!(alarms.0.borrow().alarms.len(), 1);
+        drop(alarm);
+        assert!(alarms.0.borrow().alarms.is_empty());
+    }
+
+    #[test]
+    fn alarms_of_many_sessions_share_a_timer_and_ring_in_order() {
+        let (alarms, clock) = (Rc::new(Alarms::default()), Clock::new());
+        let mut pending: Vec<(Instant, Alarm)> = [40, 10, 30, 20]
+            .into_iter()
+            .enumerate()
+            .map(|(number, millis)| {
+                let alarm = Alarm::new(Rc::clone(&alarms), SessionId(number as u64));
+                (after(&clock, millis), alarm)
+            })
+            .collect();
+        keep_until(&alarms, &clock, |cx| {
+            let now = clock.now().mono;
+            pending.retain_mut(|(deadline, alarm)| {
+                alarm.set(now, *deadline, cx);
+                *deadline > now
+            });
+            pending.is_empty()
+        });
+        assert!(alarms.0.borrow().alarms.is_empty());
+    }
+
+    #[test]
+    fn a_bell_is_heard_once() {
+        let bell = Bell::default();
+        let cx = Context::from_waker(Waker::noop());
+        assert!(!bell.was_rung(&cx));
+        bell.ring();
+        bell.ring();
+        assert!(bell.was_rung(&cx));
+        assert!(!bell.was_rung(&cx));
+    }
+}
