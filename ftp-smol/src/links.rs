@@ -43,6 +43,17 @@ enum Look {
     WhenSomebodyComes,
 }
 
+/// Why links are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WokenBy {
+    /// The session slept, and was woken by the end of a job, another session or the like.
+    Mail,
+    /// The session slept, and was woken by its client, a data connection or its deadline.
+    Others,
+    /// It did not sleep since the last look.
+    Nobody,
+}
+
 /// Whom the links work for.
 pub(crate) struct Owner {
     pub(crate) shared: Arc<Shared>,
@@ -54,9 +65,9 @@ pub(crate) struct Owner {
 pub(crate) type Tell<'a> = &'a mut dyn FnMut(Event);
 
 impl Link {
-    /// Goes on as far as it can, and sees to it that the task is woken when it can go on. `woken`: this is the
-    /// first look since the session slept. `false` when nothing is left of the link.
-    fn attend(&mut self, owner: &Owner, woken: bool, cx: &mut Context<'_>, tell: Tell<'_>) -> bool {
+    /// Goes on as far as it can, and sees to it that the task is woken when it can go on. `false` when nothing is
+    /// left of the link.
+    fn attend(&mut self, owner: &Owner, woken: WokenBy, cx: &mut Context<'_>, tell: Tell<'_>) -> bool {
         self.state = match self.state.take() {
             Some(State::Leased(watch, look)) => self.look(owner, watch, look, woken, cx, tell),
             Some(State::Connecting(socket)) => {
@@ -68,7 +79,7 @@ impl Link {
             }
             // Only a broken connection is of interest: one that the client closed after sending all it has
             // is a complete upload.
-            Some(State::Ready(socket)) if woken && wait::is_broken(&socket) => {
+            Some(State::Ready(socket)) if woken == WokenBy::Others && wait::is_broken(&socket) => {
                 tell(Event::LinkFailed(self.id, LinkError::Reset));
                 None
             }
@@ -83,15 +94,15 @@ impl Link {
         owner: &Owner,
         mut watch: Watch,
         look: Look,
-        woken: bool,
+        woken: WokenBy,
         cx: &mut Context<'_>,
         tell: Tell<'_>,
     ) -> Option<State> {
-        if look == Look::Later && !woken {
+        let mut hopeful = woken != WokenBy::Nobody;
+        if look == Look::Later && !hopeful {
             return Some(State::Leased(watch, look));
         }
         // Woken for another reason: the client's command may be here, and its connection with it.
-        let mut hopeful = woken;
         while hopeful || watch.poll_sign(cx).is_ready() {
             hopeful = false;
             match watch.port.accept_and_route(&owner.shared, Some((owner.session, self.id))) {
@@ -265,7 +276,7 @@ impl Links {
     }
 
     /// Goes on with everything that can.
-    pub(crate) fn attend(&mut self, owner: &Owner, woken: bool, cx: &mut Context<'_>, tell: Tell<'_>) {
+    pub(crate) fn attend(&mut self, owner: &Owner, woken: WokenBy, cx: &mut Context<'_>, tell: Tell<'_>) {
         self.0.retain_mut(|link| link.attend(owner, woken, cx, tell));
     }
 }

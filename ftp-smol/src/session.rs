@@ -5,7 +5,7 @@
 //! written by hand: it has no buffers and no states but the links', and mail can't be lost in a dropped one.
 
 use crate::crew;
-use crate::links::{Links, Owner};
+use crate::links::{Links, Owner, WokenBy};
 use crate::net;
 use crate::pump::with_buffer;
 use crate::shared::{Admitted, Mail, Mailbox, Shared};
@@ -122,10 +122,14 @@ impl Session {
         let mut woken = true;
         loop {
             // Data connections first: one that came together with its command needs no second turn.
-            self.take_mail();
+            let woken_by = match (woken, self.take_mail()) {
+                (true, false) => WokenBy::Others,
+                (true, true) => WokenBy::Mail,
+                (false, _) => WokenBy::Nobody,
+            };
             let (clock, connection) = (&self.owner.shared.clock, &mut self.connection);
             let mut tell = |event| connection.handle(clock.now(), event);
-            self.links.attend(&self.owner, woken, cx, &mut tell);
+            self.links.attend(&self.owner, woken_by, cx, &mut tell);
             let mut busy = self.listen(cx);
             let now = self.owner.shared.clock.now();
             if self.connection.deadline().is_some_and(|deadline| deadline <= now.mono) {
@@ -201,9 +205,11 @@ impl Session {
         wrote
     }
 
-    /// Everything that others left for this session.
-    fn take_mail(&mut self) {
+    /// Everything that others left for this session; whether there was anything.
+    fn take_mail(&mut self) -> bool {
+        let mut came = false;
         while let Some(mail) = self.owner.mailbox.take() {
+            came = true;
             let (clock, connection) = (&self.owner.shared.clock, &mut self.connection);
             let mut tell = |event| connection.handle(clock.now(), event);
             match mail {
@@ -212,6 +218,7 @@ impl Session {
                 Mail::Transfer(report) => self.links.reported(report, &mut tell),
             }
         }
+        came
     }
 
     /// A word from the server. Before the core hears of a lease, what waited at its port is cleared away.
