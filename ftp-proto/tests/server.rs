@@ -561,3 +561,12 @@ fn the_answer_names_the_address_for_this_client() {
         assert_eq!(answer, expected);
     }
 }
+
+#[test]
+fn a_range_wider_than_useful_does_not_eat_all_descriptors() {
+    let desk = Desk::new(passive(PassivePorts::Range(8_000..=31_999)));
+    assert_eq!(desk.to_open, (8_000..9_024).collect::<Vec<u16>>());
+    let full = Desk::new(passive(PassivePorts::Range(65_000..=65_535)));
+    assert_eq!(full.to_open.len(), 536);
+    assert!(passive(PassivePorts::Auto(1_025)).validate().is_err());
+}

@@ -79,9 +79,16 @@ fn passive(ports: &PassivePorts, running: &Running) -> String {
     let control: Vec<_> = running.control_addrs().iter().map(|address| address.port().to_string()).collect();
     match ports {
         PassivePorts::Range(range) => {
-            let wanted = range.clone().count();
-            let missing = if open.len() < wanted {
-                format!(" ({} of {wanted} could be opened, the rest is tried again)", open.len())
+            let (wanted, listened) = (range.clone().count(), ports.listened().count());
+            let missing = if open.len() < listened {
+                format!(" ({} of {listened} could be opened, the rest is tried again)", open.len())
+            } else if listened < wanted {
+                let used = ports.listened();
+                format!(
+                    " (the first {listened} are used, {}-{}: no transfer holds a port)",
+                    used.start(),
+                    used.end()
+                )
             } else {
                 String::new()
             };

@@ -134,6 +134,26 @@ pub enum PassivePorts {
     Auto(u16),
 }
 
+/// How many ports are listened on at most. Established data connections don't hold a port, so a range only
+/// bounds how many of them one client address can be waiting for at the same time; each listener costs a
+/// descriptor, which sessions need more.
+pub const MAX_LISTENERS: u16 = 1_024;
+
+impl PassivePorts {
+    /// The ports of the range that are listened on: all, or the first [`MAX_LISTENERS`] of a wider range. None
+    /// for ports that the system chooses.
+    pub fn listened(&self) -> RangeInclusive<u16> {
+        match self {
+            Self::Range(range) => {
+                let last = range.start().saturating_add(MAX_LISTENERS - 1);
+                *range.start()..=last.min(*range.end())
+            }
+            #[expect(clippy::reversed_empty_ranges, reason = "that is how an inclusive range is empty")]
+            Self::Auto(_) => 1..=0,
+        }
+    }
+}
+
 impl core::fmt::Display for PassivePorts {
     fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
@@ -244,6 +264,12 @@ impl Settings {
                 return wrong(
                     "passive.ports",
                     "port 0 can't be listened on; for ports chosen by the system write auto:4",
+                );
+            }
+            PassivePorts::Auto(count) if *count > MAX_LISTENERS => {
+                return wrong(
+                    "passive.ports",
+                    "write at most auto:1024; a few ports serve any number of transfers",
                 );
             }
             PassivePorts::Auto(0) => {

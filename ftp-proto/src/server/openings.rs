@@ -55,9 +55,9 @@ impl Openings {
     /// The ports that have to be opened now, 0 for any.
     pub(crate) fn want(&mut self, range: &PassivePorts) -> Vec<u16> {
         match range {
-            PassivePorts::Range(range) => {
+            PassivePorts::Range(_) => {
                 let mut missing = Vec::new();
-                for port in range.clone() {
+                for port in range.listened() {
                     if self.closing.remove(&port) {
                         self.ports.insert(port, State::Open);
                         self.still_open.push(port);
@@ -146,7 +146,7 @@ impl Openings {
             Some(PassivePorts::Range(_)) | None => 0,
         };
         let mut keep = |port: u16, state: State| match range {
-            Some(PassivePorts::Range(range)) => range.contains(&port),
+            Some(ports @ PassivePorts::Range(_)) => ports.listened().contains(&port),
             Some(PassivePorts::Auto(_)) if left > 0 && state == State::Open => {
                 left -= 1;
                 true
