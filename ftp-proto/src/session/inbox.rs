@@ -10,6 +10,8 @@ const TELNET_OPTIONS: core::ops::RangeInclusive<u8> = 251..=254;
 
 /// An empty buffer above this is given back.
 const KEPT_CAPACITY: usize = 1024;
+/// The same for the queue.
+const KEPT_ITEMS: usize = 64;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Telnet {
@@ -120,15 +122,23 @@ impl Inbox {
         line.extend_from_slice(text);
         self.start += line.len();
         self.items.pop_front();
-        if self.items.is_empty() {
-            self.bytes.drain(..self.start);
-            self.line_start -= self.start;
-            self.start = 0;
-            if self.bytes.is_empty() && self.bytes.capacity() > KEPT_CAPACITY {
-                self.bytes = Vec::new();
-            }
+        // A client that pipelines all the time never lets the queue run empty: what was taken goes all the same.
+        if self.items.is_empty() || self.start > self.limit {
+            self.forget_taken();
         }
         Some(item)
+    }
+
+    fn forget_taken(&mut self) {
+        self.bytes.drain(..self.start);
+        self.line_start -= self.start;
+        self.start = 0;
+        if self.bytes.is_empty() && self.bytes.capacity() > KEPT_CAPACITY {
+            self.bytes = Vec::new();
+        }
+        if self.items.is_empty() && self.items.capacity() > KEPT_ITEMS {
+            self.items = VecDeque::new();
+        }
     }
 
     /// Whether more should be read: not while complete lines wait beyond the limit.
@@ -165,6 +175,19 @@ mod tests {
     fn an_overlong_line_is_one_item_and_the_next_is_whole() {
         assert_eq!(lines(&[&[b'x'; 50], b"\r\nNOOP\r\n"]), [None, Some(b"NOOP".to_vec())]);
         assert_eq!(lines(&[&[b'x'; 16], b"\n"]), [Some([b'x'; 16].to_vec())]);
+    }
+
+    #[test]
+    fn a_client_that_always_has_a_line_waiting_grows_nothing() {
+        let mut inbox = Inbox::new(16);
+        let mut line = Vec::new();
+        inbox.receive(b"NOOP\r\n");
+        for _ in 0..10_000 {
+            inbox.receive(b"NOOP\r\n");
+            assert_eq!(inbox.take(&mut line), Some(Item::Line(4)));
+            assert_eq!(line, b"NOOP");
+        }
+        assert!(inbox.bytes.capacity() < 1024, "{}", inbox.bytes.capacity());
     }
 
     #[test]
