@@ -317,22 +317,25 @@ impl Session {
 
     // The end.
 
-    /// The last reply: whatever runs is stopped, then the connection closes.
+    /// The last reply: whatever runs is stopped, then the connection closes. Only the first last reply counts.
     pub(crate) fn finish(&mut self, now: Now, reply: Reply, why: &'static str) {
-        self.reply(reply);
-        self.begin_closing(now, why);
+        if self.is_serving() {
+            self.reply(reply);
+            self.begin_closing(now, why);
+        }
     }
 
     fn begin_closing(&mut self, now: Now, why: &'static str) {
-        if matches!(self.phase, Phase::Closing(_) | Phase::Closed) {
+        if !self.is_serving() {
             return;
         }
-        self.abandon_transfer(now);
-        self.step_link(now, Input::Reset);
-        self.pending = None;
+        // First of all, so that the end of what is stopped here does not close the session a second time.
         self.phase = Phase::Closing(why);
+        self.pending = None;
         self.timers.clear_all();
         self.timers.set(Timer::Linger, now.mono + self.config.timeouts.linger);
+        self.abandon_transfer(now);
+        self.step_link(now, Input::Reset);
         self.close_if_done(now);
     }
 
@@ -355,7 +358,7 @@ impl Session {
         self.outbox.discard();
         match &mut self.transfer {
             // A client that sends its file and closes everything at once meant it: what moves may end.
-            Some(transfer) if transfer.is_moving() && self.phase == Phase::Open => {
+            Some(transfer) if transfer.is_moving() && matches!(self.phase, Phase::Open | Phase::Draining) => {
                 transfer.after = Some(After::Gone);
             }
             _ => {
