@@ -154,7 +154,7 @@ pub(crate) fn runs_now(line: &[u8]) -> bool {
 pub(crate) fn run(turn: &mut Turn<'_>, line: &[u8]) -> Reaction {
     let (verb, argument) = split(line);
     if turn.session.config.notify_commands {
-        turn.session.notify(Notice::Command { line: masked(verb, line) });
+        turn.session.notify(Notice::Command { line: masked(line) });
     }
     let rename_from = turn.session.modes.take_rename_from();
     let Some(spec) = find(verb) else { return unknown(turn, verb) };
@@ -194,8 +194,11 @@ fn unknown(turn: &mut Turn<'_>, verb: &[u8]) -> Reaction {
     Reply::new(500, "Unknown command.").into()
 }
 
-/// A line for the log, without secrets.
-fn masked(verb: &[u8], line: &[u8]) -> Vec<u8> {
+/// A line for the log, without secrets: not even behind a PASS that is none, since a tab follows it or something
+/// stands before it.
+fn masked(line: &[u8]) -> Vec<u8> {
+    let start = line.iter().position(u8::is_ascii_alphabetic).unwrap_or(0);
+    let verb = line.get(start..).and_then(|word| word.get(..4)).unwrap_or_default();
     if ["PASS", "ACCT"].iter().any(|secret| secret.as_bytes().eq_ignore_ascii_case(verb)) {
         [verb, b" ****"].concat()
     } else {

@@ -159,7 +159,6 @@ fn failed(turn: &mut Turn<'_>, done: Done) -> Reaction {
 fn logged_in(turn: &mut Turn<'_>, user: String, account: Account) -> Reaction {
     let session = &mut *turn.session;
     session.timers.clear(Timer::Login);
-    session.failed_logins = 0;
     session.modes.directory = account.home.clone();
     session.login = Login::In(Box::new(account));
     session.notify(Notice::LoggedIn { user });
