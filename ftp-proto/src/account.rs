@@ -19,9 +19,9 @@ impl Rights {
     pub const READ: Self = Self(1);
     /// LIST, NLST, MLSD, MLST, STAT of a path.
     pub const LIST: Self = Self(1 << 1);
-    /// STOR and STOU of a file that does not exist yet.
+    /// STOR, STOU and APPE of a file that does not exist yet, and rename into another directory.
     pub const CREATE: Self = Self(1 << 2);
-    /// STOR over an existing file, and rename over one.
+    /// STOR over an existing file, REST before its end included, and rename over one.
     pub const OVERWRITE: Self = Self(1 << 3);
     /// APPE and REST with STOR.
     pub const APPEND: Self = Self(1 << 4);
@@ -108,6 +108,18 @@ impl RightsByPath {
             .map_or(self.everywhere, |(_, rights)| *rights)
     }
 
+    /// Whether anything is allowed on `path` or somewhere below it. If not, it is as good as not there.
+    pub fn reaches(&self, path: &VirtualPath) -> bool {
+        let below = |(prefix, rights): &(VirtualPath, Rights)| prefix.starts_with(path) && !rights.is_empty();
+        !self.on(path).is_empty() || self.rules.iter().any(below)
+    }
+
+    /// Whether a rule is about `path` itself or something below it. Under another name that rule would no longer
+    /// hold for it.
+    pub fn rule_within(&self, path: &VirtualPath) -> bool {
+        self.rules.iter().any(|(prefix, _)| prefix.starts_with(path))
+    }
+
     /// Whether any of `rights` is given anywhere; FEAT and HELP list no command that can never work.
     pub fn anywhere(&self, rights: Rights) -> bool {
         self.everywhere.contains(rights) || self.rules.iter().any(|(_, given)| given.contains(rights))
@@ -184,5 +196,7 @@ mod tests {
         assert_eq!(rights.on(&path("/in/done/a")), Rights::NONE);
         assert_eq!(rights.on(&path("/inner")), Rights::READ_ONLY);
         assert!(rights.anywhere(Rights::CREATE) && !rights.anywhere(Rights::DELETE));
+        assert!(rights.reaches(&path("/in")) && !rights.reaches(&path("/in/done/a")));
+        assert!(rights.rule_within(&path("/in")) && !rights.rule_within(&path("/in/a")));
     }
 }

@@ -51,7 +51,9 @@ pub(super) fn mkd(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
 
 pub(super) fn rnfr(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Path(path) = arg else { return Reaction::Silent };
-    if path.is_root() {
+    // What a rule by path forbids must not become allowed under another path.
+    let ruled = turn.session.login.account().is_none_or(|account| account.rights.rule_within(&path));
+    if path.is_root() || ruled {
         return DENIED.into();
     }
     turn.files(FileJob::Metadata, path, |path| Pending::Metadata(path, rename_from))
@@ -69,6 +71,9 @@ pub(super) fn rnto(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     };
     if to.is_root() || to.starts_with(&from) && to != from {
         return Reply::new(553, "A directory can't be moved into itself.").into();
+    }
+    if to.parent() != from.parent() && !turn.may(&to, Rights::CREATE) {
+        return DENIED.into();
     }
     let replace = turn.may(&to, Rights::OVERWRITE);
     let target = to.clone();

@@ -13,6 +13,7 @@ pub mod table;
 mod transfers;
 
 pub(crate) use data::passive_reply;
+pub(crate) use transfers::append_known;
 
 use crate::account::Rights;
 use crate::config::Config;

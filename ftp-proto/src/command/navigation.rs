@@ -19,6 +19,9 @@ pub(super) fn cdup(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
 }
 
 fn change_to(turn: &mut Turn<'_>, path: VirtualPath) -> Reaction {
+    if !turn.session.login.account().is_some_and(|account| account.rights.reaches(&path)) {
+        return Reply::new(550, "Permission denied.").into();
+    }
     turn.files(FileJob::Metadata, path, |path| Pending::Metadata(path, changed_to))
 }
 

@@ -3,7 +3,7 @@
 use super::args::Arg;
 use crate::account::Rights;
 use crate::event::FileJob;
-use crate::host::{Create, Wanted};
+use crate::host::{Create, StorageError, Wanted};
 use crate::listing::{Format, Listing};
 use crate::path::VirtualPath;
 use crate::reply::Reply;
@@ -45,8 +45,9 @@ pub(super) fn stor(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let rights = turn.rights_on(&path);
     let how = match turn.restart() {
         Ok(0) => Create::Replace { overwrite: rights.contains(Rights::OVERWRITE) },
-        Ok(at) if rights.contains(Rights::APPEND) => Create::Resume { at },
-        Ok(_) => return DENIED.into(),
+        Ok(_) if !rights.contains(Rights::APPEND) => return DENIED.into(),
+        Ok(at) if !rights.contains(Rights::OVERWRITE) => return only_append(turn, "STOR", path, Some(at)),
+        Ok(at) => Create::Resume { at },
         Err(reply) => return reply.into(),
     };
     upload(turn, "STOR", path, how)
@@ -55,7 +56,32 @@ pub(super) fn stor(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
 pub(super) fn appe(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Path(path) = arg else { return Reaction::Silent };
     turn.session.modes.take_restart();
-    upload(turn, "APPE", path, Create::Append)
+    if turn.rights_on(&path).contains(Rights::CREATE) {
+        upload(turn, "APPE", path, Create::Append)
+    } else {
+        only_append(turn, "APPE", path, None)
+    }
+}
+
+/// An upload that may make no new file and take nothing away from an old one: first it is looked at.
+fn only_append(turn: &mut Turn<'_>, verb: &'static str, path: VirtualPath, at: Option<u64>) -> Reaction {
+    turn.files(FileJob::MetadataToResume, path, |path| Pending::Append { verb, path, at })
+}
+
+/// Such an upload goes on, where the file ends and nowhere else: `Create::Append` can't cut anything off, even
+/// if the file has grown meanwhile.
+pub(crate) fn append_known(
+    turn: &mut Turn<'_>,
+    verb: &'static str,
+    path: VirtualPath,
+    at: Option<u64>,
+    size: u64,
+) -> Reaction {
+    match at {
+        Some(at) if at > size => Reply::storage(&StorageError::BadOffset).into(),
+        Some(at) if at < size => DENIED.into(),
+        _ => upload(turn, verb, path, Create::Append),
+    }
 }
 
 fn upload(turn: &mut Turn<'_>, verb: &'static str, path: VirtualPath, how: Create) -> Reaction {

@@ -31,6 +31,8 @@ pub(crate) enum Pending {
     Lease { extended: bool },
     /// A command that only asks for metadata.
     Metadata(VirtualPath, fn(&mut Turn<'_>, VirtualPath, &Metadata) -> Reaction),
+    /// STOR behind REST and APPE of an account that may only append: how long the file is. `at`: where to begin.
+    Append { verb: &'static str, path: VirtualPath, at: Option<u64> },
     /// A command that changes something.
     Change(Change),
     /// A transfer command: its file or directory.
@@ -112,6 +114,9 @@ fn resume(turn: &mut Turn<'_>, pending: Pending, done: Done) -> Reaction {
         (Pending::Login { user }, Done::Login(Ok(account))) => logged_in(turn, user, account),
         (Pending::Login { user }, Done::Login(Err(error))) => turn.login_failed(user, error),
         (Pending::Metadata(path, next), Done::Metadata(Ok(metadata))) => next(turn, path, &metadata),
+        (Pending::Append { verb, path, at }, Done::Metadata(Ok(metadata))) => {
+            command::append_known(turn, verb, path, at, metadata.size)
+        }
         (Pending::Change(change), Done::Changed(Ok(()))) => changed(turn, change),
         (Pending::Open(opening), Done::File(Ok(file))) => opened(turn, opening, file),
         (Pending::Open(Opening::Unique { ascii }), Done::Unique(Ok((path, file)))) => {
