@@ -232,15 +232,29 @@ fn unique(turn: &mut Turn<'_>, path: VirtualPath, file: Box<dyn File>, ascii: bo
 }
 
 fn listed(turn: &mut Turn<'_>, opening: Opening, directory: Box<dyn Directory>, is_dir: bool) -> Reaction {
-    let Opening::Listing { verb, path, listing, directories_only } = opening else {
+    let Opening::Listing { verb, path, mut listing, directories_only } = opening else {
         return failed(turn, Done::Panicked);
     };
     if directories_only && !is_dir {
         return Reply::new(501, "It is not a directory; MLST tells about a file.").into();
     }
+    if !is_dir {
+        if listing.pattern.is_some() {
+            return Reply::storage(&StorageError::NotADirectory).into();
+        }
+        listing.prefix = above(&listing.prefix).to_vec();
+    }
     let text = b"Opening data connection for the listing.".to_vec();
     turn.session.begin_transfer(turn.now, verb, path, Pipe::listing(directory, listing), text);
     Reaction::Silent
+}
+
+/// What a client typed for a file, without the file's own name.
+fn above(typed: &[u8]) -> &[u8] {
+    let named = typed.iter().rposition(|&byte| byte != b'/').map_or(0, |last| last + 1);
+    let name = typed.get(..named).unwrap_or_default();
+    let start = name.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
+    typed.get(..start).unwrap_or_default()
 }
 
 fn more_entries(turn: &mut Turn<'_>, stat: StatListing, directory: Box<dyn Directory>) -> Reaction {
