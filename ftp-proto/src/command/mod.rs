@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::listing::Facts;
 use crate::notice::Notice;
 use crate::reply::Reply;
-use crate::session::{Login, Reaction, Turn};
+use crate::session::{Login, Reaction, Session, Turn};
 use alloc::vec::Vec;
 use args::{Arg, Syntax};
 use table::COMMANDS;
@@ -41,6 +41,9 @@ pub struct CommandSpec {
     pub needs: Rights,
     /// What has to be switched on for it.
     pub gate: Gate,
+    /// Whether it is one that REST is for, and uses a restart point up even when it is refused: a later
+    /// transfer must not begin in the middle for its sake.
+    pub transfers: bool,
     /// Its line in FEAT (RFC 2389 section 3).
     pub feat: Feat,
     /// Where it is defined.
@@ -164,22 +167,33 @@ pub(crate) fn run(turn: &mut Turn<'_>, line: &[u8]) -> Reaction {
     {
         turn.session.modes.set_rename_from(path);
     }
-    match availability(spec, &turn.session.config, &turn.session.login) {
+    match checked(turn.session, spec, argument.unwrap_or_default()) {
+        Ok(arg) => (spec.run)(turn, arg),
+        Err(reply) => {
+            if spec.transfers {
+                turn.session.modes.set_restart(0);
+            }
+            reply.into()
+        }
+    }
+}
+
+/// The argument of a command that may run now, or the reply that refuses it.
+fn checked<'a>(session: &Session, spec: &CommandSpec, argument: &'a [u8]) -> Result<Arg<'a>, Reply> {
+    match availability(spec, &session.config, &session.login) {
         Availability::Available => {}
-        Availability::NotLoggedIn => return Reply::new(530, "Log in first.").into(),
-        Availability::Disabled => return Reply::new(502, "That command is switched off here.").into(),
-        Availability::Forbidden => return Reply::new(550, "Permission denied.").into(),
+        Availability::NotLoggedIn => return Err(Reply::new(530, "Log in first.")),
+        Availability::Disabled => return Err(Reply::new(502, "That command is switched off here.")),
+        Availability::Forbidden => return Err(Reply::new(550, "Permission denied.")),
     }
-    let arg = match args::parse(spec.syntax, argument.unwrap_or_default(), &turn.session.modes.directory) {
-        Ok(arg) => arg,
-        Err(problem) => return problem.reply(spec).into(),
-    };
-    if let (Arg::Path(path), Some(account)) = (&arg, turn.session.login.account())
-        && !account.rights.on(path).contains(spec.needs)
-    {
-        return Reply::new(550, "Permission denied.").into();
+    let arg = args::parse(spec.syntax, argument, &session.modes.directory)
+        .map_err(|problem| problem.reply(spec))?;
+    match (&arg, session.login.account()) {
+        (Arg::Path(path), Some(account)) if !account.rights.on(path).contains(spec.needs) => {
+            Err(Reply::new(550, "Permission denied."))
+        }
+        _ => Ok(arg),
     }
-    (spec.run)(turn, arg)
 }
 
 fn unknown(turn: &mut Turn<'_>, verb: &[u8]) -> Reaction {

@@ -13,6 +13,7 @@ const ANYTIME: CommandSpec = CommandSpec {
     busy: Busy::Later,
     needs: Rights::NONE,
     gate: Gate::Always,
+    transfers: false,
     feat: Feat::None,
     source: "RFC 959 section 4.1",
     help: "",
@@ -21,6 +22,8 @@ const ANYTIME: CommandSpec = CommandSpec {
 };
 
 const LOGGED_IN: CommandSpec = CommandSpec { stage: Stage::LoggedIn, ..ANYTIME };
+
+const TRANSFER: CommandSpec = CommandSpec { transfers: true, ..LOGGED_IN };
 
 /// Verbs of the registry (RFC 5797) and of the field that are recognised, but not served by this version.
 pub(crate) const NOT_IMPLEMENTED: &[&str] = &[
@@ -66,7 +69,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         help: "<path> (append to a file, or go on with a broken upload)",
         samples: &["APPE log.txt"],
         run: transfers::appe,
-        ..LOGGED_IN
+        ..TRANSFER
     },
     CommandSpec {
         name: "CDUP",
@@ -139,7 +142,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         help: "[<path or pattern>] (list with details)",
         samples: &["LIST", "LIST -la /pub", "LIST *.txt"],
         run: transfers::list,
-        ..LOGGED_IN
+        ..TRANSFER
     },
     CommandSpec {
         name: "MDTM",
@@ -181,7 +184,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         help: "[<directory>] (list for programs)",
         samples: &["MLSD", "MLSD /pub"],
         run: transfers::mlsd,
-        ..LOGGED_IN
+        ..TRANSFER
     },
     CommandSpec {
         name: "MLST",
@@ -209,7 +212,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         help: "[<path or pattern>] (list names)",
         samples: &["NLST", "NLST *.txt"],
         run: transfers::nlst,
-        ..LOGGED_IN
+        ..TRANSFER
     },
     CommandSpec { name: "NOOP", busy: Busy::Now, help: "(do nothing)", samples: &["NOOP"], ..ANYTIME },
     CommandSpec {
@@ -286,7 +289,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         help: "<path> (download)",
         samples: &["RETR a.txt"],
         run: transfers::retr,
-        ..LOGGED_IN
+        ..TRANSFER
     },
     CommandSpec {
         name: "RMD",
@@ -351,7 +354,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         help: "<path> (upload)",
         samples: &["STOR a.txt"],
         run: transfers::stor,
-        ..LOGGED_IN
+        ..TRANSFER
     },
     CommandSpec {
         name: "STOU",
@@ -360,7 +363,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         help: "[<path>] (upload under a name nobody has)",
         samples: &["STOU", "STOU a.txt"],
         run: transfers::stou,
-        ..LOGGED_IN
+        ..TRANSFER
     },
     CommandSpec {
         name: "STRU",
