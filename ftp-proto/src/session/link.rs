@@ -79,6 +79,8 @@ pub(crate) struct Moving {
 pub(crate) struct Lost {
     pub(crate) setup: Option<Setup>,
     pub(crate) cause: Cause,
+    /// The log has its verdict.
+    pub(crate) noted: bool,
 }
 
 /// What comes to a link.
@@ -249,7 +251,7 @@ impl Link {
 
 fn lost(setup: Option<Setup>, cause: Cause, mut effects: Effects) -> (Link, Effects) {
     effects.push(Effect::BecameLost);
-    (Link::Lost(Lost { setup, cause }), effects)
+    (Link::Lost(Lost { setup, cause, noted: false }), effects)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::Session;
 use super::link::{self, Input, Link};
 use super::timers::Timer;
-use crate::diagnose::{Cause, Verdict};
+use crate::diagnose::{Cause, Setup, Verdict};
 use crate::event::{Action, ConnectSpec, Job, LinkId, Ticket, TransferId};
 use crate::host::StorageError;
 use crate::notice::{Notice, TransferRecord};
@@ -66,7 +66,7 @@ impl Session {
     pub(crate) fn check_link(&mut self) -> Result<(), Reply> {
         match core::mem::take(&mut self.link) {
             Link::Idle => Err(Reply::new(425, "Use PASV, EPSV, PORT or EPRT first.")),
-            Link::Lost(lost) => Err(self.verdict_reply(425, lost.setup, lost.cause, 0)),
+            Link::Lost(lost) => Err(self.lost_reply(lost)),
             link => {
                 self.link = link;
                 Ok(())
@@ -208,19 +208,39 @@ impl Session {
     pub(super) fn link_lost(&mut self, now: Now) {
         if matches!(self.pending, Some((_, super::Pending::Lease { .. }))) {
             self.timers.clear(Timer::Lease);
-            let Link::Lost(link::Lost { setup, cause }) = core::mem::take(&mut self.link) else { return };
-            let reply = self.verdict_reply(425, setup, cause, 0);
+            let Link::Lost(lost) = core::mem::take(&mut self.link) else { return };
+            let reply = self.lost_reply(lost);
             return self.lease_answered(now, Err(reply));
         }
-        // Without a transfer that waits, the loss is told to the command that needs the connection.
-        let Some(mut transfer) = self.transfer.take_if(|transfer| !transfer.is_moving()) else { return };
-        let Link::Lost(link::Lost { setup, cause }) = core::mem::take(&mut self.link) else { return };
+        let Some(mut transfer) = self.transfer.take_if(|transfer| !transfer.is_moving()) else {
+            return self.note_lost();
+        };
+        let Link::Lost(lost) = core::mem::take(&mut self.link) else { return };
         if let Some(pipe) = transfer.pipe.take() {
             self.discard(*pipe);
         }
-        let reply = self.verdict_reply(425, setup, cause, 0);
+        let reply = self.lost_reply(lost);
         self.reply(reply);
         self.after_transfer(now, transfer.after);
+    }
+
+    /// No transfer waits: the client hears of the loss when it asks for one. The log hears at once that nobody
+    /// came, since clients that connect first never ask. One who came and left again may have changed its mind.
+    fn note_lost(&mut self) {
+        let Link::Lost(lost) = &mut self.link else { return };
+        if matches!(lost.cause, Cause::NobodyConnected | Cause::WrongPeer(_)) {
+            lost.noted = true;
+            let (setup, cause) = (lost.setup, lost.cause.clone());
+            let verdict = self.verdict(setup, cause, 0);
+            self.notify(Notice::DataConnectionFailed(verdict));
+        }
+    }
+
+    fn lost_reply(&mut self, lost: link::Lost) -> Reply {
+        if lost.noted {
+            return Reply::with(425, self.verdict(lost.setup, lost.cause, 0).reply_text());
+        }
+        self.verdict_reply(425, lost.setup, lost.cause, 0)
     }
 
     pub(super) fn transfer_ended(&mut self, now: Now, id: TransferId, end: TransferEnd) {
@@ -279,14 +299,12 @@ impl Session {
         Reply::storage(error)
     }
 
-    fn verdict_reply(
-        &mut self,
-        code: u16,
-        setup: Option<crate::diagnose::Setup>,
-        cause: Cause,
-        bytes: u64,
-    ) -> Reply {
-        let verdict = Verdict { peer: self.peer, local: self.local, setup, cause, bytes };
+    fn verdict(&self, setup: Option<Setup>, cause: Cause, bytes: u64) -> Verdict {
+        Verdict { peer: self.peer, local: self.local, setup, cause, bytes }
+    }
+
+    fn verdict_reply(&mut self, code: u16, setup: Option<Setup>, cause: Cause, bytes: u64) -> Reply {
+        let verdict = self.verdict(setup, cause, bytes);
         let reply = Reply::with(code, verdict.reply_text());
         self.notify(Notice::DataConnectionFailed(verdict));
         reply

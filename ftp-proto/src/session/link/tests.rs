@@ -32,7 +32,7 @@ fn states() -> Vec<Link> {
         Link::Dialing(Dialing { link: LINK, target: target() }),
         Link::Ready(Ready { link: LINK, setup: passive() }),
         Link::Moving(Moving { link: LINK, transfer: TRANSFER, setup: passive() }),
-        Link::Lost(Lost { setup: Some(passive()), cause: Cause::NobodyConnected }),
+        Link::Lost(Lost { setup: Some(passive()), cause: Cause::NobodyConnected, noted: false }),
     ]
 }
 
@@ -55,7 +55,7 @@ fn inputs(link: LinkId) -> Vec<Input> {
 /// The table: what state and input lead to, for the link's own name.
 fn expected(state: &Link, input: &Input) -> (Link, Effects) {
     let release_and_drop = || vec![Effect::Release(LINK), Effect::Drop(LINK)];
-    let lost = |setup, cause| Link::Lost(Lost { setup, cause });
+    let lost = |setup, cause| Link::Lost(Lost { setup, cause, noted: false });
     let active = Some(Setup::Active(target()));
     match (state, input) {
         (Link::Leasing(_), Input::Leased { .. }) => (waiting(vec![]), vec![]),
@@ -137,5 +137,5 @@ fn strangers_make_another_verdict_and_are_counted_to_a_limit() {
     }
     let (state, _) = state.step(Input::Expired);
     let cause = Cause::WrongPeer(vec![target(); MAX_STRANGERS]);
-    assert_eq!(state, Link::Lost(Lost { setup: Some(passive()), cause }));
+    assert_eq!(state, Link::Lost(Lost { setup: Some(passive()), cause, noted: false }));
 }
