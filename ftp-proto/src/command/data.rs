@@ -3,7 +3,7 @@
 use super::args::Arg;
 use crate::reply::Reply;
 use crate::session::{Pending, Reaction, Turn};
-use core::net::{IpAddr, SocketAddr};
+use core::net::IpAddr;
 
 /// Ports below are other services'; a server that connects to them can be abused (RFC 2577 section 3).
 const FIRST_UNPRIVILEGED_PORT: u16 = 1024;
@@ -103,6 +103,9 @@ fn give_target(turn: &mut Turn<'_>, arg: Arg<'_>, verb: &str) -> Reaction {
         )
         .into();
     }
-    turn.session.give_target(turn.now, SocketAddr::new(client, target.port()));
+    // The client's own address as the system knows it, the interface of a link-local one included.
+    let mut own = turn.session.peer;
+    own.set_port(target.port());
+    turn.session.give_target(turn.now, own);
     Reply::with(200, alloc::format!("{verb} command successful.")).into()
 }

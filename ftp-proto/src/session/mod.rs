@@ -32,7 +32,7 @@ use crate::time::{Instant, Now};
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use inbox::{Inbox, Item};
 use link::{Effect, Input, Link};
 use outbox::Outbox;
@@ -124,9 +124,13 @@ pub(crate) struct Session {
     line: Vec<u8>,
 }
 
-/// With IPv4-mapped addresses turned into IPv4: `::ffff:192.0.2.1` is an IPv4 client everywhere.
+/// With IPv4-mapped addresses turned into IPv4: `::ffff:192.0.2.1` is an IPv4 client everywhere. Others keep what
+/// else they have: a link-local address means nothing without its interface.
 pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => SocketAddr::new(ip.into(), address.port()),
+        IpAddr::V6(_) => address,
+    }
 }
 
 impl Session {
@@ -448,7 +452,7 @@ impl Session {
     }
 
     /// The address and port that were announced and still wait for the client, now for some time more.
-    pub(crate) fn announced(&mut self, now: Now, extended: bool) -> Option<(core::net::IpAddr, u16)> {
+    pub(crate) fn announced(&mut self, now: Now, extended: bool) -> Option<(IpAddr, u16)> {
         let Link::Waiting(waiting) = &mut self.link else { return None };
         waiting.extended = extended;
         let announced = (waiting.advertised, waiting.port);

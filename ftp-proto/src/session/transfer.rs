@@ -107,11 +107,12 @@ impl Session {
     }
 
     pub(super) fn connect(&mut self, now: Now, link: LinkId, target: SocketAddr) {
-        let port = self.config.active.source_port.unwrap_or(0);
+        let mut source = self.local;
+        source.set_port(self.config.active.source_port.unwrap_or(0));
         self.actions.push_back(Action::Connect(
             link,
             ConnectSpec {
-                source: SocketAddr::new(self.local.ip(), port),
+                source,
                 source_port_optional: true,
                 target,
                 deadline: now.mono + self.config.timeouts.data_connection,
