@@ -320,6 +320,23 @@ impl core::fmt::Debug for Done {
 const UNIQUE_TRIES: u32 = 10_000;
 
 impl Job {
+    /// Does it if the storage has the answer at hand ([`Storage::open_now`], [`Storage::metadata_now`]); never
+    /// blocks.
+    ///
+    /// # Errors
+    /// The job itself, to be performed where blocking is allowed.
+    pub fn perform_now(self) -> Result<Done, Self> {
+        let Self::Files(storage, job) = &self else { return Err(self) };
+        let done = match job {
+            FileJob::OpenRead(path) => storage.open_now(path).map(|file| Done::File(Ok(file))),
+            FileJob::Metadata(path) | FileJob::MetadataToResume(path) => {
+                storage.metadata_now(path).map(|metadata| Done::Metadata(Ok(metadata)))
+            }
+            _ => None,
+        };
+        done.ok_or(self)
+    }
+
     /// Does it, by calling the embedder's named methods. Blocks as long as they do.
     pub fn perform(self) -> Done {
         match self {

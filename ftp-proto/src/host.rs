@@ -31,6 +31,20 @@ pub trait Storage: Send + Sync {
         self.metadata(path)
     }
 
+    /// As [`metadata`](Self::metadata), if the answer is at hand and finding it can't block; `None`: ask where
+    /// blocking is allowed. An async runtime asks this first, since a hop to another thread costs more than a
+    /// look at what is cached.
+    fn metadata_now(&self, path: &VirtualPath) -> Option<Metadata> {
+        let _ = path;
+        None
+    }
+
+    /// As [`open`](Self::open), with the same restriction as [`metadata_now`](Self::metadata_now).
+    fn open_now(&self, path: &VirtualPath) -> Option<Box<dyn File>> {
+        let _ = path;
+        None
+    }
+
     /// Opens a file for reading.
     fn open(&self, path: &VirtualPath) -> Result<Box<dyn File>, StorageError>;
 

@@ -171,7 +171,11 @@ impl Session {
                 let answer = self.owner.shared.consult(request);
                 self.hear(Event::Answer(answer));
             }
-            Action::Perform(ticket, job) => crew::perform(&self.owner, ticket, job),
+            // A panic in there ends the session, as one anywhere in its turn does.
+            Action::Perform(ticket, job) => match job.perform_now() {
+                Ok(done) => tell(Event::Done(ticket, done)),
+                Err(job) => crew::perform(&self.owner, ticket, job),
+            },
             Action::Connect(link, spec) => self.links.connect(link, &spec, &mut tell),
             Action::Start(link, transfer, pipe) => {
                 self.links.start(&self.owner, link, transfer, pipe, &mut tell);

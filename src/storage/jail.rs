@@ -83,6 +83,18 @@ pub(super) trait Jail: Send + Sync + Sized + 'static {
     /// Opens, links followed. Never waits, whatever it is. The caller looks whether it is a file.
     fn open(&self, path: &VirtualPath, how: Opening) -> Result<File>;
 
+    /// Opens for reading if all that is needed for it is in memory; `None` if not, or if it fails.
+    fn open_cached(&self, path: &VirtualPath) -> Option<File> {
+        let _ = path;
+        None
+    }
+
+    /// As [`stat`](Self::stat), with the same restriction.
+    fn stat_cached(&self, path: &VirtualPath) -> Option<Stat> {
+        let _ = path;
+        None
+    }
+
     /// Opens a directory, links followed.
     fn folder(&self, path: &VirtualPath) -> Result<Self::Folder>;
 

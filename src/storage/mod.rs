@@ -171,6 +171,14 @@ impl Storage for DiskStorage {
         self.tree.metadata_to_resume(path)
     }
 
+    fn metadata_now(&self, path: &VirtualPath) -> Option<Metadata> {
+        self.tree.metadata_now(path)
+    }
+
+    fn open_now(&self, path: &VirtualPath) -> Option<Box<dyn File>> {
+        self.tree.open_now(path)
+    }
+
     fn open(&self, path: &VirtualPath) -> Result<Box<dyn File>, StorageError> {
         self.tree.open(path)
     }

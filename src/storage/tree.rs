@@ -124,6 +124,19 @@ impl<J: Jail> Storage for Tree<J> {
         }
     }
 
+    fn metadata_now(&self, path: &VirtualPath) -> Option<Metadata> {
+        visible(path).ok()?;
+        Some(self.describe(self.jail.stat_cached(path)?))
+    }
+
+    fn open_now(&self, path: &VirtualPath) -> Option<Box<dyn File>> {
+        visible(path).ok()?;
+        let file = self.jail.open_cached(path)?;
+        let stat = J::stat_file(&file).ok()?;
+        regular(&stat).ok()?;
+        Some(Box::new(Download { file, size: stat.size }))
+    }
+
     fn metadata_to_resume(&self, path: &VirtualPath) -> Result<Metadata> {
         match self.metadata(path) {
             Err(StorageError::NotFound) if self.options.uploads == Uploads::Atomic => {}

@@ -174,3 +174,20 @@ fn a_root_that_is_no_directory_is_an_error() {
         }
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_cached_is_answered_at_once_and_nothing_else_is() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a"), "alpha").unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", folder.path().join("out")).unwrap();
+    let storage = super::DiskStorage::open(folder.path(), super::Options::for_account("u")).unwrap();
+    let path = |name: &str| ftp_proto::path::VirtualPath::new(name.as_bytes()).unwrap();
+    assert_eq!(storage.metadata_now(&path("/a")).unwrap().size, 5);
+    let mut file = storage.open_now(&path("/a")).unwrap();
+    let mut buffer = [0; 9];
+    assert_eq!(file.read_at(1, &mut buffer).unwrap(), 4);
+    for name in ["/", "/none", "/out", "/.ftpd-part-0000000000000000"] {
+        assert!(storage.open_now(&path(name)).is_none(), "{name}");
+    }
+}
