@@ -3,65 +3,29 @@
 //! or fail, clients are rude, strangers come to passive ports. After each step the invariants are checked.
 
 mod choices;
+mod client;
 
 pub use choices::Choices;
 use choices::{LINES, LOGINS, TRANSFERS};
+use client::{Client, Transfer, check_transfer};
 
 use super::{MemoryAccounts, MemoryStorage};
 use crate::account::Rights;
-use crate::config::{Active, Limits, Passive, PassivePorts, Settings, Timeouts};
+use crate::config::{Active, Config, Limits, Passive, PassivePorts, Settings, Timeouts};
 use crate::event::{
-    Action, Answer, Arrival, Event, Job, LinkError, LinkId, Message, News, SessionId, Task, Ticket,
-    TransferId,
+    Action, Answer, Arrival, Event, LinkError, LinkId, Message, News, SessionId, Task, TransferId,
 };
 use crate::notice::Notice;
 use crate::time::{Instant, Now, UnixTime};
-use crate::transfer::{Direction, EndReason, Pipe, Step};
-use crate::{Admission, Connection, Server};
-use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use crate::transfer::{Direction, EndReason, Step};
+use crate::{Admission, Server};
+use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
-
-/// One client and the adapter's half of its session.
-struct Client {
-    id: SessionId,
-    connection: Box<Connection>,
-    peer: SocketAddr,
-    /// Sent by the client and not yet received.
-    to_server: VecDeque<u8>,
-    commands_left: usize,
-    /// Commands whose line is complete on the server's side, and final replies that came.
-    received: usize,
-    answered: usize,
-    saw_421: bool,
-    reply: Vec<u8>,
-    in_block: Option<Vec<u8>>,
-    announced: Option<u16>,
-    watched: Option<(LinkId, u16)>,
-    sockets: Vec<LinkId>,
-    dialled: Vec<LinkId>,
-    jobs: Vec<(Ticket, Job)>,
-    transfers: Vec<Transfer>,
-    finished: BTreeMap<u32, Vec<u8>>,
-    ended: Vec<(TransferId, Vec<u8>)>,
-}
-
-/// A transfer in the adapter's hands.
-struct Transfer {
-    id: TransferId,
-    link: LinkId,
-    pipe: Box<Pipe>,
-    /// What crossed the socket.
-    bytes: Vec<u8>,
-    /// What the client still has to send.
-    to_send: VecDeque<u8>,
-    aborted: bool,
-}
 
 struct World<'a> {
     choices: Choices<'a>,
@@ -91,18 +55,23 @@ pub fn simulate(choices: Choices<'_>) -> Result<(), String> {
     world.wind_up()
 }
 
+/// Settings that every client can be served with, if not always at once.
+fn config(choices: &mut Choices<'_>) -> Config {
+    let first = 2_000 + u16::try_from(choices.below(2)).unwrap_or(0);
+    let ports = u16::try_from(choices.below(3)).unwrap_or(0);
+    let settings = Settings {
+        passive: Passive { ports: PassivePorts::Range(first..=first + ports), ..Passive::default() },
+        active: Active { enabled: true, source_port: None },
+        limits: Limits { login_delay: Duration::from_millis(500), ..Limits::default() },
+        timeouts: Timeouts::default(),
+        notify_commands: choices.one_in(2),
+        ..Settings::default()
+    };
+    settings.validate().unwrap_or_default()
+}
+
 impl<'a> World<'a> {
     fn new(mut choices: Choices<'a>) -> Self {
-        let first = 2_000;
-        let ports = u16::try_from(choices.below(3)).unwrap_or(0);
-        let settings = Settings {
-            passive: Passive { ports: PassivePorts::Range(first..=first + ports), ..Passive::default() },
-            active: Active { enabled: true, source_port: None },
-            limits: Limits { login_delay: Duration::from_millis(500), ..Limits::default() },
-            timeouts: Timeouts::default(),
-            notify_commands: choices.one_in(2),
-            ..Settings::default()
-        };
         let storage = Arc::new(
             MemoryStorage::new()
                 .file("/a", "alpha")
@@ -112,7 +81,7 @@ impl<'a> World<'a> {
                 .dir("/up"),
         );
         let accounts = MemoryAccounts::new().user("u", "p", storage.account("u", Rights::ALL));
-        let config = settings.validate().unwrap_or_default();
+        let config = config(&mut choices);
         let seed = choices.below(256) as u64;
         let server = Server::new(Arc::new(config), Arc::new(accounts), seed);
         let now = Now { mono: Instant::ZERO, unix: UnixTime::from_seconds(1_800_000_000) };
@@ -129,27 +98,7 @@ impl<'a> World<'a> {
             return Err("an ordinary client was refused".to_string());
         };
         let commands_left = 5 + self.choices.below(30);
-        let mut client = Client {
-            id,
-            connection,
-            peer,
-            to_server: VecDeque::new(),
-            commands_left,
-            received: 0,
-            answered: 0,
-            saw_421: false,
-            reply: Vec::new(),
-            in_block: None,
-            announced: None,
-            watched: None,
-            sockets: Vec::new(),
-            dialled: Vec::new(),
-            jobs: Vec::new(),
-            transfers: Vec::new(),
-            finished: BTreeMap::new(),
-            ended: Vec::new(),
-        };
-        client.to_server.extend(b"USER u\r\nPASS p\r\n");
+        let client = Client::new(id, connection, peer, commands_left);
         self.clients.push(client);
         Ok(())
     }
@@ -165,7 +114,7 @@ impl<'a> World<'a> {
             8 | 9 => self.job_done(index),
             10..=12 => self.pump(index)?,
             13 => self.dial(index),
-            14 => self.time_passes(),
+            14 => self.time_passes()?,
             _ => self.something_rare(index),
         }
         self.settle(index)
@@ -249,24 +198,37 @@ impl<'a> World<'a> {
     }
 
     /// Time jumps to the next deadline of anybody.
-    fn time_passes(&mut self) {
+    fn time_passes(&mut self) -> Result<(), String> {
         let deadlines = self.clients.iter().filter_map(|client| client.connection.deadline());
-        let Some(next) = deadlines.chain(self.server.deadline()).min() else { return };
+        let Some(next) = deadlines.chain(self.server.deadline()).min() else {
+            return Ok(());
+        };
         if self.choices.one_in(12) {
             self.now.mono = self.now.mono.max(next);
         }
         for client in &mut self.clients {
-            client.connection.handle_timeout(self.now);
+            client.timeout(self.now)?;
         }
+        self.server_timeout()
+    }
+
+    fn server_timeout(&mut self) -> Result<(), String> {
         self.server.handle_timeout(self.now);
         self.tasks();
+        match self.server.deadline() {
+            Some(deadline) if deadline <= self.now.mono => Err("a deadline of the server stays".to_string()),
+            _ => Ok(()),
+        }
     }
 
     fn something_rare(&mut self, index: usize) {
         let Self { choices, clients, now, server, .. } = self;
         let Some(client) = clients.get_mut(index) else { return };
         match choices.below(300) {
-            0 => client.connection.handle(*now, Event::PeerClosed),
+            0 => {
+                client.gone = true;
+                client.connection.handle(*now, Event::PeerClosed);
+            }
             1 => {
                 server.kick(*now, client.id);
                 self.tasks();
@@ -279,6 +241,13 @@ impl<'a> World<'a> {
                 if let Some(&link) = client.sockets.first() {
                     client.connection.handle(*now, Event::LinkFailed(link, LinkError::Reset));
                 }
+            }
+            // New settings, another range of ports among them; some time with no passive mode at all.
+            8 | 9 => {
+                let mut settings = Settings::clone(&config(choices));
+                settings.passive.enabled = !choices.one_in(6);
+                server.reconfigure(*now, Arc::new(settings.validate().unwrap_or_default()));
+                self.tasks();
             }
             // Stale and foreign news must do no harm.
             4 => client.connection.handle(*now, Event::Arrived(LinkId(9_999), client.peer)),
@@ -434,6 +403,7 @@ impl<'a> World<'a> {
                     check_transfer(client, &record, &self.storage)?;
                 }
             }
+            Action::Notify(Notice::SessionClosed { .. }) => client.closed += 1,
             Action::Notify(_) => {}
         }
         Ok(())
@@ -443,14 +413,9 @@ impl<'a> World<'a> {
     fn bury(&mut self, index: usize) -> Result<(), String> {
         let Some(client) = self.clients.get(index) else { return Ok(()) };
         if !client.connection.is_finished() {
-            return match client.connection.deadline() {
-                Some(_) => Ok(()),
-                None => Err(format!("alive without a deadline: {:?}", client.connection)),
-            };
+            return client.check_alive();
         }
-        if !client.transfers.iter().all(|transfer| transfer.aborted) {
-            return Err("finished while a transfer runs".to_string());
-        }
+        client.check_ended()?;
         let client = self.clients.remove(index);
         self.server.handle(self.now, News::Gone(client.id));
         self.tasks();
@@ -474,11 +439,10 @@ impl<'a> World<'a> {
                 self.check_answered()?;
                 let next = self.clients.iter().filter_map(|client| client.connection.deadline()).min();
                 self.now.mono = self.now.mono.max(next.unwrap_or(self.now.mono));
-                self.server.handle_timeout(self.now);
-                self.tasks();
+                self.server_timeout()?;
                 for index in (0..self.clients.len()).rev() {
                     if let Some(client) = self.clients.get_mut(index) {
-                        client.connection.handle_timeout(self.now);
+                        client.timeout(self.now)?;
                     }
                     self.settle(index)?;
                 }
@@ -501,109 +465,5 @@ impl<'a> World<'a> {
             }
         }
         Ok(())
-    }
-}
-
-fn check_transfer(
-    client: &mut Client,
-    record: &crate::notice::TransferRecord,
-    storage: &MemoryStorage,
-) -> Result<(), String> {
-    let Some((_, bytes)) = client.ended.pop() else {
-        return Err(format!("{} of {} complete, but no transfer has ended", record.verb, record.path));
-    };
-    if record.bytes != bytes.len() as u64 {
-        return Err(format!(
-            "{} {}: {} bytes recorded, {} crossed",
-            record.verb,
-            record.path,
-            record.bytes,
-            bytes.len()
-        ));
-    }
-    let stored = storage.contents(record.path.as_bytes()).unwrap_or_default();
-    let right = match record.verb {
-        "RETR" => stored.ends_with(&bytes),
-        // Its name was never used before.
-        "STOR" => stored == bytes || stored.len() > bytes.len(),
-        _ => true,
-    };
-    if right { Ok(()) } else { Err(format!("{} {}: the bytes differ", record.verb, record.path)) }
-}
-
-impl Client {
-    /// Takes up to `count` bytes of replies and checks how they are cut into writes.
-    fn read_replies(&mut self, now: Now, mut count: usize) -> Result<(), String> {
-        while count > 0 && !self.connection.transmit().is_empty() {
-            let shown = self.connection.transmit().to_vec();
-            let lines: Vec<&[u8]> = shown.split_inclusive(|&byte| byte == b'\n').collect();
-            let passive = |line: &&[u8]| line.starts_with(b"227 ") || line.starts_with(b"229 ");
-            if lines.len() > 1 && lines.iter().any(passive) {
-                return Err(format!("not alone in its write: {}", String::from_utf8_lossy(&shown)));
-            }
-            let taken = shown.len().min(count);
-            count -= taken;
-            self.connection.transmitted(now, taken);
-            for &byte in shown.get(..taken).unwrap_or_default() {
-                self.reply.push(byte);
-                if byte == b'\n' {
-                    let line = core::mem::take(&mut self.reply);
-                    self.reply_line(&line)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn reply_line(&mut self, line: &[u8]) -> Result<(), String> {
-        if !line.ends_with(b"\r\n") || line.iter().filter(|&&byte| matches!(byte, b'\r' | b'\n')).count() != 2
-        {
-            return Err(format!("bare line end in a reply: {:?}", String::from_utf8_lossy(line)));
-        }
-        let (Some(code), Some(&mark)) = (line.get(..3), line.get(3)) else {
-            return Err("a short reply".to_string());
-        };
-        if let Some(open) = &self.in_block {
-            if code == open.as_slice() && mark == b' ' {
-                self.in_block = None;
-                self.final_reply(line);
-            } else if line.first() != Some(&b' ') {
-                return Err(format!("a line in a block: {}", String::from_utf8_lossy(line)));
-            }
-            return Ok(());
-        }
-        match (code, mark) {
-            ([b'1'..=b'5', b'0'..=b'9', b'0'..=b'9'], b'-') => self.in_block = Some(code.to_vec()),
-            ([b'1', ..], b' ') => {}
-            ([b'2'..=b'5', b'0'..=b'9', b'0'..=b'9'], b' ') => self.final_reply(line),
-            _ => return Err(format!("not a reply: {}", String::from_utf8_lossy(line))),
-        }
-        if self.answered > self.received && !self.saw_421 {
-            return Err(format!("{} replies to {} commands", self.answered, self.received));
-        }
-        Ok(())
-    }
-
-    fn final_reply(&mut self, line: &[u8]) {
-        if line.starts_with(b"220 Welcome.") {
-            return;
-        }
-        if line.starts_with(b"421 ") {
-            self.saw_421 = true;
-            return;
-        }
-        self.answered += 1;
-        let text = String::from_utf8_lossy(line);
-        if let Some(numbers) =
-            text.strip_prefix("227 Entering Passive Mode (").and_then(|rest| rest.split_once(')'))
-        {
-            let fields: Vec<u16> = numbers.0.split(',').filter_map(|field| field.parse().ok()).collect();
-            if let [_, _, _, _, high, low] = fields.as_slice() {
-                self.announced = Some(high * 256 + low);
-            }
-        }
-        if let Some(rest) = text.strip_prefix("229 Entering Extended Passive Mode (|||") {
-            self.announced = rest.split('|').next().and_then(|port| port.parse().ok());
-        }
     }
 }
