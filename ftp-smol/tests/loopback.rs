@@ -112,6 +112,59 @@ fn more_transfers_at_once_than_threads_for_them() {
     }
 }
 
+fn options(control: SocketAddr, ports: u16, executors: usize) -> ftp_smol::Options {
+    let storage = MemoryStorage::new().file("/a.txt", "some text");
+    let config = Arc::new(settings(ports).validate().unwrap());
+    ftp_smol::Options {
+        control: vec![control],
+        executors: Some(executors),
+        ..ftp_smol::Options::new(config, Arc::new(open_to_all(&storage)))
+    }
+}
+
+#[test]
+fn two_servers_do_not_share_an_address_by_accident() {
+    let server = ftp_smol::start(options("127.0.0.1:0".parse().unwrap(), 1, 3)).unwrap();
+    let address = *server.control_addrs().first().unwrap();
+    let second = ftp_smol::start(options(address, 1, 3));
+    assert!(matches!(second, Err(ftp_smol::StartError::Control { .. })));
+    // And the first is none the worse for it.
+    assert_eq!(Client::login(&server).fetch("RETR a.txt"), b"some text");
+    server.stop(Duration::ZERO);
+    ftp_smol::start(options(address, 1, 1)).unwrap();
+}
+
+#[test]
+fn every_executor_serves() {
+    let server = ftp_smol::start(options("127.0.0.1:0".parse().unwrap(), 2, 4)).unwrap();
+    let mut clients: Vec<Client> = (0..64).map(|_| Client::login(&server)).collect();
+    for client in &mut clients {
+        assert_eq!(client.fetch("RETR a.txt"), b"some text");
+    }
+    server.stop(Duration::ZERO);
+    for mut client in clients {
+        client.expect("421");
+        assert_eq!(client.line(), None);
+    }
+}
+
+#[test]
+fn new_settings_open_and_close_ports_and_no_session_notices() {
+    let server = ftp_smol::start(options("127.0.0.1:0".parse().unwrap(), 3, 2)).unwrap();
+    let mut client = Client::login(&server);
+    let mut data = client.passive();
+    for ports in [6, 1] {
+        server.handle().reconfigure(Arc::new(settings(ports).validate().unwrap()));
+        // A port that is to be closed stays open as long as somebody has it leased.
+        let enough = usize::from(ports)..=usize::from(ports) + 1;
+        eventually("the ports are open", || enough.contains(&server.passive_ports().len()));
+    }
+    client.say("RETR a.txt");
+    assert_eq!(client.finish_fetch(&mut data), b"some text");
+    eventually("one port is left", || server.passive_ports().len() == 1);
+    assert_eq!(client.fetch("RETR a.txt"), b"some text");
+}
+
 /// Its files panic when they are read, written or asked for a descriptor, as their names say.
 struct Trap;
 
