@@ -17,6 +17,7 @@ use ftp_proto::host::StorageError;
 use ftp_proto::time::Now;
 use ftp_proto::transfer::{Direction, EndReason, Pipe, Step, TransferEnd};
 use rustix::event::{PollFd, PollFlags};
+#[cfg(target_os = "linux")]
 use rustix::io::Errno;
 use std::cell::RefCell;
 use std::io::{self, Read as _, Write as _};
@@ -32,6 +33,7 @@ use std::time::Duration;
 /// What one read from a socket takes, and what is sent on an executor at most.
 const PIECE: usize = 64 << 10;
 /// What one sendfile or splice moves at most.
+#[cfg(target_os = "linux")]
 const LARGE_PIECE: u64 = 1 << 20;
 /// Bytes a transfer moves before others that wait for a thread have their turn.
 const BUDGET: u64 = 64 << 20;
