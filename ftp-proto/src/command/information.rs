@@ -117,8 +117,8 @@ fn status(session: &Session) -> Reply {
     Reply::block(211, &b"Status:"[..], lines, "End of status.")
 }
 
-/// SITE's own commands, each with its syntax.
-const SITE: &[(&str, &str)] = &[("CHMOD", "CHMOD <mode> <path>"), ("HELP", "HELP")];
+/// SITE's own commands: the syntax, and the right without which one is not offered.
+const SITE: &[(&str, Rights)] = &[("CHMOD <mode> <path>", Rights::ATTRIBUTES), ("HELP", Rights::NONE)];
 
 pub(super) fn site(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Text(text) = arg else { return Reaction::Silent };
@@ -128,7 +128,9 @@ pub(super) fn site(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
         return super::files::chmod(turn, argument);
     }
     if verb.eq_ignore_ascii_case(b"HELP") {
-        let lines = SITE.iter().map(|(_, syntax)| format!("SITE {syntax}").into_bytes()).collect();
+        let may = |needs| turn.session.login.account().is_some_and(|account| account.rights.anywhere(needs));
+        let offered = SITE.iter().filter(|(_, needs)| may(*needs));
+        let lines = offered.map(|(syntax, _)| format!("SITE {syntax}").into_bytes()).collect();
         return Reply::block(214, &b"SITE commands:"[..], lines, "End.").into();
     }
     Reply::new(504, "There is no such SITE command here.").into()
