@@ -159,8 +159,10 @@ impl Client {
                 return Err(format!("{} bytes of replies wait", shown.len()));
             }
             let lines: Vec<&[u8]> = shown.split_inclusive(|&byte| byte == b'\n').collect();
+            // The first may be the rest of a line, which begins with any number it likes.
+            let begun = usize::from(!self.reply.is_empty());
             let passive = |line: &&[u8]| line.starts_with(b"227 ") || line.starts_with(b"229 ");
-            if lines.len() > 1 && lines.iter().any(passive) {
+            if lines.len() > 1 && lines.iter().skip(begun).any(passive) {
                 return Err(format!("not alone in its write: {}", String::from_utf8_lossy(&shown)));
             }
             let taken = shown.len().min(count);
