@@ -1,0 +1,42 @@
+//! Cases that measure the whole process.
+
+use crate::runtime::Runtime;
+use std::process::Command;
+
+/// Says to the test program that it was started for one case.
+const MARK: &str = "FTPD_SUITE_ALONE";
+
+/// Runs `body` in a process in which nothing else runs: this program again, for this one case. `module` and
+/// `case` are where the case stands.
+pub(crate) fn run<R: Runtime>(module: &str, case: &str, body: impl FnOnce()) {
+    if std::env::var_os(MARK).is_some() {
+        return body();
+    }
+    let module = module.split_once("::").expect("the crate's name comes first").1;
+    let name = format!("{module}::{}::{case}", R::NAME);
+    let program = std::env::current_exe().expect("a test program knows where it is");
+    let run = Command::new(program).args(["--exact", &name]).env(MARK, "1").output().expect("it starts");
+    let said = String::from_utf8_lossy(&run.stdout);
+    assert!(said.contains("1 passed"), "{name}, alone:\n{said}{}", String::from_utf8_lossy(&run.stderr));
+}
+
+/// Open descriptors of this process.
+pub(crate) fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").expect("/proc is there").count()
+}
+
+/// Threads of this process, without the idle ones of the pool that `blocking` keeps for the whole process.
+pub(crate) fn threads() -> usize {
+    let threads = std::fs::read_dir("/proc/self/task").expect("/proc is there");
+    let name = |entry: std::io::Result<std::fs::DirEntry>| {
+        std::fs::read_to_string(entry.ok()?.path().join("comm")).ok()
+    };
+    threads.filter_map(name).filter(|name| !name.starts_with("blocking-")).count()
+}
+
+/// Resident memory of this process in KiB; `VmHWM` is the peak, `VmRSS` what it is now.
+pub(crate) fn memory(field: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("/proc is there");
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("the field is there");
+    line.trim_matches([':', ' ', '\t', 'k', 'B']).parse().expect("a number")
+}

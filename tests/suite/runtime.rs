@@ -1,0 +1,181 @@
+//! Both adapters behind one trait, and a server for a test.
+
+use crate::client::Client;
+use ftp_proto::account::Rights;
+use ftp_proto::config::{Config, PassivePorts, Settings};
+use ftp_proto::event::SessionId;
+use ftp_proto::host::Accounts;
+use ftp_proto::notice::{Notice, Observer};
+use ftp_proto::testing::{MemoryAccounts, MemoryStorage};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// One adapter: a server that runs on it. Dropped, it stops without grace.
+pub(crate) trait Runtime: Sized + Send + Sync + 'static {
+    /// The name of the module with its tests.
+    const NAME: &'static str;
+
+    /// Starts a server.
+    fn start(
+        control: Vec<SocketAddr>,
+        config: Arc<Config>,
+        accounts: Arc<dyn Accounts>,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Self, String>;
+    /// Where clients connect.
+    fn control_addrs(&self) -> &[SocketAddr];
+    /// The passive ports that are open.
+    fn passive_ports(&self) -> Vec<u16>;
+    /// How many sessions there are.
+    fn sessions(&self) -> usize;
+    /// Ends a session.
+    fn kick(&self, session: SessionId) -> bool;
+    /// Stops it.
+    fn stop(self, grace: Duration);
+
+    /// The first address clients connect to.
+    fn address(&self) -> SocketAddr {
+        *self.control_addrs().first().expect("there is one")
+    }
+
+    /// The first passive port.
+    fn passive_port(&self) -> u16 {
+        *self.passive_ports().first().expect("there is one")
+    }
+
+    /// A client that connected.
+    fn client(&self) -> Client {
+        Client::connect(self.address())
+    }
+
+    /// A client that logged in and uses image type.
+    fn login(&self) -> Client {
+        let mut client = self.client();
+        client.log_in();
+        client
+    }
+}
+
+macro_rules! adapter {
+    ($name:ident, $module:literal, $adapter:ident) => {
+        pub(crate) struct $name($adapter::Running);
+
+        impl Runtime for $name {
+            const NAME: &'static str = $module;
+
+            fn start(
+                control: Vec<SocketAddr>,
+                config: Arc<Config>,
+                accounts: Arc<dyn Accounts>,
+                observer: Arc<dyn Observer>,
+            ) -> Result<Self, String> {
+                let defaults = $adapter::Options::new(config, accounts);
+                let options = $adapter::Options { control, observer, ..defaults };
+                $adapter::start(options).map(Self).map_err(|error| error.to_string())
+            }
+
+            fn control_addrs(&self) -> &[SocketAddr] {
+                self.0.control_addrs()
+            }
+
+            fn passive_ports(&self) -> Vec<u16> {
+                self.0.passive_ports()
+            }
+
+            fn sessions(&self) -> usize {
+                self.0.handle().sessions()
+            }
+
+            fn kick(&self, session: SessionId) -> bool {
+                self.0.handle().kick(session)
+            }
+
+            fn stop(self, grace: Duration) {
+                self.0.stop(grace);
+            }
+        }
+    };
+}
+
+adapter!(Smol, "smol", ftp_smol);
+adapter!(Threads, "threads", ftp_sync);
+
+/// What a server is started with.
+pub(crate) struct Setup {
+    pub(crate) settings: Settings,
+    control: SocketAddr,
+    accounts: Arc<dyn Accounts>,
+    observer: Arc<dyn Observer>,
+}
+
+impl Setup {
+    /// A server on `127.0.0.1` with two passive ports, where everybody may do everything in this tree.
+    pub(crate) fn new(storage: &MemoryStorage) -> Self {
+        Self::with_accounts(MemoryAccounts::new().anonymous(storage.account("anonymous", Rights::ALL)))
+    }
+
+    /// The same with other accounts.
+    pub(crate) fn with_accounts(accounts: impl Accounts + 'static) -> Self {
+        let mut settings = Settings::default();
+        settings.passive.ports = PassivePorts::Auto(2);
+        Self {
+            settings,
+            control: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            accounts: Arc::new(accounts),
+            observer: Arc::new(()),
+        }
+    }
+
+    pub(crate) fn ports(mut self, count: u16) -> Self {
+        self.settings.passive.ports = PassivePorts::Auto(count);
+        self
+    }
+
+    pub(crate) fn control(mut self, address: &str) -> Self {
+        self.control = address.parse().unwrap();
+        self
+    }
+
+    pub(crate) fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    pub(crate) fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    pub(crate) fn start<R: Runtime>(self) -> R {
+        let config = Arc::new(self.settings.validate().unwrap());
+        R::start(vec![self.control], config, self.accounts, self.observer).unwrap()
+    }
+}
+
+/// Remembers the sessions in the order of their opening, and all verdicts.
+#[derive(Default)]
+pub(crate) struct Witness {
+    sessions: Mutex<Vec<SessionId>>,
+    verdicts: Mutex<Vec<&'static str>>,
+}
+
+impl Witness {
+    pub(crate) fn sessions(&self) -> Vec<SessionId> {
+        self.sessions.lock().unwrap().clone()
+    }
+
+    pub(crate) fn verdicts(&self) -> Vec<&'static str> {
+        self.verdicts.lock().unwrap().clone()
+    }
+}
+
+impl Observer for Witness {
+    fn notice(&self, session: Option<SessionId>, notice: &Notice) {
+        match notice {
+            Notice::SessionOpened { .. } => self.sessions.lock().unwrap().extend(session),
+            Notice::DataConnectionFailed(verdict) => self.verdicts.lock().unwrap().push(verdict.kind()),
+            _ => {}
+        }
+    }
+}
