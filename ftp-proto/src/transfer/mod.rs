@@ -290,7 +290,8 @@ struct Reports {
 }
 
 impl Reports {
-    const INTERVAL: Duration = Duration::from_secs(1);
+    /// Several in the shortest stall timeout there is, one second: a slow client must not look like a stalled one.
+    const INTERVAL: Duration = Duration::from_millis(250);
     const BYTES: u64 = 8 * 1024 * 1024;
 
     /// Whether it is time for a report; if so, it counts as made.
