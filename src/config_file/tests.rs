@@ -64,7 +64,7 @@ fn each_mistake_is_one_line_with_place_key_and_fix() {
         ),
         (
             "[passive]\nports = \"many\"\n",
-            "ftpd.toml:2:9: passive.ports: \"many\" is not a port range; write it like 41000-41099, 41000 or auto:4",
+            "ftpd.toml:2:9: passive.ports: \"many\" is not a port range; write it like 21000-21099, 21000 or auto:4",
         ),
         (
             "[passive]\nexternal_address = \"ftp.example.org\"\n",
@@ -136,7 +136,7 @@ fn what_only_the_whole_shows_points_at_the_key() {
         ),
         (
             "[accounts]\nfile = \"a\"\n[passive]\n# all of them\nports = \"9-8\"\n",
-            "ftpd.toml:5:9: passive.ports: the first port is above the last; write it like 41000-41099",
+            "ftpd.toml:5:9: passive.ports: the first port is above the last; write it like 21000-21099",
         ),
         (
             "[accounts]\nfile = \"a\"\n[timeouts]\nstall = 0\n",

@@ -163,7 +163,7 @@ impl core::fmt::Display for PassivePorts {
     }
 }
 
-/// `41000-41099`, `41000` or `auto:4`.
+/// `21000-21099`, `21000` or `auto:4`.
 impl core::str::FromStr for PassivePorts {
     type Err = ConfigError;
 
@@ -171,7 +171,7 @@ impl core::str::FromStr for PassivePorts {
         let wrong = || ConfigError {
             key: "passive.ports",
             problem: alloc::format!(
-                "\"{text}\" is not a port range; write it like 41000-41099, 41000 or auto:4"
+                "\"{text}\" is not a port range; write it like 21000-21099, 21000 or auto:4"
             ),
         };
         if let Some(count) = text.strip_prefix("auto:") {
@@ -258,7 +258,7 @@ impl Settings {
         }
         match &self.passive.ports {
             PassivePorts::Range(range) if range.is_empty() => {
-                return wrong("passive.ports", "the first port is above the last; write it like 41000-41099");
+                return wrong("passive.ports", "the first port is above the last; write it like 21000-21099");
             }
             PassivePorts::Range(range) if *range.start() == 0 => {
                 return wrong(
