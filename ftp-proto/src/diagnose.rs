@@ -31,6 +31,8 @@ pub enum Cause {
     WrongPeer(Vec<SocketAddr>),
     /// No passive port came free in time.
     NoPortFree,
+    /// Not one passive port is open: other programs have them all.
+    NoPortOpen,
     /// The client connected and left again before the transfer began.
     PeerLeft(LinkError),
     /// The server could not connect.
@@ -63,6 +65,7 @@ impl Verdict {
             Cause::NobodyConnected => "nobody_connected",
             Cause::WrongPeer(_) => "wrong_peer",
             Cause::NoPortFree => "no_port_free",
+            Cause::NoPortOpen => "no_port_open",
             Cause::PeerLeft(_) => "peer_left",
             Cause::ConnectFailed(LinkError::Refused) => "connect_refused",
             Cause::ConnectFailed(LinkError::TimedOut) => "connect_timed_out",
@@ -91,6 +94,9 @@ impl Verdict {
             }
             (Cause::NoPortFree, _) => {
                 String::from("All passive ports are taken by your other pending transfers; try again.")
+            }
+            (Cause::NoPortOpen, _) => {
+                String::from("The server could not open any of its passive ports; try again later.")
             }
             (Cause::PeerLeft(why), _) => {
                 format!("The data connection was closed before the transfer began: {why}.")

@@ -111,8 +111,13 @@ pub enum Answer {
         /// For which link.
         link: LinkId,
     },
-    /// No port came free in time, or none is open.
+    /// No port came free in time.
     NoPort {
+        /// For which link.
+        link: LinkId,
+    },
+    /// No port is open, so that there is none to wait for.
+    NoneOpen {
         /// For which link.
         link: LinkId,
     },
@@ -126,7 +131,7 @@ impl Answer {
     pub fn port_to_drain(&self) -> Option<(LinkId, u16)> {
         match self {
             Self::Leased { link, port, .. } => Some((*link, *port)),
-            Self::Queued { .. } | Self::NoPort { .. } | Self::Noted => None,
+            Self::Queued { .. } | Self::NoPort { .. } | Self::NoneOpen { .. } | Self::Noted => None,
         }
     }
 }

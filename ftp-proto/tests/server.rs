@@ -366,7 +366,7 @@ fn passive_mode_can_be_switched_off_and_on() {
     off.passive.enabled = false;
     desk.reconfigure(off);
     assert_eq!(desk.to_close, [2_000, 2_001]);
-    assert_eq!(desk.ask(session, 1, SECOND), Answer::NoPort { link: LinkId(1) }, "nothing to wait for");
+    assert_eq!(desk.ask(session, 1, SECOND), Answer::NoneOpen { link: LinkId(1) }, "nothing to wait for");
     desk.reconfigure(passive(PassivePorts::Range(2_000..=2_001)));
     assert_eq!(desk.to_open, [2_000, 2_001]);
 }

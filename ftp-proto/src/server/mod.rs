@@ -133,7 +133,7 @@ impl Server {
         let Some(arrival) = self.sessions.arrival(session) else { return Answer::NoPort { link } };
         // While ports are being opened, at the start or for a new range, it is worth waiting for them.
         if self.pool.is_empty() && !self.openings.is_awaiting() {
-            return Answer::NoPort { link };
+            return Answer::NoneOpen { link };
         }
         match self.pool.lease(now.mono, session, link, arrival.peer.ip(), until) {
             Leasing::Leased(port) => self.leased(arrival, link, port),
@@ -183,7 +183,10 @@ impl Server {
                     }
                 }
                 PoolEvent::NoPort { session, link } => {
-                    self.deliver(session, Event::Answer(Answer::NoPort { link }));
+                    // Who waited for the first to open hears that none did.
+                    let none = self.pool.is_empty();
+                    let answer = if none { Answer::NoneOpen { link } } else { Answer::NoPort { link } };
+                    self.deliver(session, Event::Answer(answer));
                 }
                 PoolEvent::Close(port) => {
                     self.openings.closed(port);

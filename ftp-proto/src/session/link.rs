@@ -89,7 +89,7 @@ pub(crate) enum Input {
     /// The server leased a port.
     Leased { link: LinkId, port: u16, advertised: IpAddr, extended: bool },
     /// The server has no port.
-    NoPort { link: LinkId },
+    NoPort { link: LinkId, cause: Cause },
     /// The client came to the port.
     Arrived { link: LinkId },
     /// Somebody else did.
@@ -149,8 +149,8 @@ impl Link {
             (state, Input::Leased { link, .. }) => {
                 (state, [Effect::Release(link), Effect::Drop(link)].into())
             }
-            (Self::Leasing(leasing), Input::NoPort { link }) if leasing.link == link => {
-                lost(None, Cause::NoPortFree, [].into())
+            (Self::Leasing(leasing), Input::NoPort { link, cause }) if leasing.link == link => {
+                lost(None, cause, [].into())
             }
             (Self::Waiting(waiting), Input::Arrived { link }) if waiting.link == link => {
                 (Self::Ready(Ready { link, setup: waiting.setup() }), [Effect::BecameReady(link)].into())

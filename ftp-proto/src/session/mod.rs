@@ -21,6 +21,7 @@ pub(crate) use transfer::After;
 
 use crate::command;
 use crate::config::Config;
+use crate::diagnose::Cause;
 use crate::event::{
     Action, Answer, Arrival, Event, FileJob, Job, LinkId, Message, Request, SessionId, Ticket, TransferId,
 };
@@ -417,7 +418,7 @@ impl Session {
             Timer::Lease => {
                 if let Some(link) = self.link.link() {
                     self.actions.push_back(Action::Consult(Request::Release { session: self.id, link }));
-                    self.step_link(now, Input::NoPort { link });
+                    self.step_link(now, Input::NoPort { link, cause: Cause::NoPortFree });
                 }
             }
             Timer::Abort => self.abort_overdue(now),
@@ -504,7 +505,12 @@ impl Session {
                     self.lease_answered(now, Ok((advertised, port)));
                 }
             }
-            Answer::NoPort { link } => self.step_link(now, Input::NoPort { link }),
+            Answer::NoPort { link } => {
+                self.step_link(now, Input::NoPort { link, cause: Cause::NoPortFree });
+            }
+            Answer::NoneOpen { link } => {
+                self.step_link(now, Input::NoPort { link, cause: Cause::NoPortOpen });
+            }
             Answer::Queued { .. } | Answer::Noted => {}
         }
     }

@@ -39,7 +39,8 @@ fn states() -> Vec<Link> {
 fn inputs(link: LinkId) -> Vec<Input> {
     vec![
         Input::Leased { link, port: 2000, advertised: advertised(), extended: false },
-        Input::NoPort { link },
+        Input::NoPort { link, cause: Cause::NoPortFree },
+        Input::NoPort { link, cause: Cause::NoPortOpen },
         Input::Arrived { link },
         Input::Stranger { link, peer: target() },
         Input::Dial { link },
@@ -60,7 +61,9 @@ fn expected(state: &Link, input: &Input) -> (Link, Effects) {
     match (state, input) {
         (Link::Leasing(_), Input::Leased { .. }) => (waiting(vec![]), vec![]),
         (_, Input::Leased { .. }) => (state.clone(), release_and_drop()),
-        (Link::Leasing(_), Input::NoPort { .. }) => (lost(None, Cause::NoPortFree), vec![Effect::BecameLost]),
+        (Link::Leasing(_), Input::NoPort { cause, .. }) => {
+            (lost(None, cause.clone()), vec![Effect::BecameLost])
+        }
         (Link::Waiting(_), Input::Arrived { .. }) => {
             (Link::Ready(Ready { link: LINK, setup: passive() }), vec![Effect::BecameReady(LINK)])
         }
