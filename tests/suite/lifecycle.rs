@@ -129,8 +129,7 @@ fn a_panic_in_the_storage_costs_one_transfer<R: Runtime>() {
         }
         // Either the session says what happened or it ends.
         let mut last = None;
-        loop {
-            let Some(line) = client.line() else { break };
+        while let Some(line) = client.line() {
             let code = line.get(..3).unwrap_or_default().to_owned();
             let done = !code.starts_with('1');
             last = Some(code);

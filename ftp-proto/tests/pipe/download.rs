@@ -117,19 +117,19 @@ fn after_a_failure_nothing_more_is_sent_and_the_first_reason_stays() {
 }
 
 #[test]
-fn progress_is_reported_each_second_and_each_eight_mebibytes() {
+fn progress_is_reported_four_times_a_second_and_each_eight_mebibytes() {
     let (file, _) = Stored::new(&vec![1; 32 << 20]).direct().boxed();
     let mut pipe = Pipe::download(file, 0, false);
     let direct = |step| matches!(step, Step::Direct { .. });
     assert!(direct(pipe.step(at(5_000))));
     pipe.moved_directly(at(5_000), 1);
-    assert!(direct(pipe.step(at(5_999))), "a second isn't over");
-    assert_eq!(pipe.step(at(6_000)), Step::Report(1));
+    assert!(direct(pipe.step(at(5_249))), "the interval isn't over");
+    assert_eq!(pipe.step(at(5_250)), Step::Report(1));
     assert!(direct(pipe.step(at(9_000))), "nothing moved");
     pipe.moved_directly(at(9_000), 8 << 20);
     assert_eq!(pipe.step(at(9_000)), Step::Report((8 << 20) + 1));
     assert!(direct(pipe.step(at(9_000))));
     pipe.moved_directly(at(9_100), 1);
-    assert!(direct(pipe.step(at(9_999))));
-    assert_eq!(pipe.step(at(10_000)), Step::Report((8 << 20) + 2));
+    assert!(direct(pipe.step(at(9_249))));
+    assert_eq!(pipe.step(at(9_250)), Step::Report((8 << 20) + 2));
 }
