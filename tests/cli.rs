@@ -176,7 +176,8 @@ fn guests_read_and_do_not_write() {
         let arguments =
             ["serve", root, "--bind", "127.0.0.1:0", "--passive-ports", "auto:2", "--runtime", runtime];
         let server = Server::start(&mut ftpd(&arguments));
-        let curl = format!("  curl ftp://{}/", server.address);
+        let server_address = server.address;
+        let curl = format!("  curl ftp://{server_address}/");
         assert!(server.introduction.contains(&curl), "{:?}", server.introduction);
         let replies =
             server.talk(&["USER anonymous", "PASS me@", "TYPE I", "SIZE a.txt", "DELE a.txt", "QUIT"]);
@@ -189,6 +190,8 @@ fn guests_read_and_do_not_write() {
         assert!(log.contains("AUTH-FAIL ip=127.0.0.1 port="), "{log}");
         assert!(log.contains("user=\"bob\" reason=\"login incorrect\""), "{log}");
         assert!(!log.contains("me@"), "{log}");
+        let started = format!("started address={} version={}\n", server_address, env!("CARGO_PKG_VERSION"));
+        assert!(log.contains(&started), "{log}");
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), Failure> {
     .map_err(Failure::System)?;
     print(&introduction::text(&plan.config, &running, &plan.guests()));
     for address in running.control_addrs() {
-        tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "started");
+        tracing::info!(%address, version = %env!("CARGO_PKG_VERSION"), "started");
     }
     plan.warn(&accounts);
     sweep_uploads(plan.roots());
@@ -243,7 +243,7 @@ impl Plan {
             ("log.format", old.log.format != self.config.log.format),
         ] {
             if differs {
-                tracing::warn!(key, "changed, but needs a restart");
+                tracing::warn!(%key, "changed, but needs a restart");
             }
         }
         tracing::info!(file = %path.display(), "configuration read again");
