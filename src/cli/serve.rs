@@ -53,6 +53,7 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), Failure> {
         match wish {
             Wish::Stop => break,
             Wish::Reload => plan.reload(&running, &accounts, &observer, &level),
+            Wish::Totals => observer.log_totals(),
         }
     }
     tracing::info!(
@@ -63,6 +64,7 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), Failure> {
         tracing::warn!(reason = %plain(&error), "a second signal will not be heard");
     }
     running.stop(GRACE);
+    observer.log_totals();
     tracing::info!("stopped");
     Ok(())
 }

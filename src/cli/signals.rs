@@ -1,6 +1,6 @@
-//! SIGTERM and SIGINT stop the server, SIGHUP makes it read its configuration again.
+//! SIGTERM and SIGINT stop the server, SIGHUP makes it read its configuration again, SIGUSR1 makes it log totals.
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use std::io;
 
@@ -11,6 +11,8 @@ pub(super) enum Wish {
     Stop,
     /// Read the configuration again.
     Reload,
+    /// Log what has happened since the start.
+    Totals,
 }
 
 /// The signals of this process, from now on.
@@ -19,12 +21,16 @@ pub(super) struct Wishes(Signals);
 impl Wishes {
     /// Takes the signals over from the system's defaults.
     pub(super) fn listen() -> io::Result<Self> {
-        Signals::new([SIGTERM, SIGINT, SIGHUP]).map(Self)
+        Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1]).map(Self)
     }
 
     /// Waits for the next one. `None` never comes while the process lives.
     pub(super) fn wait(&mut self) -> Option<Wish> {
-        self.0.forever().next().map(|signal| if signal == SIGHUP { Wish::Reload } else { Wish::Stop })
+        self.0.forever().next().map(|signal| match signal {
+            SIGHUP => Wish::Reload,
+            SIGUSR1 => Wish::Totals,
+            _ => Wish::Stop,
+        })
     }
 
     /// From now on, another wish to stop ends the process at once.

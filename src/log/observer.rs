@@ -2,7 +2,7 @@
 
 use ftp_proto::account::LoginError;
 use ftp_proto::event::SessionId;
-use ftp_proto::notice::{Notice, Observer, TransferRecord};
+use ftp_proto::notice::{Counters, Notice, Observer, TransferRecord, Verdicts};
 use ftp_proto::path::Escaped;
 use ftp_proto::transfer::Direction;
 use std::collections::HashMap;
@@ -17,6 +17,7 @@ use tracing::{debug, error, info, warn};
 pub struct LogObserver {
     sessions: Mutex<HashMap<SessionId, Client>>,
     commands: AtomicBool,
+    totals: Mutex<Counters>,
 }
 
 #[derive(Clone)]
@@ -28,12 +29,30 @@ struct Client {
 impl LogObserver {
     /// `commands`: whether commands and replies are logged at `info`, not at `debug`.
     pub fn new(commands: bool) -> Self {
-        Self { sessions: Mutex::default(), commands: AtomicBool::new(commands) }
+        Self { sessions: Mutex::default(), commands: AtomicBool::new(commands), totals: Mutex::default() }
     }
 
     /// Changes that while the server runs.
     pub fn log_commands(&self, commands: bool) {
         self.commands.store(commands, Ordering::Relaxed);
+    }
+
+    /// Logs what has happened since the start.
+    pub fn log_totals(&self) {
+        let totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        info!(
+            sessions = totals.sessions,
+            refused = totals.refused,
+            logins = totals.logins,
+            failed_logins = totals.failed_logins,
+            downloads = totals.downloads,
+            uploads = totals.uploads,
+            failed_transfers = totals.failed_transfers,
+            bytes_down = totals.bytes_down,
+            bytes_up = totals.bytes_up,
+            verdicts = %Verdicts(&totals),
+            "totals"
+        );
     }
 
     fn with_sessions<T>(&self, work: impl FnOnce(&mut HashMap<SessionId, Client>) -> T) -> T {
@@ -47,6 +66,9 @@ impl LogObserver {
 
 impl Observer for LogObserver {
     fn notice(&self, session: Option<SessionId>, notice: &Notice) {
+        if !matches!(notice, Notice::Command { .. } | Notice::Replied { .. }) {
+            self.totals.lock().unwrap_or_else(PoisonError::into_inner).count(notice);
+        }
         match (session, notice) {
             (Some(id), Notice::SessionOpened { peer, .. }) => {
                 self.with_sessions(|sessions| sessions.insert(id, Client { peer: *peer, user: None }));

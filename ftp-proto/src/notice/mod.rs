@@ -1,5 +1,9 @@
 //! What happened, for logs, metrics and audit. Those are folds over [`Notice`]; nothing else depends on it.
 
+mod counters;
+
+pub use counters::{Counters, Verdicts};
+
 use crate::account::LoginError;
 use crate::diagnose::Verdict;
 use crate::event::SessionId;
