@@ -44,6 +44,8 @@ struct Anonymous {
 #[derive(Debug, Default)]
 pub(crate) struct Openings {
     ports: BTreeMap<u16, State>,
+    /// No port is tried again before; asked for after every call, so it is not looked for in `ports`.
+    next_retry: Option<Instant>,
     anonymous: Anonymous,
     /// Listened on and no longer wanted, until the last lease ends.
     closing: BTreeSet<u16>,
@@ -92,7 +94,9 @@ impl Openings {
 
     pub(crate) fn opened(&mut self, port: u16) -> Opened {
         if let Some(state) = self.ports.get_mut(&port) {
-            *state = State::Open;
+            if matches!(core::mem::replace(state, State::Open), State::Failed(..)) {
+                self.find_next_retry();
+            }
             return Opened::Wanted;
         }
         if self.anonymous.asked == 0 {
@@ -119,6 +123,7 @@ impl Openings {
             State::Open => return false,
         };
         *state = State::Failed(now + wait, wait);
+        self.next_retry = Some(self.next_retry.map_or(now + wait, |at| at.min(now + wait)));
         first
     }
 
@@ -161,6 +166,7 @@ impl Openings {
             }
             kept
         });
+        self.find_next_retry();
         self.closing.extend(&to_close);
         // What the system still gives beyond this is closed at once.
         self.anonymous = Anonymous { asked: self.anonymous.asked.min(left), ..Anonymous::default() };
@@ -182,14 +188,17 @@ impl Openings {
                 due.push(port);
             }
         }
+        self.find_next_retry();
         due
     }
 
+    fn find_next_retry(&mut self) {
+        let failing = self.ports.values();
+        self.next_retry =
+            failing.filter_map(|state| if let State::Failed(at, _) = state { Some(*at) } else { None }).min();
+    }
+
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.ports
-            .values()
-            .filter_map(|state| if let State::Failed(at, _) = state { Some(*at) } else { None })
-            .chain(self.anonymous.retry)
-            .min()
+        self.next_retry.into_iter().chain(self.anonymous.retry).min()
     }
 }
