@@ -1,6 +1,7 @@
 //! The two adapters behind one type: everything else in the program is the same on both.
 
 use crate::config_file::RuntimeKind;
+use crate::config_file::reader::without_number;
 use ftp_proto::config::Config;
 use ftp_proto::host::Accounts;
 use ftp_proto::notice::Observer;
@@ -85,25 +86,5 @@ impl Running {
             Either::Smol(running) => running.stop(grace),
             Either::Threads(running) => running.stop(grace),
         }
-    }
-}
-
-/// A message without the system's error number, which tells people nothing.
-fn without_number(message: &str) -> String {
-    match message.find(" (os error ") {
-        Some(end) => message.get(..end).unwrap_or(message).to_owned(),
-        None => message.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn error_numbers_are_left_out() {
-        assert_eq!(
-            super::without_number("can't: Address already in use (os error 98)"),
-            "can't: Address already in use"
-        );
-        assert_eq!(super::without_number("no address"), "no address");
     }
 }

@@ -243,8 +243,14 @@ fn a_taken_port_is_one_line_and_code_1() {
     for runtime in RUNTIMES {
         let output =
             run(&["serve", ".", "--bind", &address, "--passive-ports", "auto:1", "--runtime", runtime]);
-        let want = format!("ftpd: can't listen on {address}: Address already in use\n");
-        assert_eq!(result(&output), (Some(1), String::new(), want), "{runtime}");
+        let (code, out, error) = result(&output);
+        assert_eq!((code, out.as_str()), (Some(1), ""), "{runtime}: {error}");
+        let want = format!("ftpd: can't listen on {address}: Address already in use");
+        assert!(error.starts_with(&want) && error.lines().count() == 1, "{error}");
+        if cfg!(target_os = "linux") {
+            let owner = format!(" (process {}) has it\n", std::process::id());
+            assert!(error.ends_with(&owner), "{error}");
+        }
     }
 }
 

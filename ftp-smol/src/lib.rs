@@ -100,7 +100,7 @@ pub enum StartError {
     Control {
         /// Which one.
         address: SocketAddr,
-        /// The system's words.
+        /// The system's words, and who has the port if that is known.
         error: io::Error,
     },
     /// A passive port can't be opened, and the settings want all of them.
@@ -137,7 +137,8 @@ pub fn start(options: Options) -> Result<Running, StartError> {
             let first = bound.first().ok_or(io::ErrorKind::AddrNotAvailable)?;
             Ok((first.local_addr()?, bound))
         });
-        let (bound_to, bound) = bound.map_err(|error| StartError::Control { address, error })?;
+        let (bound_to, bound) = bound
+            .map_err(|error| StartError::Control { address, error: owner::named(address.port(), error) })?;
         addresses.push(bound_to);
         listeners.iter_mut().zip(bound).for_each(|(of_executor, listener)| of_executor.push(listener));
     }

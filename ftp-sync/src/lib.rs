@@ -97,7 +97,7 @@ pub enum StartError {
     Control {
         /// Which one.
         address: SocketAddr,
-        /// The system's words.
+        /// The system's words, and who has the port if that is known.
         error: io::Error,
     },
     /// A passive port can't be opened, and the settings want all of them.
@@ -131,7 +131,8 @@ pub fn start(options: Options) -> Result<Running, StartError> {
     for &address in &options.control {
         let listener = net::listen_control(address, options.keepalive);
         let bound = listener.and_then(|listener| Ok((listener.local_addr()?, listener)));
-        let (bound, listener) = bound.map_err(|error| StartError::Control { address, error })?;
+        let (bound, listener) = bound
+            .map_err(|error| StartError::Control { address, error: owner::named(address.port(), error) })?;
         addresses.push(bound);
         listeners.push(listener);
     }

@@ -1,6 +1,7 @@
 //! Who has a port that can't be opened: asked of Linux's `/proc`, as far as this process may look.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 /// The process that listens on TCP port `port`, as `name (process 123)`; `None` when the system doesn't say.
@@ -15,6 +16,15 @@ pub(crate) fn of_port(port: u16) -> Option<String> {
     let process = processes.find(|process| holds(&process.path(), &link))?;
     let name = fs::read_to_string(process.path().join("comm")).ok()?;
     Some(format!("{} (process {})", name.trim(), process.file_name().to_string_lossy()))
+}
+
+/// The system's error about a port that can't be listened on, and who has the port if that is known.
+pub(crate) fn named(port: u16, error: io::Error) -> io::Error {
+    let search = error.kind() == io::ErrorKind::AddrInUse;
+    match search.then(|| of_port(port)).flatten() {
+        Some(owner) => io::Error::new(error.kind(), format!("{error}: {owner} has it")),
+        None => error,
+    }
 }
 
 /// The inode of the socket in one line of `/proc/net/tcp`, if it listens on this port (proc(5)).
@@ -43,6 +53,8 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let owner = of_port(port).unwrap();
+        let error = named(port, io::ErrorKind::AddrInUse.into());
+        assert!(error.to_string().ends_with(&format!(": {owner} has it")), "{error}");
         assert!(owner.ends_with(&format!("(process {})", std::process::id())), "{owner}");
         drop(listener);
         assert_eq!(of_port(port), None);

@@ -112,11 +112,15 @@ impl Source {
 
 /// A system's error without the number that Rust appends.
 pub(crate) fn plain(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    match text.find(" (os error ") {
-        Some(end) => text.get(..end).unwrap_or(&text).to_owned(),
-        None => text,
-    }
+    without_number(&error.to_string())
+}
+
+/// A message without the system's error number, which tells people nothing.
+pub(crate) fn without_number(message: &str) -> String {
+    let cut = message
+        .split_once(" (os error ")
+        .and_then(|(before, number)| Some((before, number.split_once(')')?.1)));
+    cut.map_or_else(|| message.to_owned(), |(before, after)| format!("{before}{after}"))
 }
 
 /// One value of the file, or the whole file.

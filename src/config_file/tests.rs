@@ -249,3 +249,16 @@ fn little_is_enough() {
     let dotted = parse(Path::new("f"), "server.root = \"/x\"\naccounts.anonymous.writable = true\n").unwrap();
     assert!(dotted.anonymous.unwrap().writable);
 }
+
+#[test]
+fn error_numbers_are_left_out() {
+    assert_eq!(
+        super::reader::without_number("can't: Address already in use (os error 98)"),
+        "can't: Address already in use"
+    );
+    assert_eq!(
+        super::reader::without_number("Address already in use (os error 98): ftpd (process 7) has it"),
+        "Address already in use: ftpd (process 7) has it"
+    );
+    assert_eq!(super::reader::without_number("no address"), "no address");
+}

@@ -85,6 +85,7 @@ impl Observer for LogObserver {
             Notice::Command { .. } | Notice::Replied { .. } if !self.commands_are_wanted() => {}
             Notice::PortOpened { port } => debug!(port, "passive port opened"),
             Notice::PortFailed { port, reason } => {
+                let reason = crate::config_file::reader::without_number(reason);
                 warn!(port, reason = %Escaped(reason.as_bytes()), "passive port can't be opened");
             }
             Notice::SessionRefused { peer, why } => {
