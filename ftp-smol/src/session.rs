@@ -87,14 +87,15 @@ struct Control {
     broken: bool,
 }
 
-/// The order of the fields is the order in which they are given up: the server hears of the end last.
+/// The order of the fields is the order in which they are given up: the server hears of the end last, but for
+/// the client, which may come back as soon as it sees the end, and finds its place free.
 struct Session {
     links: Links,
-    control: Control,
     connection: Box<Connection>,
     owner: Owner,
     alarm: Alarm,
     _gone: Gone,
+    control: Control,
 }
 
 impl Session {

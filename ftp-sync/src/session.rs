@@ -32,10 +32,13 @@ pub(crate) fn serve(shared: &Shared, control: TcpStream, peer: SocketAddr) {
         Admitted::Accepted(connection, mailbox) => {
             let gone = Gone { shared, session: connection.id() };
             // The panic's message went to the panic hook already.
-            let _ = catch_unwind(AssertUnwindSafe(|| {
-                Session::new(shared, control, connection, mailbox).run();
-            }));
+            let control =
+                catch_unwind(AssertUnwindSafe(|| Session::new(shared, control, connection, mailbox).run()));
+            // A client that sees the end may come back at once, and finds its place free.
             drop(gone);
+            if let Ok(control) = control {
+                net::close_gently(control);
+            }
         }
         Admitted::Refused(words) => {
             let _ = (&control).write(&words);
@@ -95,7 +98,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn run(mut self) {
+    /// Returns the control connection, with nothing more to say on it.
+    fn run(mut self) -> TcpStream {
         loop {
             self.take_mail();
             // Writing may make room for more work, and work gives more to write.
@@ -105,8 +109,7 @@ impl<'a> Session<'a> {
             }
             self.sleep_and_listen();
         }
-        drop(self.links);
-        net::close_gently(self.control.socket);
+        self.control.socket
     }
 
     /// Carries out what the core wants done; whether there was anything.
