@@ -2,7 +2,7 @@
 
 use super::args::Arg;
 use super::table::COMMANDS;
-use super::{Availability, Feat, availability, find};
+use super::{Availability, Feat, availability, find, split};
 use crate::account::Rights;
 use crate::event::FileJob;
 use crate::host::Wanted;
@@ -120,9 +120,14 @@ fn status(session: &Session) -> Reply {
 /// SITE's own commands: the syntax, and the right without which one is not offered.
 const SITE: &[(&str, Rights)] = &[("CHMOD <mode> <path>", Rights::ATTRIBUTES), ("HELP", Rights::NONE)];
 
+/// Whether there is such a command behind SITE.
+pub(super) fn is_site_command(verb: &[u8]) -> bool {
+    SITE.iter().any(|(syntax, _)| split(syntax.as_bytes()).0.eq_ignore_ascii_case(verb))
+}
+
 pub(super) fn site(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Text(text) = arg else { return Reaction::Silent };
-    let (verb, argument) = super::split(text);
+    let (verb, argument) = split(text);
     let argument = argument.unwrap_or_default();
     if verb.eq_ignore_ascii_case(b"CHMOD") {
         return super::files::chmod(turn, argument);

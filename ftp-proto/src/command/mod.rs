@@ -209,14 +209,54 @@ fn unknown(turn: &mut Turn<'_>, verb: &[u8]) -> Reaction {
     Reply::new(500, "Unknown command.").into()
 }
 
-/// A line for the log, without secrets: not even behind a PASS that is none, since a tab follows it or something
-/// stands before it.
+/// A line for the log, without secrets: not behind PASS, not behind a PASS that is none, since a tab follows it
+/// or something stands before it, and not behind a verb that nobody knows: it may be a PASS with a slip of the
+/// finger, or another server's way to change a password (`SITE PSWD`).
 fn masked(line: &[u8]) -> Vec<u8> {
     let start = line.iter().position(u8::is_ascii_alphabetic).unwrap_or(0);
-    let verb = line.get(start..).and_then(|word| word.get(..4)).unwrap_or_default();
-    if ["PASS", "ACCT"].iter().any(|secret| secret.as_bytes().eq_ignore_ascii_case(verb)) {
-        [verb, b" ****"].concat()
-    } else {
-        line.to_vec()
+    let word = line.get(start..).and_then(|word| word.get(..4)).unwrap_or_default();
+    if ["PASS", "ACCT"].iter().any(|secret| secret.as_bytes().eq_ignore_ascii_case(word)) {
+        return [word, b" ****"].concat();
+    }
+    let (verb, argument) = split(line);
+    let is = |known: &&str| known.as_bytes().eq_ignore_ascii_case(verb);
+    match argument {
+        Some(text) if verb.eq_ignore_ascii_case(b"SITE") => match split(text) {
+            (own, Some(_)) if !information::is_site_command(own) => [verb, b" ", own, b" ****"].concat(),
+            _ => line.to_vec(),
+        },
+        Some(_) if find(verb).is_none() && !table::NOT_IMPLEMENTED.iter().any(is) => {
+            [verb, b" ****"].concat()
+        }
+        _ => line.to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_masked_wherever_they_may_stand() {
+        for line in [
+            &b"PASS secret"[..],
+            b"pass secret",
+            b" PASS secret",
+            b"PASSsecret",
+            b"PASS\tsecret",
+            b"\xffPASS secret",
+            b"ACCT secret",
+            b"P@SS secret",
+            b"PSAS secret",
+            b"QUOTE PASS secret",
+            b"SITE PSWD secret secret",
+        ] {
+            let shown = masked(line);
+            assert!(shown.ends_with(b" ****"), "{}", shown.escape_ascii());
+            assert!(!shown.windows(6).any(|part| part == b"secret"), "{}", shown.escape_ascii());
+        }
+        for line in ["RETR a b", "site chmod 644 a", "SITE HELP", "XSHA256 a", "NOSUCH", "PASV", "PBSZ 0"] {
+            assert_eq!(masked(line.as_bytes()), line.as_bytes());
+        }
     }
 }

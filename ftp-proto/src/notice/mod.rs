@@ -54,7 +54,8 @@ pub enum Notice {
         /// The true reason, not for the client.
         why: LoginError,
     },
-    /// A command line, when `Settings::notify_commands` is on. The argument of PASS and ACCT is masked.
+    /// A command line, when `Settings::notify_commands` is on. The argument of PASS, ACCT and
+    /// unknown commands is masked.
     Command {
         /// Verb and argument; any bytes, escape them.
         line: Vec<u8>,
