@@ -179,6 +179,8 @@ fn guests_read_and_do_not_write() {
         let server_address = server.address;
         let curl = format!("  curl ftp://{server_address}/");
         assert!(server.introduction.contains(&curl), "{:?}", server.introduction);
+        let served = format!("serving {root}: anybody may read");
+        assert!(server.introduction.contains(&served), "{:?}", server.introduction);
         let replies =
             server.talk(&["USER anonymous", "PASS me@", "TYPE I", "SIZE a.txt", "DELE a.txt", "QUIT"]);
         let codes: Vec<_> = replies.iter().map(|reply| &reply[..3]).collect();
@@ -226,6 +228,8 @@ fn one_user_has_all_rights_and_guests_none() {
         let made = Server::start(&mut ftpd(&arguments));
         let line = made.introduction.iter().find_map(|line| line.strip_prefix("user bob, password "));
         let password = line.expect("the password is shown").split(' ').next().unwrap();
+        let served = format!("serving {root}: user bob may read and write, nobody else may enter");
+        assert!(made.introduction.contains(&served), "{:?}", made.introduction);
         assert!(made.talk(&["USER bob", &format!("PASS {password}")])[2].starts_with("230"));
         assert!(made.talk(&["USER bob", "PASS given pass"])[2].starts_with("530"));
     }

@@ -28,6 +28,9 @@ pub(super) fn text(config: &ServerConfig, running: &Running, guests: &Guests<'_>
     for address in running.control_addrs() {
         line(format_args!("listening on {address}"));
     }
+    if let Some(served) = served(config, guests) {
+        line(format_args!("{served}"));
+    }
     if let Some((name, Some(password))) = guests.user {
         line(format_args!("user {name}, password {password} (shown only now)"));
     }
@@ -43,6 +46,18 @@ pub(super) fn text(config: &ServerConfig, running: &Running, guests: &Guests<'_>
         }
     }
     text
+}
+
+/// What is served to whom, unless an accounts file says.
+fn served(config: &ServerConfig, guests: &Guests<'_>) -> Option<String> {
+    let own = config.anonymous.as_ref().and_then(|anonymous| anonymous.root.as_ref());
+    let root = own.or(config.root.as_ref()).filter(|_| config.accounts.is_none())?;
+    let who = match guests.user {
+        Some((name, _)) => format!("user {name} may read and write, nobody else may enter"),
+        None if guests.writable => "anybody may read and upload".to_owned(),
+        None => "anybody may read".to_owned(),
+    };
+    Some(format!("serving {}: {who}", root.display()))
 }
 
 /// What to type.

@@ -23,7 +23,15 @@ fn write_field(out: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> fmt::R
     if QUOTED.contains(&name) || !is_plain(&text) {
         write!(out, "{name}={}", Quoted(&text))
     } else {
-        write!(out, "{name}={text}")
+        write!(out, "{name}={}", without_exponent(text))
+    }
+}
+
+/// 0.000059 instead of 5.9e-5: people and `sort` read the one.
+fn without_exponent(text: String) -> String {
+    match text.parse::<f64>() {
+        Ok(number) if text.contains('e') => number.to_string(),
+        _ => text,
     }
 }
 
@@ -53,6 +61,13 @@ impl fmt::Display for Quoted<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_have_no_exponent() {
+        let shown = |number: f64| without_exponent(format!("{number:?}"));
+        assert_eq!((shown(5.9e-5), shown(2.0), shown(1.5)), ("0.000059".into(), "2.0".into(), "1.5".into()));
+        assert_eq!(without_exponent("complete".into()), "complete");
+    }
 
     #[test]
     fn quotes_and_line_ends_stay_inside() {
