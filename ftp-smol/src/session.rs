@@ -131,6 +131,8 @@ impl Session {
             let (clock, connection) = (&self.owner.shared.clock, &mut self.connection);
             let mut tell = |event| connection.handle(clock.now(), event);
             self.links.attend(&self.owner, woken_by, cx, &mut tell);
+            // A stranger who was found at the port is news that belongs before the next command.
+            self.take_mail();
             let mut busy = self.listen(cx);
             let now = self.owner.shared.clock.now();
             if self.connection.deadline().is_some_and(|deadline| deadline <= now.mono) {
@@ -193,7 +195,7 @@ impl Session {
     fn flush(&mut self, cx: &mut Context<'_>) -> bool {
         let mut wrote = false;
         while !self.control.broken && !self.connection.transmit().is_empty() {
-            match self.control.socket.get_ref().write(self.connection.transmit()) {
+            match net::send_record(self.control.socket.get_ref(), self.connection.transmit()) {
                 Ok(count) => {
                     wrote = true;
                     self.connection.transmitted(self.owner.shared.clock.now(), count);

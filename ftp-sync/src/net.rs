@@ -191,3 +191,18 @@ pub(crate) fn close_gently(socket: TcpStream) {
         }
     }
 }
+
+/// Writes what must not share a segment with what is written next, as far as the system can promise that: some
+/// middleboxes read only the beginning of a segment.
+pub(crate) fn send_record(socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::net::SendFlags;
+        Ok(rustix::net::send(socket, bytes, SendFlags::EOR | SendFlags::NOSIGNAL)?)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        use std::io::Write as _;
+        (&mut &*socket).write(bytes)
+    }
+}

@@ -147,7 +147,7 @@ impl<'a> Session<'a> {
     fn flush(&mut self) -> bool {
         let mut wrote = false;
         while !self.control.broken && !self.connection.transmit().is_empty() {
-            match (&self.control.socket).write(self.connection.transmit()) {
+            match net::send_record(&self.control.socket, self.connection.transmit()) {
                 Ok(count) => {
                     wrote = true;
                     self.connection.transmitted(self.owner.shared.clock.now(), count);
@@ -226,6 +226,8 @@ impl<'a> Session<'a> {
         let (clock, connection) = (&self.owner.shared.clock, &mut self.connection);
         let mut tell = |event| connection.handle(clock.now(), event);
         self.links.attend(&self.owner, &mut tell);
+        // A stranger who was found at the port is news that belongs before the next command.
+        self.take_mail();
         if !woken.control.is_empty() {
             self.listen(woken.control);
         }

@@ -40,6 +40,8 @@ pub(crate) struct Transfer {
     direction: crate::transfer::Direction,
     /// Until there is a data connection.
     pipe: Option<Box<Pipe>>,
+    /// The text of a 150 that comes with the data connection.
+    preliminary: Option<Vec<u8>>,
     began: Instant,
     moved: u64,
     /// The session stopped it, and why.
@@ -87,13 +89,32 @@ impl Session {
             self.discard(pipe);
             return self.reply(reply);
         }
-        self.reply(Reply::with(150, preliminary));
+        // Clients that connect only when they see 150 must not wait for it. Where the server connects, and where
+        // somebody else has come instead of the client, an answer without 150 is clearer: 425 alone.
+        let preliminary = match &self.link {
+            Link::Given(_) => Some(preliminary),
+            Link::Waiting(waiting) if !waiting.strangers.is_empty() => Some(preliminary),
+            _ => {
+                self.reply(Reply::with(150, preliminary));
+                None
+            }
+        };
         let id = self.next_transfer();
         let direction = pipe.direction();
         let pipe = Some(Box::new(pipe));
         let began = now.mono;
-        self.transfer =
-            Some(Transfer { id, verb, path, direction, pipe, began, moved: 0, stopped: None, after: None });
+        self.transfer = Some(Transfer {
+            id,
+            verb,
+            path,
+            direction,
+            pipe,
+            preliminary,
+            began,
+            moved: 0,
+            stopped: None,
+            after: None,
+        });
         self.timers.clear(Timer::Idle);
         match &self.link {
             Link::Ready(_) => self.start_waiting_transfer(now),
@@ -125,6 +146,9 @@ impl Session {
         let (Link::Ready(ready), Some(pipe)) = (&self.link, transfer.pipe.take()) else { return };
         let (id, link) = (transfer.id, ready.link);
         transfer.began = now.mono;
+        if let Some(text) = transfer.preliminary.take() {
+            self.reply(Reply::with(150, text));
+        }
         self.step_link(now, Input::Begin { transfer: id });
         self.timers.set(Timer::Stall, now.mono + self.config.timeouts.stall);
         self.actions.push_back(Action::Start(link, id, pipe));
