@@ -72,7 +72,12 @@ impl Source {
     /// The file as a tree.
     pub(crate) fn parse(&self) -> Result<toml_edit::Document<&str>, FileError> {
         toml_edit::Document::parse(self.text.as_str()).map_err(|error| {
-            let offset = error.span().map_or(0, |span| span.start);
+            let span = error.span().unwrap_or_default();
+            let offset = span.start;
+            if error.message() == "duplicate key" {
+                let key = self.text.get(span).unwrap_or_default();
+                return self.error_at(offset, format_args!("{}: is there twice; remove one", key.trim()));
+            }
             match self.value_without_quotes(offset) {
                 Some((key, value)) => self.error_at(
                     offset,
@@ -92,7 +97,8 @@ impl Source {
         let (key, value) = (key.trim(), rest.split('#').next()?.trim());
         let named =
             !key.is_empty() && key.chars().all(|letter| letter.is_alphanumeric() || "_-.".contains(letter));
-        (named && value.starts_with(|first: char| first.is_alphanumeric())).then_some((key, value))
+        (named && value.starts_with(|first: char| first.is_alphanumeric() || "/.:~".contains(first)))
+            .then_some((key, value))
     }
 
     /// What `path` in this file means: relative to the file, not to the working directory.

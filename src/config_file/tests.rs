@@ -105,11 +105,21 @@ fn each_mistake_is_one_line_with_place_key_and_fix() {
 fn forgotten_quotes_are_shown() {
     for (text, want) in [
         ("ports = 21000-21099 # all", "write it in quotes: ports = \"21000-21099\""),
+        ("ports = /srv/ftp", "write it in quotes: ports = \"/srv/ftp\""),
         ("  external_address = 203.0.113.7", "write it in quotes: external_address = \"203.0.113.7\""),
     ] {
         let found = complaint(&format!("[passive]\n{text}\n"));
         assert!(found.starts_with("ftpd.toml:2:") && found.ends_with(want), "{found}");
     }
+}
+
+#[test]
+fn what_is_there_twice_is_named() {
+    assert_eq!(
+        complaint("[server]\nroot = \"a\"\nroot = \"b\"\n"),
+        "ftpd.toml:3:1: root: is there twice; remove one"
+    );
+    assert_eq!(complaint("[server]\n[server]\n"), "ftpd.toml:2:2: server: is there twice; remove one");
 }
 
 #[test]
