@@ -413,6 +413,39 @@ fn a_configured_server_reads_its_files_again() {
 }
 
 #[test]
+fn forgotten_uploads_of_every_root_are_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let old = std::time::SystemTime::now() - Duration::from_secs(30 * 86_400);
+    let part = |root: &Path, name: &str, modified: Option<std::time::SystemTime>| {
+        fs::create_dir_all(root).unwrap();
+        let path = root.join(name);
+        let file = fs::File::create(&path).unwrap();
+        if let Some(time) = modified {
+            file.set_modified(time).unwrap();
+        }
+        path
+    };
+    let (shared, own) = (directory.path().join("shared"), directory.path().join("own"));
+    let name = ".ftpd-part-b21dd7d280a173ce";
+    let forgotten = [part(&shared, name, Some(old)), part(&own, name, Some(old))];
+    let kept = [part(&own, "plain", Some(old)), part(&own, ".ftpd-part-b21dd7d280a173cf", None)];
+    let accounts = directory.path().join("accounts.toml");
+    let arguments =
+        ["user", "add", "--accounts", accounts.to_str().unwrap(), "bob", "--root", own.to_str().unwrap()];
+    assert_eq!(result(&run(&arguments)).0, Some(0));
+    let path = directory.path().join("ftpd.toml");
+    fs::write(
+        &path,
+        "[server]\nbind = \"127.0.0.1:0\"\nroot = \"shared\"\n[passive]\nports = \"auto:1\"\n\
+         [accounts]\nfile = \"accounts.toml\"\n",
+    )
+    .unwrap();
+    let _server = Server::start(&mut ftpd(&["serve", "--config", path.to_str().unwrap()]));
+    eventually(|| forgotten.iter().all(|path| !path.exists()));
+    assert!(kept.iter().all(|path| path.exists()));
+}
+
+#[test]
 fn idle_sessions_are_told_that_the_server_stops() {
     for runtime in RUNTIMES {
         let arguments = [

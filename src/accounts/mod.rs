@@ -196,6 +196,19 @@ impl ServerAccounts {
         warnings
     }
 
+    /// Every directory that somebody is served, each once.
+    pub fn roots(&self) -> Vec<PathBuf> {
+        let state = self.state();
+        let sources = &state.sources;
+        let mut roots: Vec<_> = state.file.users.values().filter_map(|user| user.root.clone()).collect();
+        roots.extend(sources.root.clone());
+        roots.extend(sources.anonymous.as_ref().map(|(root, _)| root.clone()));
+        roots.extend(sources.single.as_ref().map(|user| user.root.clone()));
+        roots.sort_unstable();
+        roots.dedup();
+        roots
+    }
+
     fn state(&self) -> Arc<State> {
         Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner))
     }

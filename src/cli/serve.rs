@@ -15,8 +15,10 @@ use std::time::Duration;
 
 /// How long running transfers may go on after the first signal to stop.
 const GRACE: Duration = Duration::from_secs(30);
-/// Unfinished uploads that nobody has touched for so long are removed at the start.
+/// Unfinished uploads that nobody has touched for so long are removed.
 const FORGOTTEN_UPLOAD: Duration = Duration::from_secs(7 * 86_400);
+/// How often that is done, since a server may run for years.
+const SWEEP_EVERY: Duration = Duration::from_secs(86_400);
 
 pub(super) fn run(arguments: ServeArguments) -> Result<(), Failure> {
     let mut plan = Plan::of(arguments)?;
@@ -47,7 +49,7 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), Failure> {
         tracing::info!(%address, version = %env!("CARGO_PKG_VERSION"), "started");
     }
     plan.warn(&accounts);
-    sweep_uploads(plan.roots());
+    sweep_uploads(Arc::clone(&accounts));
 
     while let Some(wish) = wishes.wait() {
         match wish {
@@ -182,12 +184,6 @@ impl Plan {
         }
     }
 
-    /// The trees of everybody who names none.
-    fn roots(&self) -> Vec<PathBuf> {
-        let anonymous = self.config.anonymous.as_ref().and_then(|anonymous| anonymous.root.clone());
-        self.config.root.iter().cloned().chain(anonymous).collect()
-    }
-
     fn guests(&self) -> Guests<'_> {
         let anonymous = self.config.anonymous.as_ref();
         Guests {
@@ -296,18 +292,19 @@ fn log_panics() {
     }));
 }
 
-/// Removes what broken uploads left long ago, beside the running server.
-fn sweep_uploads(roots: Vec<PathBuf>) {
-    let work = move || {
-        for root in roots {
+/// Removes what broken uploads left long ago, beside the running server, now and once a day.
+fn sweep_uploads(accounts: Arc<ServerAccounts>) {
+    let work = move || loop {
+        for root in accounts.roots() {
             match crate::storage::sweep(&root, FORGOTTEN_UPLOAD) {
                 Ok(0) => {}
                 Ok(files) => tracing::info!(file = %root.display(), files, "forgotten uploads removed"),
                 Err(error) => {
-                    tracing::warn!(file = %root.display(), reason = %plain(&error), "forgotten uploads not removed")
+                    tracing::warn!(file = %root.display(), reason = %plain(&error), "forgotten uploads not removed");
                 }
             }
         }
+        std::thread::sleep(SWEEP_EVERY);
     };
     if let Err(error) = std::thread::Builder::new().name("sweep".to_owned()).spawn(work) {
         tracing::warn!(reason = %plain(&error), "forgotten uploads not removed");
