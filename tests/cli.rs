@@ -472,6 +472,21 @@ fn idle_sessions_are_told_that_the_server_stops() {
 }
 
 #[test]
+fn a_low_limit_of_open_files_is_named() {
+    for (limit, warned) in [("300", true), ("2000", false)] {
+        let script = format!("ulimit -n {limit} && exec \"$@\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_ftpd"), "serve", "."]);
+        command.args(["--bind", "127.0.0.1:0", "--passive-ports", "auto:2"]);
+        let server = Server::start(&mut command);
+        server.signal("TERM");
+        let (_, log) = server.ended();
+        let named = log.contains("few files may be open") && log.contains(&format!("limit={limit} "));
+        assert_eq!(named, warned, "{log}");
+    }
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn a_full_log_disk_stops_nobody() {
     for runtime in RUNTIMES {

@@ -48,6 +48,7 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), Failure> {
     for address in running.control_addrs() {
         tracing::info!(%address, version = %env!("CARGO_PKG_VERSION"), "started");
     }
+    warn_of_few_descriptors(running.passive_ports().len());
     plan.warn(&accounts);
     sweep_uploads(Arc::clone(&accounts));
 
@@ -281,6 +282,20 @@ fn raise_descriptor_limit() {
     let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     if raised.is_err() {
         tracing::warn!(limit = limit.current, "can't raise the limit of open files");
+    }
+}
+
+/// Who can't raise the limit should know before clients wait in vain: without descriptors nobody is accepted.
+fn warn_of_few_descriptors(passive_ports: usize) {
+    const FOR_SESSIONS: u64 = 1_000;
+    let ports = u64::try_from(passive_ports).unwrap_or(u64::MAX);
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    if let Some(limit) = limit.filter(|limit| *limit < ports.saturating_add(FOR_SESSIONS)) {
+        tracing::warn!(
+            limit,
+            passive_ports,
+            "few files may be open: each session needs one or two, so clients may wait in vain; raise the hard limit (ulimit -n, LimitNOFILE=)"
+        );
     }
 }
 
