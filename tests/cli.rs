@@ -154,6 +154,7 @@ fn a_wrong_command_line_is_code_2() {
         &["serve", ".", "--bind", "localhost"],
         &["serve", ".", "--passive-ports", "many"],
         &["serve", ".", "--passive-ports", "9-8"],
+        &["serve", ".", "--bind", "127.0.0.1:3000", "--passive-ports", "3000-3009"],
         &["serve", ".", "--runtime", "tokio"],
         &["serve", ".", "--user", "ftp"],
         &["serve", ".", "--external-address", "0.0.0.0"],

@@ -166,6 +166,8 @@ impl Plan {
             log: LogConfig::default(),
         };
         overrides.apply(&mut config);
+        let free = config.bind.check_against(&config.core.passive.ports);
+        free.map_err(|error| Failure::Configuration(in_options(&error)))?;
         Ok(Self { config, file: None, single, password_made })
     }
 

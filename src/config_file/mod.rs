@@ -52,7 +52,7 @@ pub use reader::FileError;
 #[cfg(test)]
 mod tests;
 
-use ftp_proto::config::{Config, Settings};
+use ftp_proto::config::{Config, ConfigError, PassivePorts, Settings};
 use reader::{Node, Source};
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -106,6 +106,22 @@ impl Bind {
                 vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, DEFAULT_PORT))]
             }
             Self::Everywhere => vec![SocketAddr::from(([0, 0, 0, 0], DEFAULT_PORT))],
+        }
+    }
+
+    /// A port can't serve control and data connections at once: the server would find its own port taken.
+    ///
+    /// # Errors
+    /// For the setting `passive.ports`, if one of the ports is in the range.
+    pub fn check_against(&self, ports: &PassivePorts) -> Result<(), ConfigError> {
+        match self.addresses().iter().map(SocketAddr::port).find(|port| ports.listened().contains(port)) {
+            None => Ok(()),
+            Some(port) => Err(ConfigError {
+                key: "passive.ports",
+                problem: format!(
+                    "port {port} is for control connections; write a range without it, like 21000-21099"
+                ),
+            }),
         }
     }
 }
@@ -284,10 +300,13 @@ impl Draft {
         }
         let settings = std::mem::take(&mut self.settings);
         match settings.validate() {
-            Ok(core) => {
-                self.config.core = Arc::new(core);
-                Ok(self.config)
-            }
+            Ok(core) => match self.config.bind.check_against(&core.passive.ports) {
+                Ok(()) => {
+                    self.config.core = Arc::new(core);
+                    Ok(self.config)
+                }
+                Err(error) => Err(source.error_at(place(error.key), &error)),
+            },
             Err(error) => Err(source.error_at(place(error.key), &error)),
         }
     }

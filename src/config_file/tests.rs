@@ -63,6 +63,10 @@ fn each_mistake_is_one_line_with_place_key_and_fix() {
             "ftpd.toml:2:11: passive.enabled: expected true or false, not a string; write true or false",
         ),
         (
+            "[server]\nroot = \"/srv\"\nbind = [\"[::]:21000\"]\n[passive]\nports = \"21000-21099\"\n[accounts]\nanonymous = true\n",
+            "ftpd.toml:5:9: passive.ports: port 21000 is for control connections; write a range without it, like 21000-21099",
+        ),
+        (
             "[passive]\nports = \"many\"\n",
             "ftpd.toml:2:9: passive.ports: \"many\" is not a port range; write it like 21000-21099, 21000 or auto:4",
         ),
