@@ -62,6 +62,9 @@ impl Desk {
                 Task::Notify(Notice::PortFailed { port, reason }) => {
                     self.notices.push(format!("{port} failed: {reason}"));
                 }
+                Task::Notify(Notice::AcceptFailed { reason }) => {
+                    self.notices.push(format!("accept: {reason}"))
+                }
                 Task::Notify(Notice::SessionRefused { peer, why }) => {
                     self.notices.push(format!("{} refused: {why}", peer.ip()));
                 }
@@ -569,4 +572,15 @@ fn a_range_wider_than_useful_does_not_eat_all_descriptors() {
     let full = Desk::new(passive(PassivePorts::Range(65_000..=65_535)));
     assert_eq!(full.to_open.len(), 536);
     assert!(passive(PassivePorts::Auto(1_025)).validate().is_err());
+}
+
+#[test]
+fn connections_that_can_t_be_accepted_are_told_once_a_minute() {
+    let mut desk = Desk::open(2_000..=2_000);
+    desk.notices.clear();
+    for second in 0..=120 {
+        desk.now.mono = Instant::ZERO + Duration::from_secs(second);
+        desk.tell(News::AcceptFailed("too many open files".into()));
+    }
+    assert_eq!(desk.notices, ["accept: too many open files"; 3]);
 }

@@ -142,7 +142,7 @@ fn work(shared: &Arc<Shared>, is_first: bool, mut doors: Vec<Door>, bell: &Bell,
             return Poll::Ready(());
         }
         for door in &mut doors {
-            door.attend(cx, |control, peer| {
+            door.attend(shared, cx, |control, peer| {
                 // A panic would end the whole executor.
                 let served =
                     catch_unwind(AssertUnwindSafe(|| session::serve(shared, &alarms, control, peer)));
@@ -171,6 +171,7 @@ impl Door {
 
     fn attend(
         &mut self,
+        shared: &Shared,
         cx: &mut Context<'_>,
         mut admit: impl FnMut(std::net::TcpStream, std::net::SocketAddr),
     ) {
@@ -191,6 +192,7 @@ impl Door {
                         AcceptTrouble::Gone => {}
                         AcceptTrouble::Nobody => break,
                         AcceptTrouble::Exhausted => {
+                            shared.accept_failed(&error);
                             self.rest = Some(Timer::after(EXHAUSTED_REST));
                             break;
                         }

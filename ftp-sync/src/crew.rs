@@ -115,7 +115,10 @@ impl Crew {
                 }
                 Err(error) => match AcceptTrouble::from(&error) {
                     AcceptTrouble::Closed => break,
-                    AcceptTrouble::Exhausted => std::thread::sleep(EXHAUSTED_REST),
+                    AcceptTrouble::Exhausted => {
+                        shared.accept_failed(&error);
+                        std::thread::sleep(EXHAUSTED_REST);
+                    }
                     AcceptTrouble::Nobody | AcceptTrouble::Gone => {}
                 },
             }

@@ -226,6 +226,12 @@ impl Shared {
         });
     }
 
+    /// Clients wait and can't be accepted.
+    pub(crate) fn accept_failed(&self, error: &std::io::Error) {
+        let words = error.to_string();
+        self.with_server(|server, now| server.handle(now, News::AcceptFailed(words)));
+    }
+
     pub(crate) fn consult(&self, request: Request) -> Answer {
         self.with_server(|server, now| server.consult(now, request))
     }

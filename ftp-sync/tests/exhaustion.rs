@@ -11,11 +11,15 @@
 
 mod common;
 
-use common::{Client, PATIENCE, serve_memory};
+use common::{Client, PATIENCE, open_to_all, serve, settings};
+use ftp_proto::event::SessionId;
+use ftp_proto::notice::{Notice, Observer};
 use ftp_proto::testing::MemoryStorage;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::TcpStream;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Processor time of this process so far; the file was opened while that was still possible.
@@ -28,9 +32,23 @@ fn processor_time(stat: &std::fs::File) -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
+/// How often it was told that nobody can be accepted.
+#[derive(Default)]
+struct Told(AtomicUsize);
+
+impl Observer for Told {
+    fn notice(&self, _: Option<SessionId>, notice: &Notice) {
+        if matches!(notice, Notice::AcceptFailed { .. }) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
 #[test]
 fn a_server_without_descriptors_waits_and_goes_on() {
-    let server = serve_memory(&MemoryStorage::new().file("/a.txt", "text"), 1);
+    let told = Arc::new(Told::default());
+    let observer = Arc::clone(&told) as Arc<dyn Observer>;
+    let server = serve(settings(1), open_to_all(&MemoryStorage::new().file("/a.txt", "text")), observer);
     let address = *server.control_addrs().first().unwrap();
     let mut before = Client::login(&server);
     let stat = std::fs::File::open("/proc/self/stat").unwrap();
@@ -46,6 +64,7 @@ fn a_server_without_descriptors_waits_and_goes_on() {
     std::thread::sleep(Duration::from_millis(600));
     assert!(processor_time(&stat) - used < Duration::from_millis(300), "it must not spin");
     before.command("NOOP", "200");
+    assert_eq!(told.0.load(Ordering::SeqCst), 1, "the log hears of it, once a minute");
 
     drop(crowd);
     let mut after = Client::connect_to(address);

@@ -88,6 +88,9 @@ impl Observer for LogObserver {
                 let reason = crate::config_file::reader::without_number(reason);
                 warn!(port, reason = %Escaped(reason.as_bytes()), "passive port can't be opened");
             }
+            Notice::AcceptFailed { reason } => {
+                error!(reason = %Escaped(reason.as_bytes()), "clients wait and can't be accepted");
+            }
             Notice::SessionRefused { peer, why } => {
                 let (ip, port) = (peer.ip().to_canonical(), peer.port());
                 warn!(%ip, port, reason = %Escaped(why.as_bytes()), "session refused");
@@ -162,7 +165,10 @@ impl Line<'_> {
             Notice::SessionClosed { lasted, why, .. } => {
                 info!(session, ip, user, seconds = rounded(lasted.as_secs_f64()), reason = %why, "session closed");
             }
-            Notice::SessionRefused { .. } | Notice::PortOpened { .. } | Notice::PortFailed { .. } => {}
+            Notice::SessionRefused { .. }
+            | Notice::PortOpened { .. }
+            | Notice::PortFailed { .. }
+            | Notice::AcceptFailed { .. } => {}
         }
     }
 

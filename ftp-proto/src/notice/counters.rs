@@ -56,7 +56,8 @@ impl Counters {
             | Notice::StorageFailed { .. }
             | Notice::SessionClosed { .. }
             | Notice::PortOpened { .. }
-            | Notice::PortFailed { .. } => {}
+            | Notice::PortFailed { .. }
+            | Notice::AcceptFailed { .. } => {}
         }
     }
 }

@@ -97,6 +97,11 @@ pub enum Notice {
         /// Its number.
         port: u16,
     },
+    /// Clients wait and can't be accepted. Told once a minute at most.
+    AcceptFailed {
+        /// The system's words; "too many open files" as a rule.
+        reason: String,
+    },
     /// A passive port can't be opened; it is tried again.
     PortFailed {
         /// Its number.

@@ -17,12 +17,16 @@ use crate::time::{Instant, Now};
 use admission::Sessions;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 use openings::{Opened, Openings};
 use ports::{Leasing, PoolEvent, PortPool};
+
+/// How often the log hears that connections can't be accepted.
+const ACCEPT_FAILED_EVERY: Duration = Duration::from_secs(60);
 
 /// What becomes of a control connection.
 #[derive(Debug)]
@@ -41,6 +45,8 @@ pub struct Server {
     openings: Openings,
     pool: PortPool,
     draining: bool,
+    /// When it was last told that connections can't be accepted.
+    accept_failure_told: Option<Instant>,
     tasks: VecDeque<Task>,
 }
 
@@ -55,6 +61,7 @@ impl Server {
             openings: Openings::default(),
             pool: PortPool::new(seed),
             draining: false,
+            accept_failure_told: None,
             tasks: VecDeque::new(),
         };
         server.open_ports_of_config();
@@ -216,6 +223,7 @@ impl Server {
                     self.notify(Notice::PortFailed { port, reason });
                 }
             }
+            News::AcceptFailed(reason) => self.accept_failed(now, reason),
             News::Gone(session) => {
                 if self.sessions.remove(session) {
                     self.pool.forget(now.mono, session);
@@ -223,6 +231,14 @@ impl Server {
             }
         }
         self.carry_out_pool_events();
+    }
+
+    fn accept_failed(&mut self, now: Now, reason: String) {
+        let told = |at: Instant| now.mono.duration_since(at) < ACCEPT_FAILED_EVERY;
+        if !self.accept_failure_told.is_some_and(told) {
+            self.accept_failure_told = Some(now.mono);
+            self.notify(Notice::AcceptFailed { reason });
+        }
     }
 
     fn port_opened(&mut self, now: Now, port: u16) {
