@@ -262,6 +262,9 @@ fn read(path: &std::path::Path, overrides: &Overrides) -> Result<ServerConfig, F
         let core = settings.validate().map_err(|error| Failure::Configuration(error.to_string()))?;
         config.core = Arc::new(core);
     }
+    // `--bind` may have changed what the file was checked for.
+    let free = config.bind.check_against(&config.core.passive.ports);
+    free.map_err(|error| Failure::Configuration(format!("{}: {error}", path.display())))?;
     Ok(config)
 }
 

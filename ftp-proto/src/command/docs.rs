@@ -30,6 +30,7 @@ fn row(spec: &CommandSpec) -> String {
     };
     let busy = match spec.busy {
         Busy::Now => ", also in a transfer",
+        Busy::NowIfAlone => ", without an argument also in a transfer",
         Busy::Later => "",
     };
     let gate = match spec.gate {

@@ -66,7 +66,7 @@ fn rename_from(turn: &mut Turn<'_>, path: VirtualPath, _: &Metadata) -> Reaction
 
 pub(super) fn rnto(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Path(to) = arg else { return Reaction::Silent };
-    let Some(from) = turn.session.modes.take_rename_from() else {
+    let Some(from) = turn.session.modes.take_renaming() else {
         return Reply::new(503, "Send RNFR first.").into();
     };
     if to.is_root() || to.starts_with(&from) && to != from {

@@ -44,6 +44,8 @@ pub struct CommandSpec {
     /// Whether it is one that REST is for, and uses a restart point up even when it is refused: a later
     /// transfer must not begin in the middle for its sake.
     pub transfers: bool,
+    /// Whether its argument is a secret, which no log may show.
+    pub secret: bool,
     /// Its line in FEAT (RFC 2389 section 3).
     pub feat: Feat,
     /// Where it is defined.
@@ -71,6 +73,9 @@ pub enum Busy {
     Later,
     /// It runs at once (RFC 959 section 4.1.3, RFC 1123 section 4.1.3.3).
     Now,
+    /// It runs at once without an argument. With one it waits: its reply takes several turns, and the transfer's
+    /// own would fall into its middle (STAT of a path).
+    NowIfAlone,
 }
 
 /// What has to be switched on for a command.
@@ -147,10 +152,10 @@ pub(crate) fn split(line: &[u8]) -> (&[u8], Option<&[u8]>) {
 /// Whether a queued line may run while a transfer does.
 pub(crate) fn runs_now(line: &[u8]) -> bool {
     let (verb, argument) = split(line);
-    find(verb).is_some_and(|spec| {
-        // STAT of a path needs the storage, which the transfer has.
-        spec.busy == Busy::Now
-            && (spec.name != "STAT" || argument.is_none_or(|text| text.trim_ascii().is_empty()))
+    find(verb).is_some_and(|spec| match spec.busy {
+        Busy::Later => false,
+        Busy::Now => true,
+        Busy::NowIfAlone => argument.is_none_or(|text| text.trim_ascii().is_empty()),
     })
 }
 
@@ -160,13 +165,8 @@ pub(crate) fn run(turn: &mut Turn<'_>, line: &[u8]) -> Reaction {
     if turn.session.config.notify_commands {
         turn.session.notify(Notice::Command { line: masked(line) });
     }
-    let rename_from = turn.session.modes.take_rename_from();
+    turn.session.modes.begin_command();
     let Some(spec) = find(verb) else { return unknown(turn, verb) };
-    if spec.name == "RNTO"
-        && let Some(path) = rename_from
-    {
-        turn.session.modes.set_rename_from(path);
-    }
     match checked(turn.session, spec, argument.unwrap_or_default()) {
         Ok(arg) => (spec.run)(turn, arg),
         Err(reply) => {
@@ -214,8 +214,11 @@ fn unknown(turn: &mut Turn<'_>, verb: &[u8]) -> Reaction {
 /// finger, or another server's way to change a password (`SITE PSWD`).
 fn masked(line: &[u8]) -> Vec<u8> {
     let start = line.iter().position(u8::is_ascii_alphabetic).unwrap_or(0);
-    let word = line.get(start..).and_then(|word| word.get(..4)).unwrap_or_default();
-    if ["PASS", "ACCT"].iter().any(|secret| secret.as_bytes().eq_ignore_ascii_case(word)) {
+    let begin = |name: &str| line.get(start..start + name.len());
+    let secrets = COMMANDS.iter().filter(|spec| spec.secret);
+    let mut words = secrets
+        .filter_map(|spec| begin(spec.name).filter(|word| word.eq_ignore_ascii_case(spec.name.as_bytes())));
+    if let Some(word) = words.next() {
         return [word, b" ****"].concat();
     }
     let (verb, argument) = split(line);

@@ -14,6 +14,7 @@ const ANYTIME: CommandSpec = CommandSpec {
     needs: Rights::NONE,
     gate: Gate::Always,
     transfers: false,
+    secret: false,
     feat: Feat::None,
     source: "RFC 959 section 4.1",
     help: "",
@@ -48,6 +49,7 @@ pub static COMMANDS: &[CommandSpec] = &[
     },
     CommandSpec {
         name: "ACCT",
+        secret: true,
         syntax: Syntax::Text,
         help: "<account> (not needed here)",
         samples: &["ACCT sales"],
@@ -226,6 +228,7 @@ pub static COMMANDS: &[CommandSpec] = &[
     },
     CommandSpec {
         name: "PASS",
+        secret: true,
         syntax: Syntax::Verbatim,
         help: "<password>",
         samples: &["PASS secret"],
@@ -341,7 +344,7 @@ pub static COMMANDS: &[CommandSpec] = &[
     CommandSpec {
         name: "STAT",
         syntax: Syntax::OptionalText,
-        busy: Busy::Now,
+        busy: Busy::NowIfAlone,
         help: "[<path>] (the session's state, or a listing)",
         samples: &["STAT", "STAT /pub"],
         run: information::stat,

@@ -478,7 +478,7 @@ impl Session {
         self.link = Link::Given(link::Given { target });
     }
 
-    /// REIN: whatever was set up is forgotten.
+    /// ABOR without a transfer: whatever was set up for one is forgotten.
     pub(crate) fn reset_link(&mut self, now: Now) {
         self.step_link(now, Input::Reset);
     }

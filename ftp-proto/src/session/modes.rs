@@ -22,6 +22,8 @@ pub(crate) struct Modes {
     pub(crate) extended_passive_only: bool,
     restart: u64,
     rename_from: Option<VirtualPath>,
+    /// What the command before said by RNFR.
+    renaming: Option<VirtualPath>,
 }
 
 impl Default for Modes {
@@ -33,6 +35,7 @@ impl Default for Modes {
             extended_passive_only: false,
             restart: 0,
             rename_from: None,
+            renaming: None,
         }
     }
 }
@@ -53,7 +56,12 @@ impl Modes {
     }
 
     /// RNFR holds for the next command only.
-    pub(crate) fn take_rename_from(&mut self) -> Option<VirtualPath> {
-        self.rename_from.take()
+    pub(crate) fn begin_command(&mut self) {
+        self.renaming = self.rename_from.take();
+    }
+
+    /// RNTO: what the command before said by RNFR.
+    pub(crate) fn take_renaming(&mut self) -> Option<VirtualPath> {
+        self.renaming.take()
     }
 }
