@@ -90,3 +90,19 @@ fn the_last_reply_stays_the_last() {
     assert_eq!(session.replies, "221 Goodbye.\r\n");
     assert_eq!(session.closed, ["quit"]);
 }
+
+#[test]
+fn a_client_that_closed_its_side_hears_what_it_asked_for() {
+    for (last, why) in [("PWD\r\n", "client closed the connection"), ("QUIT\r\n", "quit")] {
+        let mut session = Logged::new();
+        let lines = format!("MDTM a\r\nMLST a\r\n{last}");
+        session.connection.receive(Now::default(), lines.as_bytes());
+        session.handle(Event::PeerClosed);
+        assert!(!session.connection.wants_input());
+        session.turn();
+        assert!(session.replies.starts_with("213 "), "{}", session.replies);
+        assert_eq!(session.replies.matches("\r\n2").count(), 3, "{}", session.replies);
+        assert_eq!(session.closed, [why]);
+        assert!(session.connection.is_finished());
+    }
+}

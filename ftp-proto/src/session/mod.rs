@@ -113,6 +113,8 @@ pub(crate) struct Session {
     opened: Instant,
     failed_logins: u32,
     phase: Phase,
+    /// The client sends nothing more.
+    peer_closed: bool,
     inbox: Inbox,
     outbox: Outbox,
     pending: Option<(Ticket, Pending)>,
@@ -152,6 +154,7 @@ impl Session {
             opened: now.mono,
             failed_logins: 0,
             phase: Phase::Open,
+            peer_closed: false,
             inbox: Inbox::new(config.limits.line),
             outbox: Outbox::default(),
             pending: None,
@@ -226,7 +229,7 @@ impl Session {
     }
 
     pub(crate) fn wants_input(&self) -> bool {
-        self.is_serving() && self.inbox.wants_input() && !self.outbox.is_full() && !self.peer_is_gone()
+        self.is_serving() && self.inbox.wants_input() && !self.outbox.is_full() && !self.peer_closed
     }
 
     pub(crate) fn is_finished(&self) -> bool {
@@ -260,6 +263,7 @@ impl Session {
             self.rearm_idle(now);
             self.drain_if_idle(now);
         }
+        self.close_if_answered(now);
         self.keep_a_deadline(now);
     }
 
@@ -360,6 +364,11 @@ impl Session {
     }
 
     fn peer_closed(&mut self, now: Now) {
+        self.peer_closed = true;
+        if self.owes_answers() {
+            // It may have closed its sending side only, and read on: scripts send all they have at once.
+            return;
+        }
         self.outbox.discard();
         match &mut self.transfer {
             // A client that sends its file and closes everything at once meant it: what moves may end.
@@ -374,9 +383,22 @@ impl Session {
         }
     }
 
-    /// The client has closed its side and only a transfer goes on.
-    fn peer_is_gone(&self) -> bool {
-        self.transfer.as_ref().is_some_and(|transfer| transfer.after == Some(After::Gone))
+    /// Whether a command came that will be answered soon, without anything more from the client. A port may be
+    /// waited for long, and others wait behind; a client that reads no listing may be gone.
+    fn owes_answers(&self) -> bool {
+        let soon = match &self.pending {
+            Some((_, Pending::Lease { .. } | Pending::StatPaused(..))) => false,
+            Some(_) => true,
+            None => self.inbox.peek().is_some(),
+        };
+        soon && self.is_serving() && self.transfer.is_none()
+    }
+
+    /// The last answer to a client that has closed its side.
+    fn close_if_answered(&mut self, now: Now) {
+        if self.peer_closed && self.is_serving() && self.transfer.is_none() && !self.owes_answers() {
+            self.begin_closing(now, "client closed the connection");
+        }
     }
 
     fn drain_if_idle(&mut self, now: Now) {
