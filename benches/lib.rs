@@ -18,9 +18,9 @@ impl Session {
     /// A fresh one, greeted.
     pub fn new(accounts: Arc<dyn Accounts>) -> Self {
         let end = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        let arrival = Arrival { local: end(21), peer: end(4_000) };
+        let arrival = Arrival::new(end(21), end(4_000));
         let config = Arc::new(Config::default());
-        let connection = Connection::new(Now::default(), SessionId(1), config, accounts, arrival);
+        let connection = Connection::new(Now::default(), SessionId(1), config, accounts, None, arrival);
         let mut session = Self { connection };
         session.say(b"");
         session

@@ -2,6 +2,7 @@
 
 use crate::host::Storage;
 use crate::path::VirtualPath;
+use crate::tls::ClientCertificate;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -157,6 +158,8 @@ pub struct Credentials {
     pub password: Vec<u8>,
     /// The client's address.
     pub peer: SocketAddr,
+    /// The certificate that the client has proven to own in the TLS handshake.
+    pub certificate: Option<ClientCertificate>,
 }
 
 /// The password is never shown.
@@ -165,6 +168,7 @@ impl core::fmt::Debug for Credentials {
         out.debug_struct("Credentials")
             .field("user", &self.user)
             .field("peer", &self.peer)
+            .field("certificate", &self.certificate.is_some())
             .finish_non_exhaustive()
     }
 }

@@ -1,16 +1,22 @@
-//! One control connection: the facade an adapter drives. Nothing but plumbing.
+//! One control connection: the facade an adapter drives. Nothing but plumbing between the session, which knows the
+//! protocol, and the wire, which may be under TLS.
 
 use crate::config::Config;
 use crate::event::{Action, Arrival, Event, SessionId};
 use crate::host::Accounts;
 use crate::session::Session;
 use crate::time::{Instant, Now};
+use crate::tls::Tls;
+use crate::wire::Wire;
 use alloc::sync::Arc;
 
 /// One control connection. The [crate documentation](crate) has the contract.
 #[derive(Debug)]
 pub struct Connection {
     session: Session,
+    wire: Wire,
+    /// When what TLS still has to send is given up, once the session has ended.
+    linger: Option<Instant>,
 }
 
 impl Connection {
@@ -20,9 +26,13 @@ impl Connection {
         id: SessionId,
         config: Arc<Config>,
         accounts: Arc<dyn Accounts>,
+        tls: Option<Arc<dyn Tls>>,
         arrival: Arrival,
     ) -> Self {
-        Self { session: Session::new(now, id, config, accounts, arrival) }
+        let session = Session::new(now, id, config, accounts, tls, arrival);
+        let mut connection = Self { session, wire: Wire::default(), linger: None };
+        connection.settle(now);
+        connection
     }
 
     /// Its name.
@@ -32,27 +42,38 @@ impl Connection {
 
     /// Bytes came from the client.
     pub fn receive(&mut self, now: Now, bytes: &[u8]) {
-        self.session.receive(now, bytes);
+        self.wire.receive(now, bytes, &mut self.session);
+        self.settle(now);
     }
 
     /// Something happened outside.
     pub fn handle(&mut self, now: Now, event: Event) {
+        let client_left = matches!(event, Event::PeerClosed);
         self.session.handle(now, event);
+        if client_left && self.session.is_finished() {
+            self.wire.discard();
+        }
+        self.settle(now);
     }
 
     /// The deadline has passed (calling it early does no harm).
     pub fn handle_timeout(&mut self, now: Now) {
         self.session.handle_timeout(now);
+        if self.linger.is_some_and(|linger| linger <= now.mono) {
+            self.wire.discard();
+        }
+        self.settle(now);
     }
 
     /// This many bytes of [`transmit`](Self::transmit) were written.
     pub fn transmitted(&mut self, now: Now, len: usize) {
-        self.session.transmitted(now, len);
+        self.wire.transmitted(now, len, &mut self.session);
+        self.settle(now);
     }
 
     /// What waits to be written, in one call: a 227 or 229 has a slice of its own.
     pub fn transmit(&self) -> &[u8] {
-        self.session.transmit()
+        self.wire.transmit(&self.session)
     }
 
     /// The next thing to do; poll until `None` before sleeping.
@@ -62,17 +83,26 @@ impl Connection {
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called; `Some` while the session is alive.
     pub fn deadline(&self) -> Option<Instant> {
-        self.session.deadline()
+        [self.session.deadline(), self.linger].into_iter().flatten().min()
     }
 
     /// `false`: do not read from the client now. That is all there is to back-pressure.
     pub fn wants_input(&self) -> bool {
-        self.session.wants_input()
+        self.session.wants_input() && self.wire.wants_input()
     }
 
     /// Everything was sent, or waited for long enough: drop the connection and its links, and tell the server
     /// `News::Gone`.
     pub fn is_finished(&self) -> bool {
-        self.session.is_finished()
+        self.session.is_finished() && self.wire.is_empty()
+    }
+
+    fn settle(&mut self, now: Now) {
+        self.wire.settle(now, &mut self.session);
+        if !self.session.is_finished() || self.wire.is_empty() {
+            self.linger = None;
+        } else if self.linger.is_none() {
+            self.linger = Some(now.mono + self.session.config.timeouts.linger);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Why a data connection failed: each one that does ends in exactly one [`Verdict`].
 
 use crate::event::LinkError;
+use crate::tls::{Resumption, TlsError};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -41,6 +42,12 @@ pub enum Cause {
     Broken(LinkError),
     /// No byte moved for the stall timeout.
     Stalled,
+    /// TLS on it failed, in the handshake or later.
+    TlsFailed(TlsError),
+    /// Its TLS handshake did not prove that it belongs to the control connection.
+    NotResumed(Resumption),
+    /// An upload ended without close_notify from a client that sends it, so that its end is missing.
+    Truncated,
 }
 
 /// The answer to "why did the data connection fail".
@@ -73,6 +80,11 @@ impl Verdict {
             Cause::ConnectFailed(_) => "connect_failed",
             Cause::Broken(_) => "broken",
             Cause::Stalled => "stalled",
+            Cause::TlsFailed(TlsError::TimedOut) => "tls_timed_out",
+            Cause::TlsFailed(_) => "tls_failed",
+            Cause::NotResumed(Resumption::Foreign) => "tls_foreign_session",
+            Cause::NotResumed(_) => "tls_not_resumed",
+            Cause::Truncated => "truncated",
         }
     }
 
@@ -108,6 +120,18 @@ impl Verdict {
             (Cause::Stalled, _) => {
                 format!("Data connection stalled after {} bytes; transfer given up.", self.bytes)
             }
+            (Cause::TlsFailed(why), _) => format!("Data connection: {why}."),
+            (Cause::NotResumed(Resumption::Foreign), _) => String::from(
+                "The TLS session of the data connection is another control connection's; refused.",
+            ),
+            (Cause::NotResumed(_), _) => String::from(
+                "The data connection must resume the TLS session of the control connection; switch that on in \
+                 your client (session reuse), or use another one.",
+            ),
+            (Cause::Truncated, _) => format!(
+                "The upload ended after {} bytes without TLS close_notify: taken for cut off, not published.",
+                self.bytes
+            ),
             _ => String::from("Can't open the data connection."),
         }
     }

@@ -6,6 +6,7 @@ use crate::host::{Accounts, Create, Directory, Entry, File, Metadata, Storage, S
 use crate::notice::Notice;
 use crate::path::VirtualPath;
 use crate::time::{Instant, Now, UnixTime};
+use crate::tls::Handshake;
 use crate::transfer::{EndReason, Pipe, Step, TransferEnd};
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -17,9 +18,32 @@ use core::net::{IpAddr, SocketAddr};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub u64);
 
-/// Names one data connection, or the wait for it, within its session.
+/// Names one data connection, or the wait for it, within its session. Several connections may come to one wait:
+/// each has a name of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LinkId(pub u32);
+pub struct LinkId {
+    /// Counted by the session.
+    pub number: u32,
+    /// 0: the wait, or a connection that the server makes. From 1 on: the connections that came to the wait.
+    pub arrival: u32,
+}
+
+impl LinkId {
+    /// The wait for a connection, or a connection that the server makes.
+    pub const fn new(number: u32) -> Self {
+        Self { number, arrival: 0 }
+    }
+
+    /// The wait that this connection came to.
+    pub const fn wait(self) -> Self {
+        Self::new(self.number)
+    }
+
+    /// The connection that came to this wait as number `arrival`, counted from 1.
+    pub const fn arrived(self, arrival: u32) -> Self {
+        Self { number: self.number, arrival }
+    }
+}
 
 /// Names one transfer within its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,12 +63,15 @@ pub enum Event {
     Message(Message),
     /// The end of [`Action::Perform`].
     Done(Ticket, Done),
-    /// A peer connected to the passive port this link waits on (routed by `Server::route`).
+    /// A peer connected to a passive port and was routed to this session (`Server::route`), which gave the connection
+    /// this name. The wait it came to goes on until [`Action::Drop`].
     Arrived(LinkId, SocketAddr),
     /// [`Action::Connect`] succeeded; the address is the server's own end.
     Connected(LinkId, SocketAddr),
     /// [`Action::Connect`] failed, or a connected link broke before its transfer began.
     LinkFailed(LinkId, LinkError),
+    /// [`Action::Secure`] is done, well or not; the connection stays.
+    Secured(LinkId, Box<Handshake>),
     /// Bytes so far, from [`Step::Report`]; stalls are judged by it.
     Moved(TransferId, u64),
     /// Exactly once for each [`Action::Start`].
@@ -62,6 +89,9 @@ pub enum Action {
     Perform(Ticket, Job),
     /// Open a connection to the client (active mode); answered with `Connected` or `LinkFailed`.
     Connect(LinkId, ConnectSpec),
+    /// Do the TLS handshake on this link's socket: drive the machine, and give it back by [`Event::Secured`]. Until
+    /// then the link may be dropped.
+    Secure(LinkId, Box<Handshake>),
     /// Move bytes between this link's socket and the pipe until it ends. The link's socket is closed
     /// before `Ended` is reported.
     Start(LinkId, TransferId, Box<Pipe>),
@@ -84,8 +114,26 @@ pub enum Request {
         link: LinkId,
         /// Until when the session waits if every port is pending for its client.
         until: Instant,
+        /// Who may come. `false`: the client's address alone, and the first connection from it ends the lease.
+        /// `true`: what comes from elsewhere and belongs to nobody else is routed to this session as well, and the
+        /// lease goes on until it is released; whose a connection is turns out in its handshake.
+        open: bool,
     },
-    /// The link no longer waits on a port or for one; its client has not come.
+    /// This client ends its uploads with close_notify.
+    Remember {
+        /// Who tells.
+        session: SessionId,
+        /// As whom the client is logged in.
+        user: String,
+    },
+    /// What is remembered of this client.
+    Recall {
+        /// Who asks.
+        session: SessionId,
+        /// As whom the client is logged in.
+        user: String,
+    },
+    /// The link no longer waits on a port or for one.
     Release {
         /// Who asks.
         session: SessionId,
@@ -121,6 +169,11 @@ pub enum Answer {
         /// For which link.
         link: LinkId,
     },
+    /// What is remembered.
+    Recalled {
+        /// Whether the client ends its uploads with close_notify.
+        sends_close_notify: bool,
+    },
     /// The request needs no answer.
     Noted,
 }
@@ -131,7 +184,11 @@ impl Answer {
     pub fn port_to_drain(&self) -> Option<(LinkId, u16)> {
         match self {
             Self::Leased { link, port, .. } => Some((*link, *port)),
-            Self::Queued { .. } | Self::NoPort { .. } | Self::NoneOpen { .. } | Self::Noted => None,
+            Self::Queued { .. }
+            | Self::NoPort { .. }
+            | Self::NoneOpen { .. }
+            | Self::Recalled { .. }
+            | Self::Noted => None,
         }
     }
 }
@@ -209,6 +266,8 @@ impl From<&std::io::Error> for LinkError {
 pub enum Job {
     /// Check a login.
     Authenticate(Arc<dyn Accounts>, Credentials),
+    /// Whether the certificate is enough for this user: [`Accounts::authenticate_by_certificate`].
+    AuthenticateByCertificate(Arc<dyn Accounts>, Credentials),
     /// Anything about files.
     Files(Arc<dyn Storage>, FileJob),
     /// Ends a transfer that never began, so that an upload's file is given up properly.
@@ -256,6 +315,9 @@ impl core::fmt::Debug for Job {
     fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Authenticate(_, credentials) => out.debug_tuple("Authenticate").field(credentials).finish(),
+            Self::AuthenticateByCertificate(_, credentials) => {
+                out.debug_tuple("AuthenticateByCertificate").field(credentials).finish()
+            }
             Self::Files(_, job) => job.fmt(out),
             Self::Discard(_) => write!(out, "Discard"),
         }
@@ -284,7 +346,7 @@ impl core::fmt::Debug for FileJob {
 
 /// The backend's answer to a [`Job`].
 pub enum Done {
-    /// To `Authenticate`.
+    /// To `Authenticate` and `AuthenticateByCertificate`.
     Login(Result<Account, LoginError>),
     /// To `Metadata` and `MetadataToResume`.
     Metadata(Result<Metadata, StorageError>),
@@ -346,6 +408,9 @@ impl Job {
     pub fn perform(self) -> Done {
         match self {
             Self::Authenticate(accounts, credentials) => Done::Login(accounts.authenticate(&credentials)),
+            Self::AuthenticateByCertificate(accounts, credentials) => {
+                Done::Login(accounts.authenticate_by_certificate(&credentials))
+            }
             Self::Files(storage, job) => job.perform(&*storage),
             Self::Discard(mut pipe) => {
                 pipe.fail(EndReason::Aborted);
@@ -439,6 +504,15 @@ pub struct Arrival {
     pub local: SocketAddr,
     /// The client's end.
     pub peer: SocketAddr,
+    /// Whether it came to a listener where TLS begins at once (port 990 by tradition).
+    pub implicit_tls: bool,
+}
+
+impl Arrival {
+    /// On a listener where TLS, if any, begins with AUTH.
+    pub const fn new(local: SocketAddr, peer: SocketAddr) -> Self {
+        Self { local, peer, implicit_tls: false }
+    }
 }
 
 /// What the outside tells the server.

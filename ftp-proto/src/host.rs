@@ -15,6 +15,16 @@ pub trait Accounts: Send + Sync {
     /// # Errors
     /// [`LoginError`]; the client never learns which part was wrong.
     fn authenticate(&self, credentials: &Credentials) -> Result<Account, LoginError>;
+
+    /// Whether this user may enter by the certificate alone (RFC 4217 section 14): asked at USER, if the client has
+    /// shown one; there is no password yet.
+    ///
+    /// # Errors
+    /// [`LoginError::Refused`], the default: the password is asked for.
+    fn authenticate_by_certificate(&self, credentials: &Credentials) -> Result<Account, LoginError> {
+        let _ = credentials;
+        Err(LoginError::Refused)
+    }
 }
 
 /// One tree of files. Rights were checked and paths are normalised before anything here is called.

@@ -52,7 +52,7 @@
 //!     }
 //! }
 //! let client = "203.0.113.5:4000".parse()?;
-//! let arrival = Arrival { local: "198.51.100.1:21".parse()?, peer: client };
+//! let arrival = Arrival::new("198.51.100.1:21".parse()?, client);
 //! let Admission::Accepted(session, mut connection) = server.admit(now, arrival) else { panic!() };
 //!
 //! // What an adapter does with the pipe of a transfer, the socket being a vector.
@@ -87,7 +87,11 @@
 //!                 let end = pump(pipe, &mut data);
 //!                 connection.handle(now, Event::Ended(transfer, end));
 //!             }
-//!             Action::Connect(..) | Action::Abort(_) | Action::Drop(_) | Action::Notify(_) => {}
+//!             Action::Connect(..)
+//!             | Action::Secure(..)
+//!             | Action::Abort(_)
+//!             | Action::Drop(_)
+//!             | Action::Notify(_) => {}
 //!         }
 //!     }
 //!     let mut replies = String::new();
@@ -133,12 +137,14 @@ pub mod path;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod time;
+pub mod tls;
 pub mod transfer;
 
 mod connection;
 mod reply;
 mod server;
 mod session;
+mod wire;
 
 pub use connection::Connection;
 pub use server::{Admission, Server};

@@ -91,7 +91,7 @@ impl Desk {
             if peer.is_ipv4() { [198, 51, 100, 1].into() } else { "::1".parse().unwrap() },
             21,
         );
-        let admission = self.server.admit(self.now, Arrival { local, peer });
+        let admission = self.server.admit(self.now, Arrival::new(local, peer));
         self.sort();
         match admission {
             Admission::Accepted(id, connection) => {
@@ -114,14 +114,14 @@ impl Desk {
 
     fn ask(&mut self, session: SessionId, link: u32, patience: Duration) -> Answer {
         let until = self.now.mono + patience;
-        self.consult(Request::Lease { session, link: LinkId(link), until })
+        self.consult(Request::Lease { session, link: LinkId::new(link), until, open: false })
     }
 
     /// The port of a lease that is there at once, and routed to.
     fn lease(&mut self, session: SessionId, link: u32) -> u16 {
         match self.ask(session, link, Duration::from_secs(30)) {
             Answer::Leased { port, .. } => {
-                self.server.activate(self.now, session, LinkId(link));
+                self.server.activate(self.now, session, LinkId::new(link));
                 port
             }
             other => panic!("{other:?}"),
@@ -129,7 +129,7 @@ impl Desk {
     }
 
     fn release(&mut self, session: SessionId, link: u32) {
-        let answer = self.consult(Request::Release { session, link: LinkId(link) });
+        let answer = self.consult(Request::Release { session, link: LinkId::new(link) });
         assert_eq!(answer, Answer::Noted);
     }
 
@@ -307,7 +307,7 @@ fn a_new_range_opens_and_the_old_one_closes_behind_its_last_lease() {
     assert!(matches!(desk.mail.pop_front(), Some((_, Event::Message(Message::Configure(_))))));
     desk.open_all();
     assert_eq!(desk.server.open_ports(), [3_000, 3_001]);
-    assert_eq!(desk.route(busy, HERE), Some((session, LinkId(1))));
+    assert_eq!(desk.route(busy, HERE), Some((session, LinkId::new(1))));
     assert_eq!(desk.to_close, [idle, busy]);
     assert!(desk.lease(session, 2) >= 3_000);
 }
@@ -323,7 +323,7 @@ fn a_port_that_was_about_to_close_and_is_wanted_again_stays_open() {
     assert!(desk.to_open.is_empty(), "it is listened on");
     assert_eq!(desk.to_close, [3_000]);
     assert_eq!(desk.server.open_ports(), [2_000]);
-    assert_eq!(desk.route(2_000, HERE), Some((session, LinkId(1))));
+    assert_eq!(desk.route(2_000, HERE), Some((session, LinkId::new(1))));
     assert_eq!(desk.to_close, [3_000]);
 }
 
@@ -369,7 +369,11 @@ fn passive_mode_can_be_switched_off_and_on() {
     off.passive.enabled = false;
     desk.reconfigure(off);
     assert_eq!(desk.to_close, [2_000, 2_001]);
-    assert_eq!(desk.ask(session, 1, SECOND), Answer::NoneOpen { link: LinkId(1) }, "nothing to wait for");
+    assert_eq!(
+        desk.ask(session, 1, SECOND),
+        Answer::NoneOpen { link: LinkId::new(1) },
+        "nothing to wait for"
+    );
     desk.reconfigure(passive(PassivePorts::Range(2_000..=2_001)));
     assert_eq!(desk.to_open, [2_000, 2_001]);
 }
@@ -379,11 +383,11 @@ fn a_session_waits_while_a_new_range_is_being_opened() {
     let mut desk = Desk::open(2_000..=2_000);
     let session = desk.admit(HERE);
     desk.reconfigure(passive(PassivePorts::Range(3_000..=3_000)));
-    assert_eq!(desk.ask(session, 1, SECOND), Answer::Queued { link: LinkId(1) });
+    assert_eq!(desk.ask(session, 1, SECOND), Answer::Queued { link: LinkId::new(1) });
     desk.mail.clear();
     desk.open_all();
     let (who, answer) = desk.answer().unwrap();
-    assert_eq!((who, answer.port_to_drain()), (session, Some((LinkId(1), 3_000))));
+    assert_eq!((who, answer.port_to_drain()), (session, Some((LinkId::new(1), 3_000))));
 }
 
 // Leases.
@@ -394,10 +398,10 @@ fn a_connection_reaches_the_session_of_its_own_address_once() {
     let (here, there) = (desk.admit(HERE), desk.admit(THERE));
     assert_eq!(desk.lease(here, 1), 2_000);
     assert_eq!(desk.lease(there, 7), 2_000, "one port serves any number of addresses");
-    assert_eq!(desk.route(2_000, &format!("::ffff:{THERE}")), Some((there, LinkId(7))));
+    assert_eq!(desk.route(2_000, &format!("::ffff:{THERE}")), Some((there, LinkId::new(7))));
     assert_eq!(desk.route(2_000, THERE), None, "the lease is used up");
     assert_eq!(desk.route(2_001, HERE), None);
-    assert_eq!(desk.route(2_000, HERE), Some((here, LinkId(1))));
+    assert_eq!(desk.route(2_000, HERE), Some((here, LinkId::new(1))));
     assert_eq!(desk.server.balance(), (0, 0));
 }
 
@@ -406,11 +410,11 @@ fn nothing_is_routed_to_a_lease_whose_port_was_not_drained() {
     let mut desk = Desk::open(2_000..=2_000);
     let session = desk.admit(HERE);
     let answer = desk.ask(session, 1, SECOND);
-    assert_eq!(answer.port_to_drain(), Some((LinkId(1), 2_000)));
+    assert_eq!(answer.port_to_drain(), Some((LinkId::new(1), 2_000)));
     assert_eq!(desk.route(2_000, HERE), None, "it came before the lease");
     assert!(desk.mail.is_empty(), "and says nothing about it");
-    desk.server.activate(desk.now, session, LinkId(1));
-    assert_eq!(desk.route(2_000, HERE), Some((session, LinkId(1))));
+    desk.server.activate(desk.now, session, LinkId::new(1));
+    assert_eq!(desk.route(2_000, HERE), Some((session, LinkId::new(1))));
 }
 
 #[test]
@@ -427,13 +431,13 @@ fn those_who_wait_on_a_port_hear_of_strangers_within_reason() {
         let heard = desk.mail.iter().filter(|(who, event)| {
             let stranger = "192.0.2.66:5000".parse().unwrap();
             *who == session
-                && matches!(event, Event::Message(Message::Stranger(LinkId(1), peer)) if *peer == stranger)
+                && matches!(event, Event::Message(Message::Stranger(LinkId::new(1), peer)) if *peer == stranger)
         });
         assert_eq!(heard.count(), 4);
     }
     assert_eq!(
         desk.route(2_000, HERE),
-        Some((sessions[0], LinkId(1))),
+        Some((sessions[0], LinkId::new(1))),
         "they never end the right one's wait"
     );
 }
@@ -444,17 +448,17 @@ fn those_who_wait_for_a_port_are_served_in_turn() {
     let sessions: Vec<SessionId> = (0..200).map(|_| desk.admit(HERE)).collect();
     desk.lease(sessions[0], 0);
     for &session in &sessions[1..] {
-        assert_eq!(desk.ask(session, 0, 30 * SECOND), Answer::Queued { link: LinkId(0) });
+        assert_eq!(desk.ask(session, 0, 30 * SECOND), Answer::Queued { link: LinkId::new(0) });
     }
     // Ten transfers each: whoever was served asks again, at the end of the queue.
     let mut turn = sessions[0];
     for round in 0..2_000u32 {
         let link = round / 200;
         assert_eq!(turn, sessions[round as usize % 200]);
-        assert_eq!(desk.route(2_000, HERE), Some((turn, LinkId(link))));
+        assert_eq!(desk.route(2_000, HERE), Some((turn, LinkId::new(link))));
         let next = desk.answer();
         if link < 9 {
-            assert_eq!(desk.ask(turn, link + 1, 30 * SECOND), Answer::Queued { link: LinkId(link + 1) });
+            assert_eq!(desk.ask(turn, link + 1, 30 * SECOND), Answer::Queued { link: LinkId::new(link + 1) });
         }
         if let Some((session, answer)) = next {
             let (link, port) = answer.port_to_drain().unwrap();
@@ -482,12 +486,16 @@ fn who_waits_in_vain_is_told_at_the_deadline() {
     let mut desk = Desk::open(2_000..=2_000);
     let (first, second) = (desk.admit(HERE), desk.admit(HERE));
     desk.lease(first, 1);
-    assert_eq!(desk.ask(second, 3, 10 * SECOND), Answer::Queued { link: LinkId(3) });
-    assert_eq!(desk.ask(second, 3, 99 * SECOND), Answer::Queued { link: LinkId(3) }, "asked twice is once");
+    assert_eq!(desk.ask(second, 3, 10 * SECOND), Answer::Queued { link: LinkId::new(3) });
+    assert_eq!(
+        desk.ask(second, 3, 99 * SECOND),
+        Answer::Queued { link: LinkId::new(3) },
+        "asked twice is once"
+    );
     desk.pass(10 * SECOND);
-    assert_eq!(desk.answer(), Some((second, Answer::NoPort { link: LinkId(3) })));
+    assert_eq!(desk.answer(), Some((second, Answer::NoPort { link: LinkId::new(3) })));
     assert_eq!(desk.server.balance(), (1, 0));
-    assert_eq!(desk.ask(second, 4, Duration::ZERO), Answer::NoPort { link: LinkId(4) });
+    assert_eq!(desk.ask(second, 4, Duration::ZERO), Answer::NoPort { link: LinkId::new(4) });
 }
 
 #[test]
@@ -496,7 +504,7 @@ fn a_late_connection_never_reaches_another_session_of_its_address() {
     let (first, second) = (desk.admit(HERE), desk.admit(HERE));
     desk.lease(first, 1);
     desk.release(first, 1);
-    assert_eq!(desk.ask(second, 1, 30 * SECOND), Answer::Queued { link: LinkId(1) });
+    assert_eq!(desk.ask(second, 1, 30 * SECOND), Answer::Queued { link: LinkId::new(1) });
     assert_eq!(desk.route(2_000, HERE), None, "it was meant for the first");
     // The first may have it again: a late connection can only be its own. It doesn't shorten the other's wait.
     desk.lease(first, 2);
@@ -504,7 +512,7 @@ fn a_late_connection_never_reaches_another_session_of_its_address() {
     assert_eq!(desk.server.deadline(), Some(desk.now.mono + 5 * SECOND));
     desk.pass(5 * SECOND);
     let (who, answer) = desk.answer().unwrap();
-    assert_eq!((who, answer.port_to_drain()), (second, Some((LinkId(1), 2_000))));
+    assert_eq!((who, answer.port_to_drain()), (second, Some((LinkId::new(1), 2_000))));
     // Somebody else's address has nothing to do with it.
     let other = desk.admit(THERE);
     desk.lease(other, 1);
@@ -528,8 +536,8 @@ fn old_news_of_a_lease_does_not_end_the_next_one() {
     desk.lease(session, 1);
     desk.lease(session, 2);
     desk.release(session, 1);
-    desk.server.activate(desk.now, session, LinkId(1));
-    assert_eq!(desk.route(2_000, HERE), Some((session, LinkId(2))));
+    desk.server.activate(desk.now, session, LinkId::new(1));
+    assert_eq!(desk.route(2_000, HERE), Some((session, LinkId::new(2))));
 }
 
 #[test]
@@ -544,7 +552,7 @@ fn a_session_that_is_gone_gives_everything_back() {
     desk.tell(News::Gone(sessions[1]));
     desk.tell(News::Gone(sessions[0]));
     assert_eq!(desk.answer().map(|(who, _)| who), Some(sessions[2]));
-    assert_eq!(desk.ask(sessions[0], 2, SECOND), Answer::NoPort { link: LinkId(2) }, "it is gone");
+    assert_eq!(desk.ask(sessions[0], 2, SECOND), Answer::NoPort { link: LinkId::new(2) }, "it is gone");
     desk.tell(News::Gone(sessions[2]));
     assert_eq!(desk.server.balance(), (0, 0));
     assert_eq!(desk.server.deadline(), None);
@@ -560,7 +568,7 @@ fn the_answer_names_the_address_for_this_client() {
         let session = desk.admit(peer);
         let answer = desk.ask(session, 1, SECOND);
         let expected =
-            Answer::Leased { link: LinkId(1), port: 2_000, advertised: advertised.parse().unwrap() };
+            Answer::Leased { link: LinkId::new(1), port: 2_000, advertised: advertised.parse().unwrap() };
         assert_eq!(answer, expected);
     }
 }

@@ -28,8 +28,7 @@ impl Logged {
         let storage = MemoryStorage::new().file("/a", "alpha");
         let accounts = Arc::new(MemoryAccounts::new().user("u", "p", storage.account("u", Rights::ALL)));
         let config = Arc::new(Settings::default().validate().unwrap());
-        let arrival =
-            Arrival { local: "198.51.100.1:21".parse().unwrap(), peer: "203.0.113.5:4000".parse().unwrap() };
+        let arrival = Arrival::new("198.51.100.1:21".parse().unwrap(), "203.0.113.5:4000".parse().unwrap());
         let connection = Connection::new(Now::default(), SessionId(1), config, accounts, arrival);
         let mut logged = Self { connection, replies: String::new(), closed: Vec::new() };
         logged.say("USER u\r\nPASS p\r\n");

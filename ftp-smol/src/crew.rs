@@ -289,7 +289,7 @@ impl Load {
         match catch_unwind(AssertUnwindSafe(|| pump.run_there(&shared.clock, others_wait, report))) {
             Ok(pump) => pump.map(|pump| Self { pump, mailbox }),
             Err(_) => {
-                let end = TransferEnd { bytes: moved, outcome: Err(EndReason::Panicked) };
+                let end = TransferEnd::failed(moved, EndReason::Panicked);
                 mailbox.leave(Mail::Transfer(Report::Ended(transfer, end)));
                 None
             }

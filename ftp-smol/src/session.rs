@@ -31,7 +31,7 @@ pub(crate) fn serve(
 ) -> Option<impl Future<Output = ()> + 'static> {
     let local = control.local_addr().ok()?;
     net::prepare_accepted_control(&control, shared.keepalive).ok()?;
-    match shared.admit(Arrival { local: net::canonical(local), peer }) {
+    match shared.admit(Arrival::new(net::canonical(local), peer)) {
         Admitted::Accepted(connection, mailbox) => {
             let gone = Gone { shared: Arc::clone(shared), session: connection.id() };
             let socket = Async::new_nonblocking(control).ok()?;
@@ -183,6 +183,7 @@ impl Session {
             Action::Start(link, transfer, pipe) => {
                 self.links.start(&self.owner, link, transfer, pipe, &mut tell);
             }
+            Action::Secure(..) => {}
             Action::Abort(transfer) => self.links.abort(&self.owner, transfer, &mut tell),
             Action::Drop(link) => self.links.forget(link),
             Action::Notify(notice) => {

@@ -126,7 +126,7 @@ impl Pump {
     /// After a panic nothing of the pipe can be relied on.
     fn panicked(&mut self) -> TransferEnd {
         self.socket = None;
-        TransferEnd { bytes: self.moved, outcome: Err(EndReason::Panicked) }
+        TransferEnd::failed(self.moved, EndReason::Panicked)
     }
 
     fn close(&mut self, well: bool) {

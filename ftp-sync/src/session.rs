@@ -28,7 +28,7 @@ pub(crate) fn serve(shared: &Shared, control: TcpStream, peer: SocketAddr) {
     if net::prepare_accepted_control(&control, shared.keepalive).is_err() {
         return;
     }
-    match shared.admit(Arrival { local: net::canonical(local), peer }) {
+    match shared.admit(Arrival::new(net::canonical(local), peer)) {
         Admitted::Accepted(connection, mailbox) => {
             let gone = Gone { shared, session: connection.id() };
             // The panic's message went to the panic hook already.
@@ -135,6 +135,7 @@ impl<'a> Session<'a> {
             Action::Start(link, transfer, pipe) => {
                 self.links.start(&self.owner, link, transfer, pipe, &mut tell);
             }
+            Action::Secure(..) => {}
             Action::Abort(transfer) => self.links.abort(&self.owner, transfer, &mut tell),
             Action::Drop(link) => self.links.forget(link),
             Action::Notify(notice) => {

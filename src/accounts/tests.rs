@@ -28,7 +28,12 @@ fn user(name: &str, root: Option<&Path>) -> User {
 }
 
 fn credentials(user: &str, password: &str) -> Credentials {
-    Credentials { user: user.to_owned(), password: password.into(), peer: "127.0.0.1:5".parse().unwrap() }
+    Credentials {
+        user: user.to_owned(),
+        password: password.into(),
+        peer: "127.0.0.1:5".parse().unwrap(),
+        certificate: None,
+    }
 }
 
 fn by_file(path: &Path) -> ServerAccounts {

@@ -4,6 +4,7 @@ use ftp_proto::account::LoginError;
 use ftp_proto::event::SessionId;
 use ftp_proto::notice::{Counters, Notice, Observer, TransferRecord, Verdicts};
 use ftp_proto::path::Escaped;
+use ftp_proto::tls::Resumption;
 use ftp_proto::transfer::Direction;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -165,10 +166,45 @@ impl Line<'_> {
             Notice::SessionClosed { lasted, why, .. } => {
                 info!(session, ip, user, seconds = rounded(lasted.as_secs_f64()), reason = %why, "session closed");
             }
+            Notice::ControlSecured(_)
+            | Notice::ControlTlsFailed(_)
+            | Notice::ControlCleared
+            | Notice::PlaintextDiscarded { .. }
+            | Notice::NotResumed { .. }
+            | Notice::NoCloseNotify { .. } => self.write_tls(notice),
             Notice::SessionRefused { .. }
             | Notice::PortOpened { .. }
             | Notice::PortFailed { .. }
             | Notice::AcceptFailed { .. } => {}
+        }
+    }
+
+    fn write_tls(&self, notice: &Notice) {
+        let (session, port) = (self.session, self.port);
+        let ip = self.ip.map(display);
+        let user = self.user.map(|user| display(Escaped(user.as_bytes())));
+        match notice {
+            Notice::ControlSecured(facts) => {
+                let resumed = facts.resumption == Resumption::Resumed;
+                let certificate = facts.client_certificate.is_some();
+                let name = facts.server_name.as_ref().map(|name| display(Escaped(name.as_bytes())));
+                info!(session, ip, port, version = %facts.version, suite = %facts.suite, name, resumed, certificate, "TLS");
+            }
+            Notice::ControlTlsFailed(error) => {
+                let (kind, reason) = (error.kind(), error.to_string());
+                warn!(session, ip, port, verdict = %kind, reason = %Escaped(reason.as_bytes()), "TLS failed");
+            }
+            Notice::ControlCleared => info!(session, ip, port, user, "TLS left on the control connection"),
+            Notice::PlaintextDiscarded { bytes } => {
+                warn!(session, ip, port, bytes, "plain text behind AUTH thrown away");
+            }
+            Notice::NotResumed { resumption, peer } => {
+                warn!(session, ip, user, resumption = ?resumption, %peer, "data connection not resumed");
+            }
+            Notice::NoCloseNotify { path } => {
+                info!(session, ip, user, path = %path, "upload without close_notify taken for complete");
+            }
+            _ => {}
         }
     }
 

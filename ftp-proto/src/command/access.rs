@@ -2,29 +2,55 @@
 
 use super::args::Arg;
 use crate::account::{Credentials, LoginError};
+use crate::config::is_anonymous;
 use crate::event::Job;
 use crate::reply::Reply;
 use crate::session::{Login, Modes, Pending, Reaction, Turn};
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 /// The answer is the same whether the user exists or not. A new USER ends the old login (RFC 959 section 4.1.1).
 pub(super) fn user(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Text(name) = arg else { return Reaction::Silent };
     let name = core::str::from_utf8(name.trim_ascii()).ok().map(String::from);
     turn.session.forget_login(turn.now);
-    let reply = match name.as_deref() {
-        Some(name) if name.eq_ignore_ascii_case("anonymous") || name.eq_ignore_ascii_case("ftp") => {
-            Reply::new(331, "Anonymous login: send your e-mail address as the password.")
+    if let Err(reply) = turn.session.check_login_protection(name.as_deref()) {
+        return reply.into();
+    }
+    match (name, turn.session.protection.certificate().cloned()) {
+        (Some(user), Some(certificate)) if !is_anonymous(&user) => {
+            let password = Vec::new();
+            let peer = turn.session.peer;
+            let credentials =
+                Credentials { user: user.clone(), password, peer, certificate: Some(certificate) };
+            let accounts = Arc::clone(&turn.session.accounts);
+            turn.session.perform(Job::AuthenticateByCertificate(accounts, credentials));
+            Reaction::Await(Pending::CertificateLogin { user })
         }
-        _ => Reply::new(331, "Send the password."),
-    };
-    turn.session.login = Login::Named(name);
-    reply.into()
+        (name, _) => turn.ask_for_password(name),
+    }
+}
+
+impl Turn<'_> {
+    pub(crate) fn ask_for_password(&mut self, name: Option<String>) -> Reaction {
+        let anonymous = name.as_deref().is_some_and(is_anonymous);
+        self.session.login = Login::Named(name);
+        if anonymous {
+            Reply::new(331, "Anonymous login: send your e-mail address as the password.").into()
+        } else {
+            Reply::new(331, "Send the password.").into()
+        }
+    }
 }
 
 pub(super) fn pass(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Text(password) = arg else { return Reaction::Silent };
+    if let Login::Named(name) = &turn.session.login
+        && let Err(reply) = turn.session.check_login_protection(name.as_deref())
+    {
+        return reply.into();
+    }
     match core::mem::take(&mut turn.session.login) {
         Login::Nobody => Reply::new(503, "Send USER first.").into(),
         Login::In(account) => {
@@ -33,8 +59,12 @@ pub(super) fn pass(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
         }
         Login::Named(None) => turn.login_failed(String::from("(not UTF-8)"), LoginError::Refused),
         Login::Named(Some(user)) => {
-            let credentials =
-                Credentials { user: user.clone(), password: password.to_vec(), peer: turn.session.peer };
+            let credentials = Credentials {
+                user: user.clone(),
+                password: password.to_vec(),
+                peer: turn.session.peer,
+                certificate: turn.session.protection.certificate().cloned(),
+            };
             let accounts = Arc::clone(&turn.session.accounts);
             turn.session.perform(Job::Authenticate(accounts, credentials));
             Reaction::Await(Pending::Login { user })
@@ -54,6 +84,7 @@ pub(super) fn acct(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
 pub(super) fn rein(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
     turn.session.forget_login(turn.now);
     turn.session.modes = Modes::default();
+    turn.session.reset_protection();
     Reply::new(220, "Ready for a new user.").into()
 }
 

@@ -82,7 +82,7 @@ fn give_target(turn: &mut Turn<'_>, arg: Arg<'_>, verb: &str) -> Reaction {
         return EXTENDED_PASSIVE_ONLY.into();
     }
     let client = turn.session.peer.ip();
-    if target.ip() != client {
+    if target.ip() != client && !turn.session.tls_policy().server_to_server {
         return Reply::with(
             500,
             alloc::format!(
@@ -102,6 +102,10 @@ fn give_target(turn: &mut Turn<'_>, arg: Arg<'_>, verb: &str) -> Reaction {
             ),
         )
         .into();
+    }
+    if target.ip() != client {
+        turn.session.give_target(turn.now, target);
+        return Reply::with(200, alloc::format!("{verb} command successful.")).into();
     }
     // The client's own address as the system knows it, the interface of a link-local one included.
     let mut own = turn.session.peer;

@@ -37,6 +37,9 @@ fn row(spec: &CommandSpec) -> String {
         Gate::Always => "",
         Gate::Passive => ", if passive mode is on",
         Gate::Active => ", if active mode is on",
+        Gate::Tls => ", if there is TLS",
+        Gate::ClearCommandChannel => ", if the policy allows to leave TLS",
+        Gate::ServerToServer => ", if the policy allows transfers between servers",
     };
     let rights: Vec<&str> = Rights::NAMES
         .iter()

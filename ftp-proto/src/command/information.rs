@@ -24,10 +24,7 @@ pub(super) fn syst(_: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
 
 /// Whether FEAT and HELP may name it: not what can't work. Before login nobody knows the rights yet.
 fn is_offered(session: &Session, spec: &super::CommandSpec) -> bool {
-    matches!(
-        availability(spec, &session.config, &session.login),
-        Availability::Available | Availability::NotLoggedIn
-    )
+    matches!(availability(spec, session), Availability::Available | Availability::NotLoggedIn)
 }
 
 /// RFC 2389 section 3: computed from the table and the live configuration.

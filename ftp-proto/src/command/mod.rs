@@ -9,6 +9,7 @@ mod files;
 mod information;
 mod navigation;
 mod parameters;
+mod security;
 pub mod table;
 mod transfers;
 
@@ -16,11 +17,10 @@ pub(crate) use data::passive_reply;
 pub(crate) use transfers::append_known;
 
 use crate::account::Rights;
-use crate::config::Config;
 use crate::listing::Facts;
 use crate::notice::Notice;
 use crate::reply::Reply;
-use crate::session::{Login, Reaction, Session, Turn};
+use crate::session::{Reaction, Session, Turn};
 use alloc::vec::Vec;
 use args::{Arg, Syntax};
 use table::COMMANDS;
@@ -87,6 +87,12 @@ pub enum Gate {
     Passive,
     /// Active mode.
     Active,
+    /// TLS.
+    Tls,
+    /// The policy lets this client leave TLS on the control connection.
+    ClearCommandChannel,
+    /// The policy lets this client have two servers exchange files.
+    ServerToServer,
 }
 
 /// A command's line in FEAT.
@@ -107,17 +113,29 @@ pub(crate) enum Availability {
     NotLoggedIn,
     /// Switched off.
     Disabled,
+    /// The policy denies it to this client, and the command itself says so.
+    Denied,
     /// The account may do this nowhere.
     Forbidden,
 }
 
-pub(crate) fn availability(spec: &CommandSpec, config: &Config, login: &Login) -> Availability {
+pub(crate) fn availability(spec: &CommandSpec, session: &Session) -> Availability {
+    let has_tls = session.protection.is_offered();
     let open = match spec.gate {
         Gate::Always => true,
-        Gate::Passive => config.passive.enabled,
-        Gate::Active => config.active.enabled,
+        Gate::Passive => session.config.passive.enabled,
+        Gate::Active => session.config.active.enabled,
+        Gate::Tls | Gate::ClearCommandChannel | Gate::ServerToServer => has_tls,
     };
-    match (open, spec.stage, login.account()) {
+    let denied = match spec.gate {
+        Gate::ClearCommandChannel => !session.tls_policy().clear_command_channel,
+        Gate::ServerToServer => !session.tls_policy().server_to_server,
+        Gate::Always | Gate::Passive | Gate::Active | Gate::Tls => false,
+    };
+    if open && denied {
+        return Availability::Denied;
+    }
+    match (open, spec.stage, session.login.account()) {
         (false, ..) => Availability::Disabled,
         (true, Stage::LoggedIn, None) => Availability::NotLoggedIn,
         (true, Stage::LoggedIn, Some(account)) if !account.rights.anywhere(spec.needs) => {
@@ -180,8 +198,8 @@ pub(crate) fn run(turn: &mut Turn<'_>, line: &[u8]) -> Reaction {
 
 /// The argument of a command that may run now, or the reply that refuses it.
 fn checked<'a>(session: &Session, spec: &CommandSpec, argument: &'a [u8]) -> Result<Arg<'a>, Reply> {
-    match availability(spec, &session.config, &session.login) {
-        Availability::Available => {}
+    match availability(spec, session) {
+        Availability::Available | Availability::Denied => {}
         Availability::NotLoggedIn => return Err(Reply::new(530, "Log in first.")),
         Availability::Disabled => return Err(Reply::new(502, "That command is switched off here.")),
         Availability::Forbidden => return Err(Reply::new(550, "Permission denied.")),

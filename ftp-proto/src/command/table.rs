@@ -2,7 +2,7 @@
 
 use super::args::Syntax;
 use super::{Busy, CommandSpec, Feat, Gate, Stage};
-use super::{access, data, files, information, navigation, parameters, transfers};
+use super::{access, data, files, information, navigation, parameters, security, transfers};
 use crate::account::Rights;
 
 const ANYTIME: CommandSpec = CommandSpec {
@@ -24,13 +24,14 @@ const ANYTIME: CommandSpec = CommandSpec {
 
 const LOGGED_IN: CommandSpec = CommandSpec { stage: Stage::LoggedIn, ..ANYTIME };
 
+const TLS: CommandSpec = CommandSpec { gate: Gate::Tls, source: "RFC 4217 section 4", ..ANYTIME };
+
 const TRANSFER: CommandSpec = CommandSpec { transfers: true, ..LOGGED_IN };
 
 /// Verbs of the registry (RFC 5797) and of the field that are recognised, but not served by this version.
 pub(crate) const NOT_IMPLEMENTED: &[&str] = &[
-    "ADAT", "ALGS", "AUTH", "AVBL", "CCC", "CLNT", "COMB", "CONF", "CSID", "ENC", "HASH", "HOST", "LANG",
-    "LPRT", "LPSV", "MD5", "MFCT", "MFF", "MIC", "PBSZ", "PROT", "RANG", "SMNT", "SSCN", "XCRC", "XMD5",
-    "XSHA", "XSHA1", "XSHA256", "XSHA512",
+    "ADAT", "ALGS", "AVBL", "CLNT", "COMB", "CONF", "CSID", "ENC", "HASH", "LANG", "LPRT", "LPSV", "MD5",
+    "MFCT", "MFF", "MIC", "RANG", "SMNT", "XCRC", "XMD5", "XSHA", "XSHA1", "XSHA256", "XSHA512",
 ];
 
 /// First words of other protocols: whoever begins so was sent here by mistake or by an attacker.
@@ -72,6 +73,25 @@ pub static COMMANDS: &[CommandSpec] = &[
         samples: &["APPE log.txt"],
         run: transfers::appe,
         ..TRANSFER
+    },
+    CommandSpec {
+        name: "AUTH",
+        syntax: Syntax::Text,
+        feat: Feat::Line("AUTH TLS"),
+        help: "TLS (protect the control connection)",
+        samples: &["AUTH TLS", "AUTH SSL", "AUTH TLS-C", "AUTH TLS-P"],
+        run: security::auth,
+        ..TLS
+    },
+    CommandSpec {
+        name: "CCC",
+        gate: Gate::ClearCommandChannel,
+        feat: Feat::Line("CCC"),
+        source: "RFC 4217 section 12.3",
+        help: "(go on in the clear on the control connection)",
+        samples: &["CCC"],
+        run: security::ccc,
+        ..LOGGED_IN
     },
     CommandSpec {
         name: "CDUP",
@@ -136,6 +156,16 @@ pub static COMMANDS: &[CommandSpec] = &[
         samples: &["HELP", "HELP RETR"],
         run: information::help,
         ..ANYTIME
+    },
+    CommandSpec {
+        name: "HOST",
+        syntax: Syntax::Text,
+        feat: Feat::Line("HOST"),
+        source: "RFC 7151 section 3",
+        help: "<name or [address]> (the host whose certificate is wanted)",
+        samples: &["HOST ftp.example.com", "HOST [2001:db8::1]"],
+        run: security::host,
+        ..TLS
     },
     CommandSpec {
         name: "LIST",
@@ -244,6 +274,16 @@ pub static COMMANDS: &[CommandSpec] = &[
         ..LOGGED_IN
     },
     CommandSpec {
+        name: "PBSZ",
+        syntax: Syntax::Number,
+        feat: Feat::Line("PBSZ"),
+        source: "RFC 4217 section 8",
+        help: "0 (before PROT)",
+        samples: &["PBSZ 0"],
+        run: security::pbsz,
+        ..TLS
+    },
+    CommandSpec {
         name: "PORT",
         syntax: Syntax::HostPort,
         gate: Gate::Active,
@@ -251,6 +291,16 @@ pub static COMMANDS: &[CommandSpec] = &[
         samples: &["PORT 192,0,2,1,15,160"],
         run: data::port,
         ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "PROT",
+        syntax: Syntax::Text,
+        feat: Feat::Line("PROT"),
+        source: "RFC 4217 section 9",
+        help: "P | C (protect data connections, or not)",
+        samples: &["PROT P", "PROT C"],
+        run: security::prot,
+        ..TLS
     },
     CommandSpec {
         name: "PWD",
@@ -339,6 +389,17 @@ pub static COMMANDS: &[CommandSpec] = &[
         help: "<path> (length in bytes)",
         samples: &["SIZE a.txt"],
         run: files::size,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "SSCN",
+        syntax: Syntax::OptionalText,
+        gate: Gate::ServerToServer,
+        feat: Feat::Line("SSCN"),
+        source: "draft-fordh-ftp-ssl-secure-server-to-server",
+        help: "[ON | OFF] (take the client's part in TLS on data connections)",
+        samples: &["SSCN ON", "SSCN OFF", "SSCN"],
+        run: security::sscn,
         ..LOGGED_IN
     },
     CommandSpec {

@@ -1,5 +1,12 @@
 //! The settings of the core. A [`Config`] was validated: whatever depends on it needs no checks of its own.
 
+mod tls_policy;
+
+pub use tls_policy::{
+    ClientCertificates, CloseNotify, ControlPolicy, DataPolicy, DataResumption, Listener, Network, TlsChange,
+    TlsCondition, TlsPolicies, TlsPolicy, TlsRule, is_anonymous,
+};
+
 use alloc::string::String;
 use core::net::IpAddr;
 use core::ops::{Deref, RangeInclusive};
@@ -30,6 +37,8 @@ pub struct Settings {
     pub passive: Passive,
     /// Active mode (PORT, EPRT).
     pub active: Active,
+    /// What TLS has to protect. Without TLS nothing of it holds.
+    pub tls: TlsPolicies,
     /// Whether each command and reply becomes a `Notice`.
     pub notify_commands: bool,
 }
@@ -42,6 +51,7 @@ impl Default for Settings {
             limits: Limits::default(),
             passive: Passive::default(),
             active: Active::default(),
+            tls: TlsPolicies::default(),
             notify_commands: false,
         }
     }

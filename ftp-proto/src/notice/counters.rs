@@ -26,6 +26,12 @@ pub struct Counters {
     pub bytes_down: u64,
     /// Bytes from clients over data connections.
     pub bytes_up: u64,
+    /// Control connections that came under TLS.
+    pub secured: u64,
+    /// Control connections on which TLS failed.
+    pub tls_failures: u64,
+    /// Times that plain text came behind AUTH.
+    pub plaintext_discarded: u64,
     /// Failed data connections by the kind of their [`Verdict`](crate::diagnose::Verdict::kind).
     pub verdicts: BTreeMap<&'static str, u64>,
 }
@@ -50,7 +56,13 @@ impl Counters {
                 }
             }
             Notice::DataConnectionFailed(verdict) => *self.verdicts.entry(verdict.kind()).or_default() += 1,
-            Notice::Command { .. }
+            Notice::ControlSecured(_) => self.secured += 1,
+            Notice::ControlTlsFailed(_) => self.tls_failures += 1,
+            Notice::PlaintextDiscarded { .. } => self.plaintext_discarded += 1,
+            Notice::ControlCleared
+            | Notice::NotResumed { .. }
+            | Notice::NoCloseNotify { .. }
+            | Notice::Command { .. }
             | Notice::Replied { .. }
             | Notice::Changed { .. }
             | Notice::StorageFailed { .. }

@@ -8,6 +8,7 @@ use crate::account::LoginError;
 use crate::diagnose::Verdict;
 use crate::event::SessionId;
 use crate::path::VirtualPath;
+use crate::tls::{Resumption, TlsError, TlsFacts};
 use crate::transfer::{Direction, EndReason};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -41,6 +42,29 @@ pub enum Notice {
         peer: SocketAddr,
         /// In the words of the 421.
         why: String,
+    },
+    /// The control connection is under TLS.
+    ControlSecured(TlsFacts),
+    /// TLS on the control connection failed; the session ends.
+    ControlTlsFailed(TlsError),
+    /// The client left TLS on the control connection (CCC, REIN).
+    ControlCleared,
+    /// Plain text came behind AUTH, where somebody on the way may have put it; it was thrown away.
+    PlaintextDiscarded {
+        /// How much.
+        bytes: usize,
+    },
+    /// A data connection was accepted whose TLS session was not resumed.
+    NotResumed {
+        /// How its handshake began.
+        resumption: Resumption,
+        /// Its peer.
+        peer: SocketAddr,
+    },
+    /// An upload without close_notify was taken for complete.
+    NoCloseNotify {
+        /// The file.
+        path: VirtualPath,
     },
     /// Somebody logged in.
     LoggedIn {

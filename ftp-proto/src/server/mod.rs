@@ -14,6 +14,7 @@ use crate::notice::Notice;
 use crate::reply::Reply;
 use crate::session::canonical;
 use crate::time::{Instant, Now};
+use crate::tls::Tls;
 use admission::Sessions;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -41,6 +42,7 @@ pub enum Admission {
 pub struct Server {
     config: Arc<Config>,
     accounts: Arc<dyn Accounts>,
+    tls: Option<Arc<dyn Tls>>,
     sessions: Sessions,
     openings: Openings,
     pool: PortPool,
@@ -57,6 +59,7 @@ impl Server {
         let mut server = Self {
             config,
             accounts,
+            tls: None,
             sessions: Sessions::default(),
             openings: Openings::default(),
             pool: PortPool::new(seed),
@@ -68,11 +71,16 @@ impl Server {
         server
     }
 
+    /// What speaks TLS for sessions that come from now on; `None`: there is no TLS.
+    pub fn set_tls(&mut self, tls: Option<Arc<dyn Tls>>) {
+        self.tls = tls;
+    }
+
     // Sessions.
 
     /// A control connection was accepted.
     pub fn admit(&mut self, now: Now, arrival: Arrival) -> Admission {
-        let arrival = Arrival { local: canonical(arrival.local), peer: canonical(arrival.peer) };
+        let arrival = Arrival { local: canonical(arrival.local), peer: canonical(arrival.peer), ..arrival };
         let admitted = if self.draining {
             Err("The server is shutting down.")
         } else {
@@ -82,7 +90,8 @@ impl Server {
             Ok(id) => {
                 let config = Arc::clone(&self.config);
                 let accounts = Arc::clone(&self.accounts);
-                Admission::Accepted(id, Box::new(Connection::new(now, id, config, accounts, arrival)))
+                let tls = self.tls.clone();
+                Admission::Accepted(id, Box::new(Connection::new(now, id, config, accounts, tls, arrival)))
             }
             Err(why) => {
                 self.notify(Notice::SessionRefused { peer: arrival.peer, why: why.into() });
@@ -126,7 +135,9 @@ impl Server {
     /// Answers a session's question, at once.
     pub fn consult(&mut self, now: Now, request: Request) -> Answer {
         let answer = match request {
-            Request::Lease { session, link, until } => self.lease(now, session, link, until),
+            Request::Lease { session, link, until, open: _ } => self.lease(now, session, link, until),
+            Request::Remember { .. } => Answer::Noted,
+            Request::Recall { .. } => Answer::Recalled { sends_close_notify: false },
             Request::Release { session, link } => {
                 self.pool.release(now.mono, session, link);
                 Answer::Noted
@@ -166,6 +177,7 @@ impl Server {
     pub fn route(&mut self, now: Now, port: u16, peer: SocketAddr) -> Option<(SessionId, LinkId)> {
         let peer = canonical(peer);
         let owner = self.pool.route(now.mono, port, peer.ip());
+        let owner = owner.map(|(session, link)| (session, link.arrived(1)));
         if owner.is_none() {
             for (session, link) in self.pool.stranger(port) {
                 self.deliver(session, Event::Message(Message::Stranger(link, peer)));

@@ -141,6 +141,15 @@ impl Inbox {
         }
     }
 
+    /// Throws away all that came and was not taken; how many bytes of it there were.
+    pub(crate) fn discard(&mut self) -> usize {
+        let ends = self.items.len();
+        let bytes = self.bytes.len() - self.start;
+        let odd = usize::from(self.swallowing || self.telnet != Telnet::Text);
+        *self = Self::new(self.limit);
+        bytes + ends + odd
+    }
+
     /// Whether more should be read: not while complete lines wait beyond the limit.
     pub(crate) fn wants_input(&self) -> bool {
         self.items.is_empty() || (self.bytes.len() - self.start < self.limit && self.items.len() < 1024)

@@ -2,18 +2,23 @@
 //!
 //! Theory of operation: a session has one link at a time. PASV and EPSV lead through `Leasing` to `Waiting`,
 //! PORT and EPRT to `Given`. A passive link is `Ready` when its client has come, whether before or after the
-//! transfer command; an active one is dialled only at the transfer command. `Moving` belongs to the adapter's
-//! pump until it reports the end. `Lost` remembers why a link was of no use, for the transfer command that
-//! asks for it. Nothing here knows of commands, replies or files: each input gives the next state and, where
-//! something has to be done outside, [`Effect`]s.
+//! transfer command; an active one is dialled only at the transfer command. Under TLS a wait is open: whoever comes
+//! is a candidate, and the wait goes on until the handshake of one shows that it is the right one; a connection that
+//! is the only one possible is `Securing` meanwhile. `Moving` belongs to the adapter's pump until it reports the
+//! end. `Lost` remembers why a link was of no use, for the transfer command that asks for it. Nothing here knows of
+//! commands, replies, files or TLS: each input gives the next state and, where something has to be done outside,
+//! [`Effect`]s.
 
 use crate::diagnose::{Cause, Setup};
 use crate::event::{LinkError, LinkId, TransferId};
+use crate::tls::TlsError;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
 /// Strangers remembered for the verdict.
 const MAX_STRANGERS: usize = 4;
+/// Connections that wait for their handshake at the same time. Each costs a descriptor.
+const MAX_CANDIDATES: usize = 4;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Link {
@@ -25,6 +30,7 @@ pub(crate) enum Link {
     Given(Given),
     Dialing(Dialing),
     Ready(Ready),
+    Securing(Ready),
     Moving(Moving),
     Lost(Lost),
 }
@@ -33,9 +39,11 @@ pub(crate) enum Link {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Leasing {
     pub(crate) link: LinkId,
+    /// As in [`Waiting::open`].
+    pub(crate) open: bool,
 }
 
-/// A port was announced; nobody has come.
+/// A port was announced; the right one has not come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Waiting {
     pub(crate) link: LinkId,
@@ -43,7 +51,23 @@ pub(crate) struct Waiting {
     pub(crate) port: u16,
     /// Announced by EPSV.
     pub(crate) extended: bool,
+    /// Whoever comes is only a candidate.
+    pub(crate) open: bool,
+    /// The candidates do their handshakes, as do all that come later.
+    pub(crate) securing: bool,
+    pub(crate) candidates: Vec<Candidate>,
+    /// Why one from the client's own address was refused; the last one counts.
+    pub(crate) refused: Option<Cause>,
     pub(crate) strangers: Vec<SocketAddr>,
+}
+
+/// A connection that may be the right one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    pub(crate) link: LinkId,
+    pub(crate) peer: SocketAddr,
+    /// It comes from the client's address.
+    pub(crate) own: bool,
 }
 
 /// The client gave an address.
@@ -90,8 +114,8 @@ pub(crate) enum Input {
     Leased { link: LinkId, port: u16, advertised: IpAddr, extended: bool },
     /// The server has no port.
     NoPort { link: LinkId, cause: Cause },
-    /// The client came to the port.
-    Arrived { link: LinkId },
+    /// A connection came to the port; `own`: from the client's address.
+    Arrived { link: LinkId, peer: SocketAddr, own: bool },
     /// Somebody else did.
     Stranger { link: LinkId, peer: SocketAddr },
     /// A transfer command needs the connection; `link` names it if it has to be dialled.
@@ -100,6 +124,12 @@ pub(crate) enum Input {
     Connected { link: LinkId },
     /// It failed, or broke before the transfer.
     Failed { link: LinkId, error: LinkError },
+    /// A transfer command needs the connection under TLS.
+    Secure,
+    /// This connection is the right one.
+    Chosen { link: LinkId },
+    /// This connection is not.
+    Refused { link: LinkId, cause: Cause },
     /// A transfer begins on the ready connection.
     Begin { transfer: TransferId },
     /// The transfer ended.
@@ -119,8 +149,10 @@ pub(crate) enum Effect {
     Drop(LinkId),
     /// Tell the adapter to connect.
     Connect(LinkId, SocketAddr),
+    /// Have the TLS handshake done.
+    Secure(LinkId),
     /// The link became ready: a transfer that waits can begin.
-    BecameReady(LinkId),
+    BecameReady,
     /// The link was lost: a transfer that waits fails.
     BecameLost,
     /// Tell the adapter to stop the transfer.
@@ -133,6 +165,72 @@ impl Waiting {
     fn setup(&self) -> Setup {
         Setup::Passive { advertised: self.advertised, port: self.port, extended: self.extended }
     }
+
+    /// Whether a connection from the client's own address is here.
+    pub(crate) fn has_own(&self) -> bool {
+        self.candidates.iter().any(|candidate| candidate.own)
+    }
+
+    /// Another candidate. If there are too many, one that is less likely to be right goes: one from elsewhere, and
+    /// among equals the one that has waited longest.
+    fn arrived(&mut self, newcomer: Candidate) -> Effects {
+        let mut effects = Vec::new();
+        if self.candidates.len() >= MAX_CANDIDATES {
+            let elsewhere = self.candidates.iter().position(|candidate| !candidate.own);
+            match elsewhere.or(newcomer.own.then_some(0)) {
+                Some(place) => effects.push(Effect::Drop(self.candidates.remove(place).link)),
+                None => return [Effect::Drop(newcomer.link)].into(),
+            }
+        }
+        self.candidates.push(newcomer);
+        if self.securing {
+            effects.push(Effect::Secure(newcomer.link));
+        }
+        effects
+    }
+
+    /// A candidate is not the right one. Whether it was one at all.
+    fn refuse(&mut self, link: LinkId, cause: Cause) -> bool {
+        let Some(place) = self.candidates.iter().position(|candidate| candidate.link == link) else {
+            return false;
+        };
+        let candidate = self.candidates.remove(place);
+        if candidate.own {
+            self.refused = Some(cause);
+        } else {
+            self.note_stranger(candidate.peer);
+        }
+        true
+    }
+
+    fn note_stranger(&mut self, peer: SocketAddr) {
+        if self.strangers.len() < MAX_STRANGERS {
+            self.strangers.push(peer);
+        }
+    }
+
+    /// Why nobody was the right one.
+    fn cause(&self) -> Cause {
+        match &self.refused {
+            Some(cause) => cause.clone(),
+            None if self.has_own() => Cause::TlsFailed(TlsError::TimedOut),
+            None if self.strangers.is_empty() && self.candidates.is_empty() => Cause::NobodyConnected,
+            None => {
+                let unproven = self.candidates.iter().map(|candidate| candidate.peer);
+                Cause::WrongPeer(self.strangers.iter().copied().chain(unproven).take(MAX_STRANGERS).collect())
+            }
+        }
+    }
+
+    /// The wait is over, but for `chosen`.
+    fn end(&self, chosen: Option<LinkId>) -> Effects {
+        let others =
+            self.candidates.iter().map(|candidate| candidate.link).filter(|link| Some(*link) != chosen);
+        [Effect::Release(self.link), Effect::Drop(self.link)]
+            .into_iter()
+            .chain(others.map(Effect::Drop))
+            .collect()
+    }
 }
 
 impl Link {
@@ -143,8 +241,18 @@ impl Link {
             (Self::Leasing(leasing), Input::Leased { link, port, advertised, extended })
                 if leasing.link == link =>
             {
-                let strangers = Vec::new();
-                (Self::Waiting(Waiting { link, advertised, port, extended, strangers }), Vec::new())
+                let waiting = Waiting {
+                    link,
+                    advertised,
+                    port,
+                    extended,
+                    open: leasing.open,
+                    securing: false,
+                    candidates: Vec::new(),
+                    refused: None,
+                    strangers: Vec::new(),
+                };
+                (Self::Waiting(waiting), Vec::new())
             }
             (state, Input::Leased { link, .. }) => {
                 (state, [Effect::Release(link), Effect::Drop(link)].into())
@@ -152,27 +260,11 @@ impl Link {
             (Self::Leasing(leasing), Input::NoPort { link, cause }) if leasing.link == link => {
                 lost(None, cause, [].into())
             }
-            (Self::Waiting(waiting), Input::Arrived { link }) if waiting.link == link => {
-                (Self::Ready(Ready { link, setup: waiting.setup() }), [Effect::BecameReady(link)].into())
-            }
-            (state, Input::Arrived { link } | Input::Connected { link }) if state.link() != Some(link) => {
+            (Self::Waiting(waiting), input) => Self::step_waiting(waiting, input),
+            (state, Input::Arrived { link, .. } | Input::Connected { link })
+                if state.link() != Some(link) =>
+            {
                 (state, [Effect::Drop(link)].into())
-            }
-            (Self::Waiting(mut waiting), Input::Stranger { link, peer }) if waiting.link == link => {
-                if waiting.strangers.len() < MAX_STRANGERS {
-                    waiting.strangers.push(peer);
-                }
-                (Self::Waiting(waiting), Vec::new())
-            }
-            (Self::Waiting(waiting), Input::Expired) => {
-                let effects = [Effect::Release(waiting.link), Effect::Drop(waiting.link)].into();
-                let setup = waiting.setup();
-                let cause = if waiting.strangers.is_empty() {
-                    Cause::NobodyConnected
-                } else {
-                    Cause::WrongPeer(waiting.strangers)
-                };
-                lost(Some(setup), cause, effects)
             }
             (Self::Given(given), Input::Dial { link }) => (
                 Self::Dialing(Dialing { link, target: given.target }),
@@ -180,7 +272,7 @@ impl Link {
             ),
             (Self::Dialing(dialing), Input::Connected { link }) if dialing.link == link => {
                 let setup = Setup::Active(dialing.target);
-                (Self::Ready(Ready { link, setup }), [Effect::BecameReady(link)].into())
+                (Self::Ready(Ready { link, setup }), [Effect::BecameReady].into())
             }
             (Self::Dialing(dialing), Input::Failed { link, error }) if dialing.link == link => lost(
                 Some(Setup::Active(dialing.target)),
@@ -191,9 +283,26 @@ impl Link {
                 let cause = Cause::ConnectFailed(LinkError::TimedOut);
                 lost(Some(Setup::Active(dialing.target)), cause, [Effect::Drop(dialing.link)].into())
             }
-            (Self::Ready(ready), Input::Failed { link, error }) if ready.link == link => {
+            (Self::Ready(ready) | Self::Securing(ready), Input::Failed { link, error })
+                if ready.link == link =>
+            {
                 lost(Some(ready.setup), Cause::PeerLeft(error), [Effect::Drop(link)].into())
             }
+            (Self::Ready(ready), Input::Secure) => {
+                let effects = [Effect::Secure(ready.link)].into();
+                (Self::Securing(ready), effects)
+            }
+            (Self::Securing(ready), Input::Chosen { link }) if ready.link == link => {
+                (Self::Ready(ready), Vec::new())
+            }
+            (Self::Securing(ready), Input::Refused { link, cause }) if ready.link == link => {
+                lost(Some(ready.setup), cause, [Effect::Drop(link)].into())
+            }
+            (Self::Securing(ready), Input::Expired) => lost(
+                Some(ready.setup),
+                Cause::TlsFailed(TlsError::TimedOut),
+                [Effect::Drop(ready.link)].into(),
+            ),
             (Self::Ready(ready), Input::Begin { transfer }) => {
                 (Self::Moving(Moving { link: ready.link, transfer, setup: ready.setup }), Vec::new())
             }
@@ -205,15 +314,60 @@ impl Link {
         }
     }
 
+    fn step_waiting(mut waiting: Waiting, input: Input) -> (Self, Effects) {
+        let effects = match input {
+            Input::Arrived { link, peer, own } if link.wait() == waiting.link && waiting.open => {
+                waiting.arrived(Candidate { link, peer, own })
+            }
+            Input::Arrived { link, .. } if link.wait() == waiting.link => {
+                let setup = waiting.setup();
+                let effects = [Effect::Drop(waiting.link), Effect::BecameReady].into();
+                return (Self::Ready(Ready { link, setup }), effects);
+            }
+            Input::Arrived { link, .. } | Input::Connected { link } => [Effect::Drop(link)].into(),
+            Input::Stranger { link, peer } if link == waiting.link => {
+                waiting.note_stranger(peer);
+                Vec::new()
+            }
+            Input::Failed { link, error } => {
+                if waiting.refuse(link, Cause::PeerLeft(error)) {
+                    [Effect::Drop(link)].into()
+                } else {
+                    Vec::new()
+                }
+            }
+            Input::Refused { link, cause } => {
+                if waiting.refuse(link, cause) {
+                    [Effect::Drop(link)].into()
+                } else {
+                    Vec::new()
+                }
+            }
+            Input::Secure if waiting.open && !waiting.securing => {
+                waiting.securing = true;
+                waiting.candidates.iter().map(|candidate| Effect::Secure(candidate.link)).collect()
+            }
+            Input::Chosen { link } if waiting.candidates.iter().any(|candidate| candidate.link == link) => {
+                let effects = waiting.end(Some(link));
+                return (Self::Ready(Ready { link, setup: waiting.setup() }), effects);
+            }
+            // The client is here; it only has not said what it wants.
+            Input::Expired if !waiting.securing && waiting.has_own() => Vec::new(),
+            Input::Expired => return lost(Some(waiting.setup()), waiting.cause(), waiting.end(None)),
+            Input::Reset => return (Self::Idle, waiting.end(None)),
+            _ => Vec::new(),
+        };
+        (Self::Waiting(waiting), effects)
+    }
+
     fn reset(self) -> (Self, Effects) {
         let effects = match self {
             Self::Idle | Self::Given(_) | Self::Lost(_) => Vec::new(),
-            Self::Leasing(Leasing { link }) | Self::Waiting(Waiting { link, .. }) => {
-                [Effect::Release(link), Effect::Drop(link)].into()
-            }
-            Self::Dialing(Dialing { link, .. }) | Self::Ready(Ready { link, .. }) => {
-                [Effect::Drop(link)].into()
-            }
+            Self::Leasing(Leasing { link, .. }) => [Effect::Release(link), Effect::Drop(link)].into(),
+            Self::Waiting(waiting) => waiting.end(None),
+            Self::Dialing(Dialing { link, .. })
+            | Self::Ready(Ready { link, .. })
+            | Self::Securing(Ready { link, .. }) => [Effect::Drop(link)].into(),
             // It ends when the adapter says so.
             Self::Moving(moving) => {
                 let effects = [Effect::Abort(moving.transfer)].into();
@@ -226,10 +380,11 @@ impl Link {
     /// The link this state is about.
     pub(crate) fn link(&self) -> Option<LinkId> {
         match self {
-            Self::Leasing(Leasing { link })
+            Self::Leasing(Leasing { link, .. })
             | Self::Waiting(Waiting { link, .. })
             | Self::Dialing(Dialing { link, .. })
             | Self::Ready(Ready { link, .. })
+            | Self::Securing(Ready { link, .. })
             | Self::Moving(Moving { link, .. }) => Some(*link),
             Self::Idle | Self::Given(_) | Self::Lost(_) => None,
         }
@@ -242,9 +397,38 @@ impl Link {
             Self::Given(Given { target }) | Self::Dialing(Dialing { target, .. }) => {
                 Some(Setup::Active(*target))
             }
-            Self::Ready(Ready { setup, .. }) | Self::Moving(Moving { setup, .. }) => Some(*setup),
+            Self::Ready(Ready { setup, .. })
+            | Self::Securing(Ready { setup, .. })
+            | Self::Moving(Moving { setup, .. }) => Some(*setup),
             Self::Lost(lost) => lost.setup,
             Self::Idle | Self::Leasing(_) => None,
+        }
+    }
+
+    /// The other end of a connection that waits for its handshake.
+    pub(crate) fn peer_of(&self, link: LinkId) -> Option<SocketAddr> {
+        match self {
+            Self::Securing(Ready { setup: Setup::Active(target), .. }) => Some(*target),
+            Self::Waiting(waiting) => waiting
+                .candidates
+                .iter()
+                .find(|candidate| candidate.link == link)
+                .map(|candidate| candidate.peer),
+            _ => None,
+        }
+    }
+
+    /// Whether a handshake of this connection is being done, and whether it comes from the client's address: the one
+    /// that the server made itself does.
+    pub(crate) fn securing(&self, link: LinkId) -> Option<bool> {
+        match self {
+            Self::Securing(ready) => (ready.link == link).then_some(true),
+            Self::Waiting(waiting) if waiting.securing => waiting
+                .candidates
+                .iter()
+                .find(|candidate| candidate.link == link)
+                .map(|candidate| candidate.own),
+            _ => None,
         }
     }
 }

@@ -11,12 +11,14 @@ mod login;
 mod modes;
 mod outbox;
 mod pending;
+mod protection;
 mod timers;
 mod transfer;
 
 pub(crate) use login::Login;
 pub(crate) use modes::{Modes, Type};
 pub(crate) use pending::{Change, Opening, Pending, StatListing};
+pub(crate) use protection::{Protection, Switch};
 pub(crate) use transfer::After;
 
 use crate::command;
@@ -30,6 +32,7 @@ use crate::notice::Notice;
 use crate::path::VirtualPath;
 use crate::reply::Reply;
 use crate::time::{Instant, Now};
+use crate::tls::{Tls, TlsError};
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -110,6 +113,7 @@ pub(crate) struct Session {
     pub(crate) local: SocketAddr,
     pub(crate) login: Login,
     pub(crate) modes: Modes,
+    pub(crate) protection: Protection,
     opened: Instant,
     failed_logins: u32,
     phase: Phase,
@@ -142,6 +146,7 @@ impl Session {
         id: SessionId,
         config: Arc<Config>,
         accounts: Arc<dyn Accounts>,
+        tls: Option<Arc<dyn Tls>>,
         arrival: Arrival,
     ) -> Self {
         let mut session = Self {
@@ -151,6 +156,7 @@ impl Session {
             local: canonical(arrival.local),
             login: Login::default(),
             modes: Modes::default(),
+            protection: Protection::new(tls, arrival.implicit_tls),
             opened: now.mono,
             failed_logins: 0,
             phase: Phase::Open,
@@ -169,6 +175,10 @@ impl Session {
         session.notify(Notice::SessionOpened { peer: session.peer, local: session.local });
         session.timers.set(Timer::Login, now.mono + session.config.timeouts.login);
         session.timers.set(Timer::Idle, now.mono + session.config.timeouts.idle);
+        if arrival.implicit_tls && session.begin_tls(now, true).is_err() {
+            session.begin_closing(now, "TLS is not set up");
+            return session;
+        }
         session.reply(Reply::with(220, session.config.greeting.clone()));
         session
     }
@@ -187,9 +197,15 @@ impl Session {
             Event::Answer(answer) => self.answered(now, answer),
             Event::Message(message) => self.told(now, message),
             Event::Done(ticket, done) => self.done(now, ticket, done),
-            Event::Arrived(link, _) => self.step_link(now, Input::Arrived { link }),
+            Event::Arrived(link, peer) => {
+                let peer = canonical(peer);
+                let own = peer.ip() == self.peer.ip();
+                self.step_link(now, Input::Arrived { link, peer, own });
+                self.choose_candidate(now);
+            }
             Event::Connected(link, _) => self.step_link(now, Input::Connected { link }),
             Event::LinkFailed(link, error) => self.step_link(now, Input::Failed { link, error }),
+            Event::Secured(link, handshake) => self.data_secured(now, link, *handshake),
             Event::Moved(transfer, bytes) => self.moved(now, transfer, bytes),
             Event::Ended(transfer, end) => self.transfer_ended(now, transfer, end),
             Event::PeerClosed => self.peer_closed(now),
@@ -214,6 +230,15 @@ impl Session {
 
     pub(crate) fn transmit(&self) -> &[u8] {
         self.outbox.transmit()
+    }
+
+    /// How many bytes of replies wait in all.
+    pub(crate) fn queued(&self) -> usize {
+        self.outbox.len()
+    }
+
+    pub(crate) fn take_switch(&mut self) -> Option<Switch> {
+        self.protection.take_switch()
     }
 
     pub(crate) fn poll_action(&mut self) -> Option<Action> {
@@ -363,6 +388,14 @@ impl Session {
         self.notify(Notice::SessionClosed { user, lasted, why });
     }
 
+    /// The client has said by TLS that it sends nothing more on the control connection.
+    pub(crate) fn client_ended(&mut self, now: Now) {
+        if !self.peer_closed {
+            self.peer_closed(now);
+            self.advance(now);
+        }
+    }
+
     fn peer_closed(&mut self, now: Now) {
         self.peer_closed = true;
         if self.owes_answers() {
@@ -429,6 +462,9 @@ impl Session {
 
     fn timer_expired(&mut self, now: Now, timer: Timer) {
         match timer {
+            Timer::Login if self.protection.is_handshaking() => {
+                self.control_tls_failed(now, TlsError::TimedOut);
+            }
             Timer::Login => self.finish(now, Reply::new(421, "Login timed out."), "login timed out"),
             Timer::Idle if self.pending.is_some() => {
                 self.finish(now, Reply::new(421, "The storage does not answer."), "storage did not answer");
@@ -468,15 +504,19 @@ impl Session {
     pub(crate) fn lease(&mut self, now: Now) {
         let link = self.next_link();
         self.step_link(now, Input::Reset);
-        self.link = Link::Leasing(link::Leasing { link });
+        let open = self.waits_openly();
+        self.link = Link::Leasing(link::Leasing { link, open });
         let until = now.mono + self.config.timeouts.data_connection;
         self.timers.set(Timer::Lease, until + self.config.timeouts.linger);
-        self.actions.push_back(Action::Consult(Request::Lease { session: self.id, link, until }));
+        self.actions.push_back(Action::Consult(Request::Lease { session: self.id, link, until, open }));
     }
 
     /// The address and port that were announced and still wait for the client, now for some time more.
     pub(crate) fn announced(&mut self, now: Now, extended: bool) -> Option<(IpAddr, u16)> {
         let Link::Waiting(waiting) = &mut self.link else { return None };
+        if waiting.has_own() {
+            return None;
+        }
         waiting.extended = extended;
         let announced = (waiting.advertised, waiting.port);
         self.arm_data_connection(now);
@@ -507,7 +547,7 @@ impl Session {
 
     fn next_link(&mut self) -> LinkId {
         self.ids.link = self.ids.link.wrapping_add(1);
-        LinkId(self.ids.link)
+        LinkId::new(self.ids.link)
     }
 
     fn next_transfer(&mut self) -> TransferId {
@@ -533,7 +573,16 @@ impl Session {
             Answer::NoneOpen { link } => {
                 self.step_link(now, Input::NoPort { link, cause: Cause::NoPortOpen });
             }
+            Answer::Recalled { sends_close_notify } => self.recalled(sends_close_notify),
             Answer::Queued { .. } | Answer::Noted => {}
+        }
+    }
+
+    /// The data connection has until then, and no longer than it had.
+    fn hasten_data_connection(&mut self, until: Instant) {
+        let earlier = self.timers.at(Timer::DataConnection).is_none_or(|at| until < at);
+        if earlier {
+            self.timers.set(Timer::DataConnection, until);
         }
     }
 
@@ -545,7 +594,7 @@ impl Session {
     fn step_link(&mut self, now: Now, input: Input) {
         let (next, effects) = core::mem::take(&mut self.link).step(input);
         self.link = next;
-        if !matches!(self.link, Link::Waiting(_) | Link::Dialing(_)) {
+        if !matches!(self.link, Link::Waiting(_) | Link::Dialing(_) | Link::Securing(_)) {
             self.timers.clear(Timer::DataConnection);
         }
         for effect in effects {
@@ -555,7 +604,8 @@ impl Session {
                 }
                 Effect::Drop(link) => self.actions.push_back(Action::Drop(link)),
                 Effect::Connect(link, target) => self.connect(now, link, target),
-                Effect::BecameReady(_) => self.start_waiting_transfer(now),
+                Effect::Secure(link) => self.secure(now, link),
+                Effect::BecameReady => self.connected(now),
                 Effect::BecameLost => self.link_lost(now),
                 Effect::Abort(transfer) => self.actions.push_back(Action::Abort(transfer)),
             }

@@ -25,6 +25,8 @@ const STAT_BATCH: usize = 64;
 pub(crate) enum Pending {
     /// PASS: whether the login is right.
     Login { user: String },
+    /// USER: whether the certificate is enough.
+    CertificateLogin { user: String },
     /// PASS: the reply to a wrong one is held back. `end` says why the session ends with it, if it does.
     LoginDelay { reply: Reply, end: Option<&'static str> },
     /// PASV, EPSV: a port.
@@ -111,7 +113,14 @@ impl Session {
 
 fn resume(turn: &mut Turn<'_>, pending: Pending, done: Done) -> Reaction {
     match (pending, done) {
-        (Pending::Login { user }, Done::Login(Ok(account))) => logged_in(turn, user, account),
+        (Pending::Login { user }, Done::Login(Ok(account))) => {
+            logged_in(turn, user, account, Reply::new(230, "Logged in."))
+        }
+        (Pending::CertificateLogin { user }, Done::Login(Ok(account))) => {
+            // RFC 4217 section 14: no password is needed.
+            logged_in(turn, user, account, Reply::new(232, "Logged in by your certificate."))
+        }
+        (Pending::CertificateLogin { user }, Done::Login(Err(_))) => turn.ask_for_password(Some(user)),
         (Pending::Login { user }, Done::Login(Err(error))) => turn.login_failed(user, error),
         (Pending::Metadata(path, next), Done::Metadata(Ok(metadata))) => next(turn, path, &metadata),
         (Pending::Append { verb, path, at }, Done::Metadata(Ok(metadata))) => {
@@ -161,13 +170,14 @@ fn failed(turn: &mut Turn<'_>, done: Done) -> Reaction {
     turn.session.storage_failed(&error).into()
 }
 
-fn logged_in(turn: &mut Turn<'_>, user: String, account: Account) -> Reaction {
+fn logged_in(turn: &mut Turn<'_>, user: String, account: Account, reply: Reply) -> Reaction {
     let session = &mut *turn.session;
     session.timers.clear(Timer::Login);
     session.modes.directory = account.home.clone();
     session.login = Login::In(Box::new(account));
     session.notify(Notice::LoggedIn { user });
-    Reply::new(230, "Logged in.").into()
+    session.recall_habits();
+    reply.into()
 }
 
 impl Turn<'_> {

@@ -52,6 +52,10 @@ impl Timers {
         *self.slot(timer) = Some(at);
     }
 
+    pub(crate) fn at(&self, timer: Timer) -> Option<Instant> {
+        self.0.get(timer as usize).copied().flatten()
+    }
+
     pub(crate) fn clear(&mut self, timer: Timer) {
         *self.slot(timer) = None;
     }

@@ -10,7 +10,8 @@ use crate::notice::{Notice, TransferRecord};
 use crate::path::VirtualPath;
 use crate::reply::Reply;
 use crate::time::{Instant, Now};
-use crate::transfer::{EndReason, Pipe, TransferEnd};
+use crate::tls::TlsStream;
+use crate::transfer::{Direction, EndReason, Pipe, TransferEnd};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -20,6 +21,13 @@ const ABORT_GRACE: core::time::Duration = core::time::Duration::from_secs(10);
 
 /// The ticket of jobs whose answer nobody waits for; real ones are counted from 1.
 const UNAWAITED: Ticket = Ticket(0);
+
+/// What protects a transfer's data connection.
+pub(super) struct Security {
+    pub(super) stream: TlsStream,
+    /// An upload that ends without close_notify is cut off.
+    pub(super) needs_close_notify: bool,
+}
 
 /// What comes when the transfer has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +45,7 @@ pub(crate) struct Transfer {
     id: TransferId,
     verb: &'static str,
     path: VirtualPath,
-    direction: crate::transfer::Direction,
+    direction: Direction,
     /// Until there is a data connection.
     pipe: Option<Box<Pipe>>,
     /// The text of a 150 that comes with the data connection.
@@ -66,6 +74,7 @@ impl Transfer {
 impl Session {
     /// Whether a transfer command has a chance; if not, the reply that says why.
     pub(crate) fn check_link(&mut self) -> Result<(), Reply> {
+        self.check_data_protection()?;
         match core::mem::take(&mut self.link) {
             Link::Idle => Err(Reply::new(425, "Use PASV, EPSV, PORT or EPRT first.")),
             Link::Lost(lost) => Err(self.lost_reply(lost)),
@@ -117,13 +126,59 @@ impl Session {
         });
         self.timers.clear(Timer::Idle);
         match &self.link {
-            Link::Ready(_) => self.start_waiting_transfer(now),
+            Link::Ready(_) => self.connected(now),
             Link::Given(_) => {
                 let link = self.next_link();
                 self.step_link(now, Input::Dial { link });
                 self.arm_data_connection(now);
             }
-            _ => self.arm_data_connection(now),
+            _ => {
+                self.arm_data_connection(now);
+                self.choose_candidate(now);
+            }
+        }
+    }
+
+    /// The data connection is there. If a transfer waits for it, it begins, or else the TLS handshake does.
+    pub(super) fn connected(&mut self, now: Now) {
+        let Some(transfer) = &mut self.transfer else { return };
+        if !matches!(self.link, Link::Ready(_)) || transfer.is_moving() {
+            return;
+        }
+        transfer.began = now.mono;
+        // A client begins its handshake when it has seen 150.
+        if let Some(text) = transfer.preliminary.take() {
+            self.reply(Reply::with(150, text));
+        }
+        if self.protection.is_private() {
+            self.arm_data_connection(now);
+            self.step_link(now, Input::Secure);
+        } else {
+            self.start_transfer(now, None);
+        }
+    }
+
+    /// Somebody came to an open wait. If a transfer waits as well, the handshakes tell whom it is for; in the clear it
+    /// is the first.
+    pub(super) fn choose_candidate(&mut self, now: Now) {
+        let Link::Waiting(waiting) = &self.link else { return };
+        if !self.transfer.as_ref().is_some_and(|transfer| !transfer.is_moving()) {
+            return;
+        }
+        if self.protection.is_private() {
+            self.step_link(now, Input::Secure);
+        } else if let Some(link) = waiting.candidates.first().map(|candidate| candidate.link) {
+            self.step_link(now, Input::Chosen { link });
+            self.connected(now);
+        }
+    }
+
+    /// Has the TLS handshake of a data connection done.
+    pub(super) fn secure(&mut self, now: Now, link: LinkId) {
+        let upload = self.transfer.as_ref().is_some_and(|transfer| transfer.direction == Direction::Upload);
+        match self.data_handshake(upload) {
+            Ok(handshake) => self.actions.push_back(Action::Secure(link, Box::new(handshake))),
+            Err(error) => self.refuse_candidate(now, link, Cause::TlsFailed(error)),
         }
     }
 
@@ -141,13 +196,13 @@ impl Session {
         ));
     }
 
-    pub(super) fn start_waiting_transfer(&mut self, now: Now) {
+    /// The data connection is as it has to be: the bytes can go.
+    pub(super) fn start_transfer(&mut self, now: Now, security: Option<Security>) {
         let Some(transfer) = &mut self.transfer else { return };
-        let (Link::Ready(ready), Some(pipe)) = (&self.link, transfer.pipe.take()) else { return };
+        let (Link::Ready(ready), Some(mut pipe)) = (&self.link, transfer.pipe.take()) else { return };
         let (id, link) = (transfer.id, ready.link);
-        transfer.began = now.mono;
-        if let Some(text) = transfer.preliminary.take() {
-            self.reply(Reply::with(150, text));
+        if let Some(Security { stream, needs_close_notify }) = security {
+            pipe.secure(stream, needs_close_notify);
         }
         self.step_link(now, Input::Begin { transfer: id });
         self.timers.set(Timer::Stall, now.mono + self.config.timeouts.stall);
@@ -206,7 +261,7 @@ impl Session {
             let id = transfer.id;
             self.discard(*pipe);
             self.step_link(now, Input::Reset);
-            let end = TransferEnd { bytes: 0, outcome: Err(EndReason::Aborted) };
+            let end = TransferEnd::failed(0, EndReason::Aborted);
             return self.transfer_ended(now, id, end);
         }
         self.timers.clear(Timer::Stall);
@@ -217,7 +272,7 @@ impl Session {
     /// The adapter never told the end of a stopped transfer: go on without it.
     pub(super) fn abort_overdue(&mut self, now: Now) {
         if let Some(transfer) = &self.transfer {
-            let end = TransferEnd { bytes: transfer.moved, outcome: Err(EndReason::Aborted) };
+            let end = TransferEnd::failed(transfer.moved, EndReason::Aborted);
             self.transfer_ended(now, transfer.id, end);
         }
     }
@@ -262,15 +317,20 @@ impl Session {
     }
 
     fn lost_reply(&mut self, lost: link::Lost) -> Reply {
+        // RFC 4217 section 10: a client that does not resume will not the next time either.
+        let code = if matches!(lost.cause, Cause::NotResumed(_)) { 522 } else { 425 };
         if lost.noted {
-            return Reply::with(425, self.verdict(lost.setup, lost.cause, 0).reply_text());
+            return Reply::with(code, self.verdict(lost.setup, lost.cause, 0).reply_text());
         }
-        self.verdict_reply(425, lost.setup, lost.cause, 0)
+        self.verdict_reply(code, lost.setup, lost.cause, 0)
     }
 
     pub(super) fn transfer_ended(&mut self, now: Now, id: TransferId, end: TransferEnd) {
         let Some(transfer) = self.transfer.take_if(|transfer| transfer.id == id) else { return };
         let setup = self.link.setup();
+        if end.close_notify && transfer.direction == Direction::Upload {
+            self.learn_close_notify();
+        }
         self.timers.clear(Timer::Stall);
         self.timers.clear(Timer::Abort);
         self.step_link(now, Input::Ended { transfer: id });
@@ -282,6 +342,10 @@ impl Session {
             (Err(EndReason::Link(why)), None) => {
                 self.verdict_reply(426, setup, Cause::Broken(why.clone()), end.bytes)
             }
+            (Err(EndReason::Tls(error)), None) => {
+                self.verdict_reply(426, setup, Cause::TlsFailed(error.clone()), end.bytes)
+            }
+            (Err(EndReason::Truncated), None) => self.verdict_reply(426, setup, Cause::Truncated, end.bytes),
             (Err(EndReason::Storage(error)), None) => self.storage_failed(error),
             (Err(EndReason::Aborted | EndReason::Panicked), None) => {
                 Reply::new(451, "Local error in processing.")

@@ -56,8 +56,8 @@ fn replies(data: &[u8], size: usize) -> Vec<u8> {
     let settings = Settings::default();
     let config = Arc::new(settings.validate().unwrap_or_else(|_| Config::default()));
     let end = |port| SocketAddr::new([127, 0, 0, 1].into(), port);
-    let arrival = Arrival { local: end(21), peer: end(4_000) };
-    let mut connection = Connection::new(Now::default(), SessionId(1), config, accounts, arrival);
+    let arrival = Arrival::new(end(21), end(4_000));
+    let mut connection = Connection::new(Now::default(), SessionId(1), config, accounts, None, arrival);
     let mut out = Vec::new();
     turn(&mut connection, &mut out);
     for piece in [&b"USER u\r\n"[..], b"PASS p\r\n"].into_iter().chain(data.chunks(size.max(1))) {
@@ -80,6 +80,7 @@ fn turn(connection: &mut Connection, out: &mut Vec<u8>) {
                 }
                 Action::Consult(_)
                 | Action::Connect(..)
+                | Action::Secure(..)
                 | Action::Start(..)
                 | Action::Abort(_)
                 | Action::Drop(_)

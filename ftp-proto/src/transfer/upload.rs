@@ -136,7 +136,9 @@ impl Upload {
     /// resume behind all that it was told to have sent.
     pub(super) fn stop(&mut self, why: &EndReason) {
         match why {
-            EndReason::Aborted | EndReason::Link(_) => self.flush_decoder(),
+            EndReason::Aborted | EndReason::Link(_) | EndReason::Tls(_) | EndReason::Truncated => {
+                self.flush_decoder();
+            }
             EndReason::Storage(_) | EndReason::Panicked => self.held = Vec::new(),
         }
     }

@@ -140,14 +140,14 @@ impl World {
     }
 
     fn link(&self, session: u64) -> LinkId {
-        LinkId(self.links.get(&session).copied().unwrap_or(0))
+        LinkId::new(self.links.get(&session).copied().unwrap_or(0))
     }
 
     fn apply(&mut self, operation: Operation) -> Verdict {
         match operation {
             Operation::Lease(session, dice) => {
                 self.pool.random = dice;
-                let link = self.link(session).0 + 1;
+                let link = self.link(session).number + 1;
                 self.links.insert(session, link);
                 self.abandon(session);
                 self.lease(session, link)?;
@@ -164,7 +164,7 @@ impl World {
                 self.abandon(session);
             }
             Operation::ReleaseOld(session) => {
-                let old = LinkId(self.link(session).0.wrapping_sub(1));
+                let old = LinkId::new(self.link(session).number.wrapping_sub(1));
                 self.pool.release(self.now, SessionId(session), old);
                 self.pool.activate(SessionId(session), old);
             }
@@ -208,7 +208,7 @@ impl World {
     fn lease(&mut self, session: u64, link: u32) -> Verdict {
         let until = self.now + PATIENCE;
         let client = client_of(session);
-        let answer = self.pool.lease(self.now, SessionId(session), LinkId(link), address(client), until);
+        let answer = self.pool.lease(self.now, SessionId(session), LinkId::new(link), address(client), until);
         // What came free by this very call goes to those who waited, first.
         self.hear()?;
         match answer {
@@ -271,7 +271,7 @@ impl World {
             .position(|lease| (lease.port, lease.client) == (port, client) && lease.active)
             .map(|index| self.leases.remove(index));
         let owner = self.pool.route(self.now, port, address(client));
-        let named = expected.as_ref().map(|lease| (SessionId(lease.session), LinkId(lease.link)));
+        let named = expected.as_ref().map(|lease| (SessionId(lease.session), LinkId::new(lease.link)));
         ensure!(owner == named, "a connection to {port} went to {owner:?} instead of {named:?}");
         if owner.is_none() {
             for (session, link) in self.pool.stranger(port) {
@@ -531,7 +531,7 @@ fn leases_are_spread_over_the_range() {
     let leased: Vec<u16> = (0..100u8)
         .map(|client| {
             let session = SessionId(u64::from(client));
-            match pool.lease(Instant::ZERO, session, LinkId(1), address(client), Instant::ZERO) {
+            match pool.lease(Instant::ZERO, session, LinkId::new(1), address(client), Instant::ZERO) {
                 Leasing::Leased(port) => port,
                 other => panic!("{other:?}"),
             }

@@ -3,8 +3,8 @@
 use super::*;
 use std::vec;
 
-const LINK: LinkId = LinkId(7);
-const OTHER: LinkId = LinkId(8);
+const LINK: LinkId = LinkId::new(7);
+const OTHER: LinkId = LinkId::new(8);
 const TRANSFER: TransferId = TransferId(3);
 
 fn target() -> SocketAddr {

@@ -94,7 +94,8 @@ impl<'a> World<'a> {
         let address = if self.choices.one_in(3) { "203.0.113.6" } else { "203.0.113.5" };
         let peer = SocketAddr::new(address.parse().map_err(|_| "address")?, 4_000);
         let local = SocketAddr::new([198, 51, 100, 1].into(), 21);
-        let Admission::Accepted(id, connection) = self.server.admit(self.now, Arrival { local, peer }) else {
+        let Admission::Accepted(id, connection) = self.server.admit(self.now, Arrival::new(local, peer))
+        else {
             return Err("an ordinary client was refused".to_string());
         };
         let commands_left = 5 + self.choices.below(30);
@@ -250,12 +251,12 @@ impl<'a> World<'a> {
                 self.tasks();
             }
             // Stale and foreign news must do no harm.
-            4 => client.connection.handle(*now, Event::Arrived(LinkId(9_999), client.peer)),
+            4 => client.connection.handle(*now, Event::Arrived(LinkId::new(9_999), client.peer)),
             5 => client.connection.handle(*now, Event::Moved(TransferId(9_999), 1)),
-            6 => client.connection.handle(*now, Event::Answer(Answer::NoPort { link: LinkId(9_999) })),
-            7 => {
-                client.connection.handle(*now, Event::Message(Message::Stranger(LinkId(9_999), client.peer)))
-            }
+            6 => client.connection.handle(*now, Event::Answer(Answer::NoPort { link: LinkId::new(9_999) })),
+            7 => client
+                .connection
+                .handle(*now, Event::Message(Message::Stranger(LinkId::new(9_999), client.peer))),
             _ => {}
         }
     }
@@ -366,6 +367,7 @@ impl<'a> World<'a> {
             }
             Action::Perform(ticket, job) => client.jobs.push((ticket, job)),
             Action::Connect(link, _) => client.dialled.push(link),
+            Action::Secure(link, _) => return Err(format!("Secure on {link:?}, and there is no TLS")),
             Action::Start(link, id, pipe) => {
                 if !client.sockets.contains(&link) {
                     return Err(format!("Start on {link:?}, which has no socket"));

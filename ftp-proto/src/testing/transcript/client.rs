@@ -217,6 +217,7 @@ impl Client {
                     self.dialing = Some((link, spec));
                 }
             }
+            Action::Secure(link, _) => return Err(format!("a handshake on {link:?}, and there is no TLS")),
             Action::Start(link, transfer, pipe) => {
                 if self.links.get(&link).is_none_or(|link| link.closed) {
                     return Err(format!("a transfer was started on {link:?}, which is not connected"));
@@ -370,6 +371,7 @@ fn in_words(action: &Action) -> String {
         }
         Action::Perform(_, job) => format!("Perform {job:?}"),
         Action::Consult(request) => format!("Consult {request:?}"),
+        Action::Secure(..) => String::from("Secure"),
         Action::Start(..) => String::from("Start"),
         Action::Abort(_) => String::from("Abort"),
         Action::Drop(_) => String::from("Drop"),

@@ -133,7 +133,7 @@ impl<'a> Player<'a> {
         }
         let local = self.script.world.local;
         let mut client = Client::new(name, peer);
-        match self.shared.server.admit(self.shared.now, Arrival { local, peer }) {
+        match self.shared.server.admit(self.shared.now, Arrival::new(local, peer)) {
             Admission::Accepted(session, connection) => {
                 client.session = Some(session);
                 client.connection = Some(connection);

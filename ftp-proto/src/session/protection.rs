@@ -1,0 +1,385 @@
+//! TLS on one session (RFC 4217): whether the control connection is under it, what PROT says, and which policy holds.
+
+use super::Session;
+use super::link::{Input, Link};
+use super::transfer::Security;
+use crate::config::{CloseNotify, ControlPolicy, DataPolicy, DataResumption, TlsPolicy, is_anonymous};
+use crate::diagnose::Cause;
+use crate::event::{Action, LinkId, Request};
+use crate::notice::Notice;
+use crate::reply::Reply;
+use crate::session::{Login, Modes};
+use crate::time::Now;
+use crate::tls::{
+    ClientCertificate, FamilyWish, Handshake, Resumption, Tls, TlsError, TlsFacts, TlsFamily, TlsRole,
+    TlsSession,
+};
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::time::Duration;
+
+/// How long the right one has to come after one was refused who had the right address. That one is the client itself
+/// as a rule, and waits for its answer.
+const SECOND_CHANCE: Duration = Duration::from_secs(2);
+
+/// What the wire has to change.
+pub(crate) enum Switch {
+    /// What is queued goes out in the clear, all else under TLS.
+    Secure(Box<dyn TlsSession>),
+    /// What is queued goes out under TLS, all else in the clear.
+    Clear,
+}
+
+/// The control connection.
+#[derive(Debug, Default)]
+enum Control {
+    #[default]
+    Clear,
+    Handshaking,
+    Secure(TlsFacts),
+}
+
+#[derive(Default)]
+pub(crate) struct Protection {
+    /// `None`: there is no TLS here.
+    tls: Option<Arc<dyn Tls>>,
+    /// TLS began with the connection, not with AUTH.
+    implicit: bool,
+    control: Control,
+    /// What data connections belong to; outlives CCC.
+    family: Option<Box<dyn TlsFamily>>,
+    /// What HOST said.
+    host: Option<String>,
+    /// PBSZ came.
+    has_buffer_size: bool,
+    /// PROT P holds.
+    private: bool,
+    /// SSCN ON: on data connections we are the client.
+    handshakes_as_client: bool,
+    /// This client is known to end uploads with close_notify.
+    sends_close_notify: bool,
+    switch: Option<Switch>,
+}
+
+impl Protection {
+    pub(super) fn new(tls: Option<Arc<dyn Tls>>, implicit: bool) -> Self {
+        Self { tls, implicit, ..Self::default() }
+    }
+
+    /// Whether there is TLS at all.
+    pub(crate) fn is_offered(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    pub(crate) fn is_secure(&self) -> bool {
+        matches!(self.control, Control::Secure(_))
+    }
+
+    pub(crate) fn is_implicit(&self) -> bool {
+        self.implicit
+    }
+
+    pub(crate) fn is_handshaking(&self) -> bool {
+        matches!(self.control, Control::Handshaking)
+    }
+
+    pub(crate) fn facts(&self) -> Option<&TlsFacts> {
+        match &self.control {
+            Control::Secure(facts) => Some(facts),
+            Control::Clear | Control::Handshaking => None,
+        }
+    }
+
+    /// The certificate the client has shown on the control connection.
+    pub(crate) fn certificate(&self) -> Option<&ClientCertificate> {
+        self.facts()?.client_certificate.as_ref()
+    }
+
+    /// Data connections are protected.
+    pub(crate) fn is_private(&self) -> bool {
+        self.private
+    }
+
+    /// Data connections may lead elsewhere and we are the TLS client on them.
+    pub(crate) fn handshakes_as_client(&self) -> bool {
+        self.handshakes_as_client
+    }
+
+    pub(crate) fn set_handshakes_as_client(&mut self, on: bool) {
+        self.handshakes_as_client = on;
+    }
+
+    pub(crate) fn set_buffer_size(&mut self) {
+        self.has_buffer_size = true;
+    }
+
+    pub(crate) fn has_buffer_size(&self) -> bool {
+        self.has_buffer_size || self.implicit
+    }
+
+    pub(crate) fn knows_host(&self, name: &str) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.knows_host(name))
+    }
+
+    pub(crate) fn set_host(&mut self, name: String) {
+        self.host = Some(name);
+    }
+
+    pub(crate) fn take_switch(&mut self) -> Option<Switch> {
+        self.switch.take()
+    }
+}
+
+impl Session {
+    // Policy.
+
+    /// What holds for this client, with the name that it gave.
+    pub(crate) fn tls_policy(&self) -> TlsPolicy {
+        match &self.login {
+            Login::Nobody | Login::Named(None) => self.tls_policy_for(None),
+            Login::Named(Some(name)) => self.tls_policy_for(Some(name)),
+            Login::In(account) => self.tls_policy_for(Some(&account.name)),
+        }
+    }
+
+    /// What holds for this client under this name.
+    pub(crate) fn tls_policy_for(&self, user: Option<&str>) -> TlsPolicy {
+        self.config.tls.resolve(self.local, self.peer.ip(), user)
+    }
+
+    /// Whether this name may log in over the control connection as it is; if not, the reply that says what to do.
+    pub(crate) fn check_login_protection(&self, user: Option<&str>) -> Result<(), Reply> {
+        let required = match self.tls_policy_for(user).control {
+            ControlPolicy::Allow => false,
+            ControlPolicy::Require => true,
+            ControlPolicy::RequireForCredentials => !user.is_some_and(is_anonymous),
+        };
+        if !required || self.protection.is_secure() {
+            Ok(())
+        } else if self.protection.is_offered() {
+            Err(Reply::new(
+                530,
+                "TLS is required here: send AUTH TLS first, or choose \"explicit FTP over TLS\" in your client.",
+            ))
+        } else {
+            Err(Reply::new(530, "TLS is required here, and the server has no certificate."))
+        }
+    }
+
+    /// Whether a transfer may use data connections as PROT says; if not, the reply that says what to do (RFC 4217
+    /// section 9).
+    pub(crate) fn check_data_protection(&self) -> Result<(), Reply> {
+        match (self.tls_policy().data, self.protection.private) {
+            (DataPolicy::Require, false) if self.protection.family.is_none() => Err(Reply::new(
+                521,
+                "Data connections must be protected here: log in with TLS (AUTH TLS), then send PBSZ 0 and PROT P.",
+            )),
+            (DataPolicy::Require, false) => {
+                Err(Reply::new(521, "Data connections must be protected here: send PBSZ 0 and PROT P first."))
+            }
+            (DataPolicy::Deny, true) => {
+                Err(Reply::new(521, "Data connections can't be protected here: send PROT C first."))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// PROT: whether data connections may get this level.
+    pub(crate) fn check_protection_level(&self, private: bool) -> Result<(), Reply> {
+        match (self.tls_policy().data, private) {
+            (DataPolicy::Require, false) => {
+                Err(Reply::new(534, "Data connections must be protected here; use PROT P."))
+            }
+            (DataPolicy::Deny, true) => {
+                Err(Reply::new(534, "Data connections can't be protected here; use PROT C."))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    // The control connection.
+
+    /// AUTH, or the beginning of an implicit one: what was queued goes out in the clear, then TLS begins. Whatever the
+    /// client said before may have been said by somebody else on the way, so nothing of it stays.
+    pub(crate) fn begin_tls(&mut self, now: Now, private: bool) -> Result<(), Reply> {
+        let Some(tls) = &self.protection.tls else {
+            return Err(Reply::new(431, "There is no TLS here."));
+        };
+        let wish = FamilyWish {
+            client_certificates: self.tls_policy_for(None).client_certificates,
+            host: self.protection.host.as_deref(),
+        };
+        let family = tls.family(wish);
+        let session = family.open(TlsRole::Control).map_err(|error| {
+            self.notify(Notice::ControlTlsFailed(error));
+            Reply::new(431, "TLS can't be set up just now; try again later.")
+        })?;
+        let tls = self.protection.tls.take();
+        self.forget_login(now);
+        self.modes = Modes::default();
+        self.protection = Protection {
+            tls,
+            implicit: self.protection.implicit,
+            control: Control::Handshaking,
+            family: Some(family),
+            host: self.protection.host.take(),
+            private,
+            switch: Some(Switch::Secure(session)),
+            ..Protection::default()
+        };
+        Ok(())
+    }
+
+    /// What came behind AUTH in the clear. A client has nothing to say before the handshake, so somebody else put it
+    /// there to have it obeyed as if it were protected.
+    pub(crate) fn discard_plaintext(&mut self) {
+        let bytes = self.inbox.discard();
+        if bytes > 0 {
+            self.notify(Notice::PlaintextDiscarded { bytes });
+        }
+    }
+
+    /// The handshake on the control connection is complete.
+    pub(crate) fn control_secured(&mut self, facts: TlsFacts) {
+        self.notify(Notice::ControlSecured(facts.clone()));
+        self.protection.control = Control::Secure(facts);
+    }
+
+    /// TLS on the control connection is of no use any more; nothing can be said either.
+    pub(crate) fn control_tls_failed(&mut self, now: Now, error: TlsError) {
+        if self.is_serving() {
+            self.notify(Notice::ControlTlsFailed(error));
+            self.outbox.discard();
+            self.begin_closing(now, "TLS failed");
+        }
+    }
+
+    /// CCC: the control connection goes on in the clear; data connections stay as they are.
+    pub(crate) fn end_tls(&mut self) {
+        self.protection.control = Control::Clear;
+        self.protection.switch = Some(Switch::Clear);
+        self.notify(Notice::ControlCleared);
+    }
+
+    /// REIN: as if the connection had just been opened, so that TLS ends, too (RFC 4217 section 11), unless it began
+    /// with the connection.
+    pub(crate) fn reset_protection(&mut self) {
+        let protection = &mut self.protection;
+        protection.private = protection.implicit;
+        protection.has_buffer_size = false;
+        protection.handshakes_as_client = false;
+        protection.sends_close_notify = false;
+        if protection.implicit {
+            return;
+        }
+        protection.host = None;
+        protection.family = None;
+        if protection.is_secure() {
+            self.end_tls();
+        }
+    }
+
+    /// PROT. What was set up for a transfer was set up for the other level.
+    pub(crate) fn set_private(&mut self, now: Now, private: bool) {
+        if core::mem::replace(&mut self.protection.private, private) != private
+            && !matches!(self.link, Link::Given(_))
+        {
+            self.step_link(now, Input::Reset);
+        }
+    }
+
+    // Data connections.
+
+    /// Whether connections from elsewhere may turn out to be the right ones.
+    pub(super) fn waits_openly(&self) -> bool {
+        self.protection.private || self.tls_policy().server_to_server
+    }
+
+    /// The TLS handshake of a data connection; `upload` says which way the bytes will go.
+    pub(super) fn data_handshake(&self, upload: bool) -> Result<Handshake, TlsError> {
+        let role = match (self.protection.handshakes_as_client, upload) {
+            (true, _) => TlsRole::Client,
+            (false, true) => TlsRole::Upload,
+            (false, false) => TlsRole::Download,
+        };
+        match &self.protection.family {
+            Some(family) => family.open(role).map(Handshake::new),
+            None => Err(TlsError::Refused(String::from("there is no TLS on the control connection"))),
+        }
+    }
+
+    /// A data connection's handshake is over, one way or the other.
+    pub(super) fn data_secured(&mut self, now: Now, link: LinkId, handshake: Handshake) {
+        let Some(own) = self.link.securing(link) else { return };
+        let checked = match handshake.into_outcome() {
+            Ok(stream) => self.check_data_session(stream.facts(), own).map(|resumption| (stream, resumption)),
+            Err(error) => Err(Cause::TlsFailed(error)),
+        };
+        match checked {
+            Ok((stream, resumption)) => {
+                if let Some((resumption, peer)) = resumption.zip(self.link.peer_of(link)) {
+                    self.notify(Notice::NotResumed { resumption, peer });
+                }
+                self.step_link(now, Input::Chosen { link });
+                let needs_close_notify = match self.tls_policy().close_notify {
+                    CloseNotify::Require => true,
+                    CloseNotify::Expect => self.protection.sends_close_notify,
+                    CloseNotify::Tolerate => false,
+                };
+                self.start_transfer(now, Some(Security { stream, needs_close_notify }));
+            }
+            Err(cause) => self.refuse_candidate(now, link, cause),
+        }
+    }
+
+    pub(super) fn refuse_candidate(&mut self, now: Now, link: LinkId, cause: Cause) {
+        self.step_link(now, Input::Refused { link, cause });
+        if let Link::Waiting(waiting) = &self.link
+            && waiting.refused.is_some()
+            && !waiting.has_own()
+        {
+            self.hasten_data_connection(now.mono + SECOND_CHANCE);
+        }
+    }
+
+    /// An upload ended with close_notify: from now on one without is taken for cut off, in later sessions as well.
+    pub(super) fn learn_close_notify(&mut self) {
+        if let Some(account) = self.login.account()
+            && !self.protection.sends_close_notify
+        {
+            let user = account.name.clone();
+            self.protection.sends_close_notify = true;
+            self.actions.push_back(Action::Consult(Request::Remember { session: self.id, user }));
+        }
+    }
+
+    /// What is known of this client from earlier sessions.
+    pub(super) fn recall_habits(&mut self) {
+        if let (Some(account), true) = (self.login.account(), self.protection.family.is_some()) {
+            let user = account.name.clone();
+            self.actions.push_back(Action::Consult(Request::Recall { session: self.id, user }));
+        }
+    }
+
+    pub(super) fn recalled(&mut self, sends_close_notify: bool) {
+        self.protection.sends_close_notify |= sends_close_notify;
+    }
+
+    /// Whether a TLS session may carry this session's data; `Some` says in what way it proves too little, for the log.
+    fn check_data_session(&self, facts: Option<TlsFacts>, own: bool) -> Result<Option<Resumption>, Cause> {
+        let resumption = facts.map_or(Resumption::Full, |facts| facts.resumption);
+        let policy = self.tls_policy();
+        match (resumption, policy.resumption) {
+            (Resumption::Resumed, _) => Ok(None),
+            _ if policy.server_to_server => Ok(None),
+            // From elsewhere nothing but the session counts.
+            _ if !own => Err(Cause::NotResumed(resumption)),
+            (_, DataResumption::Off) => Ok(None),
+            (_, DataResumption::Warn) | (Resumption::Exhausted, DataResumption::Require) => {
+                Ok(Some(resumption))
+            }
+            (_, DataResumption::Require) => Err(Cause::NotResumed(resumption)),
+        }
+    }
+}

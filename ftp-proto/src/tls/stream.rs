@@ -1,0 +1,165 @@
+//! Bytes of a socket on one side, plain text on the other: cuts what comes into records, one at a time, so that what
+//! follows a close_notify is still ours (CCC).
+
+use super::{TlsError, TlsFacts, TlsSession, TlsStatus};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// Content type, version, length (RFC 8446 section 5.1).
+const HEADER: usize = 5;
+/// The most a record may hold: TLS 1.2 allows 2 KiB beyond the plain text (RFC 5246 section 6.2.3).
+const MAX_RECORD: usize = (16 << 10) + (2 << 10);
+/// An empty buffer above this is given back.
+const KEPT_CAPACITY: usize = 4 << 10;
+
+/// One TLS connection and the bytes on their way through it.
+pub(crate) struct TlsStream {
+    session: Box<dyn TlsSession>,
+    status: TlsStatus,
+    /// What came; from `start` on it is not looked at yet.
+    incoming: Vec<u8>,
+    start: usize,
+    /// What is to be sent; from `sent` on it still has to.
+    outgoing: Vec<u8>,
+    sent: usize,
+    /// Our close_notify is said.
+    closing: bool,
+}
+
+impl TlsStream {
+    pub(crate) fn new(mut session: Box<dyn TlsSession>) -> Self {
+        let mut outgoing = Vec::new();
+        session.begin(&mut outgoing);
+        Self {
+            session,
+            status: TlsStatus::Handshaking,
+            incoming: Vec::new(),
+            start: 0,
+            outgoing,
+            sent: 0,
+            closing: false,
+        }
+    }
+
+    // What comes in.
+
+    /// Takes bytes from the socket; they wait until [`read`](Self::read).
+    pub(crate) fn receive(&mut self, bytes: &[u8]) {
+        if self.start > 0 {
+            self.incoming.drain(..self.start);
+            self.start = 0;
+        }
+        self.incoming.extend_from_slice(bytes);
+    }
+
+    /// Goes through whole records until `enough` or until none is left; plain text is appended to `plain`. After
+    /// close_notify nothing more is touched.
+    pub(crate) fn read_until(
+        &mut self,
+        plain: &mut Vec<u8>,
+        enough: impl Fn(TlsStatus, &Vec<u8>) -> bool,
+    ) -> Result<TlsStatus, TlsError> {
+        while self.status != TlsStatus::Closed && !enough(self.status, plain) {
+            let Some(len) = record_len(self.incoming.get(self.start..).unwrap_or_default())? else { break };
+            let Some(record) = self.incoming.get_mut(self.start..self.start + len) else { break };
+            self.start += len;
+            self.status = self.session.read_record(record, plain, &mut self.outgoing)?;
+        }
+        if self.start == self.incoming.len() {
+            self.start = 0;
+            self.incoming.clear();
+            if self.incoming.capacity() > KEPT_CAPACITY && plain.is_empty() {
+                self.incoming = Vec::new();
+            }
+        }
+        Ok(self.status)
+    }
+
+    /// All whole records that came.
+    pub(crate) fn read(&mut self, plain: &mut Vec<u8>) -> Result<TlsStatus, TlsError> {
+        self.read_until(plain, |_, _| false)
+    }
+
+    /// Whether the next record has come in whole, so that [`read`](Self::read) gets on without the socket.
+    pub(crate) fn has_record(&self) -> bool {
+        let waiting = self.incoming.get(self.start..).unwrap_or_default();
+        self.status != TlsStatus::Closed
+            && record_len(waiting).map_or(true, |len| len.is_some_and(|len| len <= waiting.len()))
+    }
+
+    /// Reads no more TLS; what came behind the last record is given back.
+    pub(crate) fn end(&mut self) -> Vec<u8> {
+        let rest = self.incoming.split_off(self.start);
+        (self.incoming, self.start) = (Vec::new(), 0);
+        self.status = TlsStatus::Closed;
+        rest
+    }
+
+    // What goes out.
+
+    /// Has this sent.
+    pub(crate) fn write(&mut self, plain: &[u8]) -> Result<(), TlsError> {
+        self.session.write(plain, &mut self.outgoing)
+    }
+
+    /// Says that no more comes.
+    pub(crate) fn close_notify(&mut self) {
+        if !core::mem::replace(&mut self.closing, true) {
+            self.session.close_notify(&mut self.outgoing);
+        }
+    }
+
+    pub(crate) fn transmit(&self) -> &[u8] {
+        self.outgoing.get(self.sent..).unwrap_or_default()
+    }
+
+    pub(crate) fn transmitted(&mut self, len: usize) {
+        self.sent = self.outgoing.len().min(self.sent.saturating_add(len));
+        if self.sent == self.outgoing.len() {
+            self.sent = 0;
+            self.outgoing.clear();
+        }
+    }
+
+    /// Gives back what memory a long write took.
+    pub(crate) fn rest(&mut self) {
+        if self.outgoing.is_empty() && self.outgoing.capacity() > KEPT_CAPACITY {
+            self.outgoing = Vec::new();
+        }
+    }
+
+    // What is known.
+
+    pub(crate) fn status(&self) -> TlsStatus {
+        self.status
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    pub(crate) fn facts(&self) -> Option<TlsFacts> {
+        self.session.facts()
+    }
+}
+
+/// The length of the record that begins here, header included; `None`: its header has not come whole.
+fn record_len(bytes: &[u8]) -> Result<Option<usize>, TlsError> {
+    // The first byte of a stranger's words tells at once; an FTP client may never send a second line.
+    if bytes.first().is_some_and(|kind| !(20..=24).contains(kind))
+        || bytes.get(1).is_some_and(|major| *major != 3)
+    {
+        return Err(TlsError::NotTls);
+    }
+    let Some(&[.., high, low]) = bytes.get(..HEADER) else { return Ok(None) };
+    match usize::from(u16::from_be_bytes([high, low])) {
+        len if len > MAX_RECORD => Err(TlsError::NotTls),
+        len => Ok(Some(HEADER + len)),
+    }
+}
+
+impl core::fmt::Debug for TlsStream {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        out.debug_struct("TlsStream").field("status", &self.status).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,213 @@
+//! The control connection between the session and the socket: in the clear, or under TLS.
+//!
+//! Theory of operation: AUTH and CCC take effect at one place in the stream of replies. What the session had queued
+//! when it asked for the [`Switch`] still goes out as it was, all that follows in the new way. Inwards TLS is cut
+//! into records here, so that what comes behind a close_notify is plain text again.
+
+use crate::session::{Session, Switch};
+use crate::time::Now;
+use crate::tls::{TlsError, TlsSession, TlsStatus, TlsStream};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// No reply is put under TLS while more than this waits to be sent.
+const HIGH_WATER: usize = 16 * 1024;
+
+#[derive(Debug, Default)]
+pub(crate) enum Wire {
+    /// In the clear.
+    #[default]
+    Clear,
+    Tls(Box<Secure>),
+}
+
+/// A control connection under TLS, from AUTH to the last byte after CCC.
+#[derive(Debug)]
+pub(crate) struct Secure {
+    stream: TlsStream,
+    /// How many bytes of what is queued go out in the clear before the first under TLS (the reply to AUTH).
+    clear_first: usize,
+    /// The session was told that the handshake is complete.
+    is_known: bool,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Both ways are under TLS.
+    On,
+    /// CCC was answered: our way is in the clear, and what the client has sent under TLS is still read.
+    Leaving,
+    /// TLS failed: its last words go out, nothing is read.
+    Broken,
+}
+
+impl Wire {
+    /// Takes what the socket gave.
+    pub(crate) fn receive(&mut self, now: Now, bytes: &[u8], session: &mut Session) {
+        let Self::Tls(secure) = self else { return session.receive(now, bytes) };
+        if secure.phase == Phase::Broken {
+            return;
+        }
+        secure.stream.receive(bytes);
+        let mut plain = Vec::new();
+        let read = secure.stream.read(&mut plain);
+        if !secure.is_known
+            && let Some(facts) = secure.stream.facts()
+        {
+            secure.is_known = true;
+            session.control_secured(facts);
+        }
+        if !plain.is_empty() {
+            session.receive(now, &plain);
+        }
+        match read {
+            Ok(TlsStatus::Closed) if secure.phase == Phase::Leaving => self.go_on_in_the_clear(now, session),
+            // The client has said all. The answers it is owed still go out.
+            Ok(TlsStatus::Closed) => session.client_ended(now),
+            // A client that says nothing at the end of TLS and goes on in the clear.
+            Err(TlsError::NotTls) if secure.phase == Phase::Leaving => self.go_on_in_the_clear(now, session),
+            Err(error) => {
+                secure.phase = Phase::Broken;
+                session.control_tls_failed(now, error);
+            }
+            Ok(TlsStatus::Handshaking | TlsStatus::Established) => {}
+        }
+    }
+
+    /// Carries out a switch, and puts under TLS what the session has to say.
+    pub(crate) fn settle(&mut self, now: Now, session: &mut Session) {
+        loop {
+            match session.take_switch() {
+                Some(Switch::Secure(tls)) => self.secure(tls, session),
+                Some(Switch::Clear) => self.leave(now, session),
+                None => {}
+            }
+            if !self.encrypt(now, session) {
+                break;
+            }
+        }
+        let Self::Tls(secure) = self else { return };
+        if secure.phase == Phase::Leaving
+            && secure.stream.status() == TlsStatus::Closed
+            && secure.stream.transmit().is_empty()
+        {
+            *self = Self::Clear;
+        } else if session.is_finished() && secure.phase == Phase::On && secure.stream.facts().is_some() {
+            secure.stream.close_notify();
+        }
+    }
+
+    fn secure(&mut self, tls: Box<dyn TlsSession>, session: &Session) {
+        let clear_first = session.queued();
+        let stream = TlsStream::new(tls);
+        *self = Self::Tls(Box::new(Secure { stream, clear_first, is_known: false, phase: Phase::On }));
+    }
+
+    fn leave(&mut self, now: Now, session: &mut Session) {
+        while self.encrypt_next(now, session) {}
+        if let Self::Tls(secure) = self {
+            secure.stream.close_notify();
+            secure.phase = Phase::Leaving;
+            if secure.stream.status() == TlsStatus::Closed {
+                self.go_on_in_the_clear(now, session);
+            }
+        }
+    }
+
+    /// The client has left TLS; what it has sent since then is plain text.
+    fn go_on_in_the_clear(&mut self, now: Now, session: &mut Session) {
+        let Self::Tls(secure) = self else { return };
+        let rest = secure.stream.end();
+        if !rest.is_empty() {
+            session.receive(now, &rest);
+        }
+    }
+
+    /// Whether it took something from the session.
+    fn encrypt(&mut self, now: Now, session: &mut Session) -> bool {
+        let Self::Tls(secure) = self else { return false };
+        secure.stream.transmit().len() <= HIGH_WATER && self.encrypt_next(now, session)
+    }
+
+    fn encrypt_next(&mut self, now: Now, session: &mut Session) -> bool {
+        let Self::Tls(secure) = self else { return false };
+        let queued = session.transmit();
+        let is_ready = secure.phase == Phase::On && secure.clear_first == 0 && secure.is_known;
+        if !is_ready || queued.is_empty() {
+            return false;
+        }
+        let len = queued.len();
+        match secure.stream.write(queued) {
+            Ok(()) => session.transmitted(now, len),
+            Err(error) => {
+                secure.phase = Phase::Broken;
+                session.control_tls_failed(now, error);
+            }
+        }
+        true
+    }
+
+    /// What is to be written to the socket.
+    pub(crate) fn transmit<'a>(&'a self, session: &'a Session) -> &'a [u8] {
+        match self {
+            Self::Clear => session.transmit(),
+            Self::Tls(secure) if secure.clear_first > 0 => {
+                let queued = session.transmit();
+                queued.get(..secure.clear_first.min(queued.len())).unwrap_or_default()
+            }
+            Self::Tls(secure) => match (secure.stream.transmit(), secure.phase) {
+                ([], Phase::Leaving) => session.transmit(),
+                (bytes, _) => bytes,
+            },
+        }
+    }
+
+    pub(crate) fn transmitted(&mut self, now: Now, len: usize, session: &mut Session) {
+        match self {
+            Self::Tls(secure) if secure.clear_first > 0 => {
+                let len = len.min(secure.clear_first);
+                secure.clear_first -= len;
+                session.transmitted(now, len);
+            }
+            Self::Tls(secure) if !secure.stream.transmit().is_empty() => {
+                secure.stream.transmitted(len);
+                secure.stream.rest();
+            }
+            _ => session.transmitted(now, len),
+        }
+    }
+
+    /// Whether TLS still has something to send.
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Clear => true,
+            Self::Tls(secure) => secure.stream.transmit().is_empty(),
+        }
+    }
+
+    /// Whether what comes next can be told apart: not while the reply to AUTH is on its way, since the client's
+    /// handshake follows it.
+    pub(crate) fn wants_input(&self) -> bool {
+        match self {
+            Self::Clear => true,
+            Self::Tls(secure) => match secure.phase {
+                Phase::On => secure.clear_first == 0,
+                // Another AUTH may come only when the last of this TLS is out.
+                Phase::Leaving => {
+                    secure.stream.status() != TlsStatus::Closed || secure.stream.transmit().is_empty()
+                }
+                Phase::Broken => false,
+            },
+        }
+    }
+
+    /// Nobody will read it.
+    pub(crate) fn discard(&mut self) {
+        if let Self::Tls(secure) = self {
+            secure.clear_first = 0;
+            secure.phase = Phase::Broken;
+            secure.stream.transmitted(usize::MAX);
+        }
+    }
+}
