@@ -162,7 +162,7 @@ impl Session {
     /// is the first.
     pub(super) fn choose_candidate(&mut self, now: Now) {
         let Link::Waiting(waiting) = &self.link else { return };
-        if !self.transfer.as_ref().is_some_and(|transfer| !transfer.is_moving()) {
+        if self.transfer.as_ref().is_none_or(Transfer::is_moving) {
             return;
         }
         if self.protection.is_private() {

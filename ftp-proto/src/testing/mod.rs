@@ -1,13 +1,15 @@
-//! For tests, of this crate and of everything built on it: a [`MemoryStorage`], [`MemoryAccounts`] and the
-//! transcript runner. All of it is deterministic: no clock, no file, no randomness but given seeds.
+//! For tests, of this crate and of everything built on it: a [`MemoryStorage`], [`MemoryAccounts`], a
+//! [`FakeTls`] and the transcript runner. All of it is deterministic: no clock, no file, no randomness but given seeds.
 
 mod accounts;
 pub mod fuzz;
 mod memory;
 mod simulator;
+mod tls;
 mod transcript;
 
 pub use accounts::MemoryAccounts;
 pub use memory::MemoryStorage;
 pub use simulator::{Choices, simulate};
+pub use tls::{FakeHello, FakeTls, FakeTlsClient};
 pub use transcript::{Script, Split, run_over_tcp};
