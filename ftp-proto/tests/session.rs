@@ -29,7 +29,7 @@ impl Logged {
         let accounts = Arc::new(MemoryAccounts::new().user("u", "p", storage.account("u", Rights::ALL)));
         let config = Arc::new(Settings::default().validate().unwrap());
         let arrival = Arrival::new("198.51.100.1:21".parse().unwrap(), "203.0.113.5:4000".parse().unwrap());
-        let connection = Connection::new(Now::default(), SessionId(1), config, accounts, arrival);
+        let connection = Connection::new(Now::default(), SessionId(1), config, accounts, None, arrival);
         let mut logged = Self { connection, replies: String::new(), closed: Vec::new() };
         logged.say("USER u\r\nPASS p\r\n");
         logged.replies.clear();

@@ -134,7 +134,7 @@ pub(crate) enum Input {
     Begin { transfer: TransferId },
     /// The transfer ended.
     Ended { transfer: TransferId },
-    /// The data connection's deadline has passed.
+    /// The deadline of what is waited for has passed.
     Expired,
     /// A new PASV, PORT, REIN or the session's end makes it useless.
     Reset,
@@ -155,6 +155,9 @@ pub(crate) enum Effect {
     BecameReady,
     /// The link was lost: a transfer that waits fails.
     BecameLost,
+    /// Those from the client's own address were refused: it was the client as a rule, and waits for its answer. Give
+    /// others little time.
+    Hasten,
     /// Tell the adapter to stop the transfer.
     Abort(TransferId),
 }
@@ -169,6 +172,17 @@ impl Waiting {
     /// Whether a connection from the client's own address is here.
     pub(crate) fn has_own(&self) -> bool {
         self.candidates.iter().any(|candidate| candidate.own)
+    }
+
+    /// Whether those from the client's own address were refused, all of them.
+    pub(crate) fn lost_its_own(&self) -> bool {
+        self.refused.is_some() && !self.has_own()
+    }
+
+    /// The candidate that is most likely the right one.
+    pub(crate) fn likely(&self) -> Option<LinkId> {
+        let own = self.candidates.iter().find(|candidate| candidate.own);
+        own.or(self.candidates.first()).map(|candidate| candidate.link)
     }
 
     /// Another candidate. If there are too many, one that is less likely to be right goes: one from elsewhere, and
@@ -189,18 +203,22 @@ impl Waiting {
         effects
     }
 
-    /// A candidate is not the right one. Whether it was one at all.
-    fn refuse(&mut self, link: LinkId, cause: Cause) -> bool {
+    /// A candidate is not the right one.
+    fn refuse(&mut self, link: LinkId, cause: Cause) -> Effects {
         let Some(place) = self.candidates.iter().position(|candidate| candidate.link == link) else {
-            return false;
+            return Vec::new();
         };
         let candidate = self.candidates.remove(place);
+        let mut effects = Vec::from([Effect::Drop(link)]);
         if candidate.own {
             self.refused = Some(cause);
+            if self.lost_its_own() {
+                effects.push(Effect::Hasten);
+            }
         } else {
             self.note_stranger(candidate.peer);
         }
-        true
+        effects
     }
 
     fn note_stranger(&mut self, peer: SocketAddr) {
@@ -259,6 +277,10 @@ impl Link {
             }
             (Self::Leasing(leasing), Input::NoPort { link, cause }) if leasing.link == link => {
                 lost(None, cause, [].into())
+            }
+            // The server has not even said that it has none.
+            (Self::Leasing(leasing), Input::Expired) => {
+                lost(None, Cause::NoPortFree, [Effect::Release(leasing.link)].into())
             }
             (Self::Waiting(waiting), input) => Self::step_waiting(waiting, input),
             (state, Input::Arrived { link, .. } | Input::Connected { link })
@@ -329,20 +351,8 @@ impl Link {
                 waiting.note_stranger(peer);
                 Vec::new()
             }
-            Input::Failed { link, error } => {
-                if waiting.refuse(link, Cause::PeerLeft(error)) {
-                    [Effect::Drop(link)].into()
-                } else {
-                    Vec::new()
-                }
-            }
-            Input::Refused { link, cause } => {
-                if waiting.refuse(link, cause) {
-                    [Effect::Drop(link)].into()
-                } else {
-                    Vec::new()
-                }
-            }
+            Input::Failed { link, error } => waiting.refuse(link, Cause::PeerLeft(error)),
+            Input::Refused { link, cause } => waiting.refuse(link, cause),
             Input::Secure if waiting.open && !waiting.securing => {
                 waiting.securing = true;
                 waiting.candidates.iter().map(|candidate| Effect::Secure(candidate.link)).collect()

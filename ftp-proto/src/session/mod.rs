@@ -37,11 +37,15 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
 use inbox::{Inbox, Item};
 use link::{Effect, Input, Link};
 use outbox::Outbox;
 use timers::{Timer, Timers};
 use transfer::Transfer;
+
+/// How long another data connection has to come when the only one from the client's address was refused.
+const SECOND_CHANCE: Duration = Duration::from_secs(2);
 
 /// How near its end a session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -470,15 +474,9 @@ impl Session {
                 self.finish(now, Reply::new(421, "The storage does not answer."), "storage did not answer");
             }
             Timer::Idle => self.finish(now, Reply::new(421, "Idle for too long."), "idle"),
-            Timer::DataConnection => self.step_link(now, Input::Expired),
+            Timer::DataConnection | Timer::Lease => self.step_link(now, Input::Expired),
             Timer::Stall => self.stalled(now),
             Timer::LoginDelay => self.login_delay_over(now),
-            Timer::Lease => {
-                if let Some(link) = self.link.link() {
-                    self.actions.push_back(Action::Consult(Request::Release { session: self.id, link }));
-                    self.step_link(now, Input::NoPort { link, cause: Cause::NoPortFree });
-                }
-            }
             Timer::Abort => self.abort_overdue(now),
             Timer::Drain => {
                 self.finish(now, Reply::new(421, "The server is shutting down."), "server shut down")
@@ -607,6 +605,7 @@ impl Session {
                 Effect::Secure(link) => self.secure(now, link),
                 Effect::BecameReady => self.connected(now),
                 Effect::BecameLost => self.link_lost(now),
+                Effect::Hasten => self.hasten_data_connection(now.mono + SECOND_CHANCE),
                 Effect::Abort(transfer) => self.actions.push_back(Action::Abort(transfer)),
             }
         }

@@ -17,11 +17,6 @@ use crate::tls::{
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
-use core::time::Duration;
-
-/// How long the right one has to come after one was refused who had the right address. That one is the client itself
-/// as a rule, and waits for its answer.
-const SECOND_CHANCE: Duration = Duration::from_secs(2);
 
 /// What the wire has to change.
 pub(crate) enum Switch {
@@ -329,17 +324,7 @@ impl Session {
                 };
                 self.start_transfer(now, Some(Security { stream, needs_close_notify }));
             }
-            Err(cause) => self.refuse_candidate(now, link, cause),
-        }
-    }
-
-    pub(super) fn refuse_candidate(&mut self, now: Now, link: LinkId, cause: Cause) {
-        self.step_link(now, Input::Refused { link, cause });
-        if let Link::Waiting(waiting) = &self.link
-            && waiting.refused.is_some()
-            && !waiting.has_own()
-        {
-            self.hasten_data_connection(now.mono + SECOND_CHANCE);
+            Err(cause) => self.step_link(now, Input::Refused { link, cause }),
         }
     }
 

@@ -102,7 +102,9 @@ impl Session {
         // somebody else has come instead of the client, an answer without 150 is clearer: 425 alone.
         let preliminary = match &self.link {
             Link::Given(_) => Some(preliminary),
-            Link::Waiting(waiting) if !waiting.strangers.is_empty() => Some(preliminary),
+            Link::Waiting(waiting) if waiting.candidates.is_empty() && !waiting.strangers.is_empty() => {
+                Some(preliminary)
+            }
             _ => {
                 self.reply(Reply::with(150, preliminary));
                 None
@@ -132,10 +134,13 @@ impl Session {
                 self.step_link(now, Input::Dial { link });
                 self.arm_data_connection(now);
             }
-            _ => {
-                self.arm_data_connection(now);
+            Link::Waiting(waiting) => {
+                if !waiting.lost_its_own() {
+                    self.arm_data_connection(now);
+                }
                 self.choose_candidate(now);
             }
+            _ => {}
         }
     }
 
@@ -146,10 +151,7 @@ impl Session {
             return;
         }
         transfer.began = now.mono;
-        // A client begins its handshake when it has seen 150.
-        if let Some(text) = transfer.preliminary.take() {
-            self.reply(Reply::with(150, text));
-        }
+        self.say_preliminary();
         if self.protection.is_private() {
             self.arm_data_connection(now);
             self.step_link(now, Input::Secure);
@@ -158,16 +160,27 @@ impl Session {
         }
     }
 
+    /// 150, if it is still to come: a client begins its handshake when it has seen it.
+    fn say_preliminary(&mut self) {
+        if let Some(text) = self.transfer.as_mut().and_then(|transfer| transfer.preliminary.take()) {
+            self.reply(Reply::with(150, text));
+        }
+    }
+
     /// Somebody came to an open wait. If a transfer waits as well, the handshakes tell whom it is for; in the clear it
-    /// is the first.
+    /// is the first, or the one from the client's own address if both are here.
     pub(super) fn choose_candidate(&mut self, now: Now) {
         let Link::Waiting(waiting) = &self.link else { return };
         if self.transfer.as_ref().is_none_or(Transfer::is_moving) {
             return;
         }
+        let likely = waiting.likely();
+        if likely.is_some() {
+            self.say_preliminary();
+        }
         if self.protection.is_private() {
             self.step_link(now, Input::Secure);
-        } else if let Some(link) = waiting.candidates.first().map(|candidate| candidate.link) {
+        } else if let Some(link) = likely {
             self.step_link(now, Input::Chosen { link });
             self.connected(now);
         }
@@ -178,7 +191,7 @@ impl Session {
         let upload = self.transfer.as_ref().is_some_and(|transfer| transfer.direction == Direction::Upload);
         match self.data_handshake(upload) {
             Ok(handshake) => self.actions.push_back(Action::Secure(link, Box::new(handshake))),
-            Err(error) => self.refuse_candidate(now, link, Cause::TlsFailed(error)),
+            Err(error) => self.step_link(now, Input::Refused { link, cause: Cause::TlsFailed(error) }),
         }
     }
 
