@@ -2,7 +2,9 @@
 
 use super::{Failure, complain, print};
 use crate::accounts::AccountsFile;
-use crate::config_file::{self, Bind, LogFormat, LogLevel, RuntimeKind, ServerConfig, UPLOADS_NAMES};
+use crate::config_file::{
+    self, Bind, LogFormat, LogLevel, PARTIAL_NAMES, RuntimeKind, ServerConfig, Uploads,
+};
 use ftp_proto::config::External;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -37,7 +39,13 @@ fn summary(config: &ServerConfig, accounts: Option<&AccountsFile>) -> String {
     row("server.root", &config.root.as_deref().map_or("none".into(), |root| root.display().to_string()));
     row("server.greeting", &core.greeting);
     row("server.runtime", &name(RuntimeKind::NAMES, config.runtime));
-    row("server.uploads", &name(UPLOADS_NAMES, config.uploads));
+    match config.uploads {
+        Uploads::Atomic { partial } => {
+            row("server.uploads", &"atomic");
+            row("server.partial_uploads", &name(PARTIAL_NAMES, partial));
+        }
+        Uploads::Direct => row("server.uploads", &"direct"),
+    }
     row("server.keepalive", &seconds(config.keepalive));
     row("passive.enabled", &core.passive.enabled);
     row("passive.ports", &core.passive.ports);

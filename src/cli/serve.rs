@@ -156,18 +156,19 @@ impl Plan {
         };
         let mut config = ServerConfig {
             bind: Bind::Everywhere,
+            bind_implicit_tls: Vec::new(),
             core: Arc::new(core),
             keepalive: Duration::from_secs(60),
             runtime: config_file::RuntimeKind::default(),
             uploads: arguments.uploads.unwrap_or_default(),
             root: Some(dir),
+            tls: None,
             accounts: None,
             anonymous: single.is_none().then_some(Anonymous { root: None, writable: arguments.writable }),
             log: LogConfig::default(),
         };
         overrides.apply(&mut config);
-        let free = config.bind.check_against(&config.core.passive.ports);
-        free.map_err(|error| Failure::Configuration(in_options(&error)))?;
+        config.check_ports().map_err(|error| Failure::Configuration(in_options(&error)))?;
         Ok(Self { config, file: None, single, password_made })
     }
 
@@ -263,8 +264,8 @@ fn read(path: &std::path::Path, overrides: &Overrides) -> Result<ServerConfig, F
         config.core = Arc::new(core);
     }
     // `--bind` may have changed what the file was checked for.
-    let free = config.bind.check_against(&config.core.passive.ports);
-    free.map_err(|error| Failure::Configuration(format!("{}: {error}", path.display())))?;
+    let checked = config.check_ports();
+    checked.map_err(|error| Failure::Configuration(format!("{}: {error}", path.display())))?;
     Ok(config)
 }
 

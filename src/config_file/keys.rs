@@ -2,7 +2,7 @@
 //! suggestions work from.
 
 use super::reader::{FileError, Node};
-use super::{Anonymous, Bind, Draft, LogFormat, LogLevel, RuntimeKind, UPLOADS_NAMES};
+use super::{Anonymous, Bind, Draft, LogFormat, LogLevel, PARTIAL_NAMES, RuntimeKind, UPLOADS_NAMES, tls};
 use ftp_proto::config::{External, PassivePorts};
 use std::net::{Ipv6Addr, SocketAddr};
 
@@ -10,7 +10,10 @@ use std::net::{Ipv6Addr, SocketAddr};
 pub(super) type Setter = fn(&mut Draft, &Node<'_>) -> Result<(), FileError>;
 
 const KEYS: &[(&str, Setter)] = &[
-    ("server.bind", bind),
+    ("server.bind", |draft, node| put(&mut draft.config.bind, addresses(node, "[::]:2121").map(Bind::At))),
+    ("server.bind_implicit_tls", |draft, node| {
+        put(&mut draft.config.bind_implicit_tls, addresses(node, "[::]:990"))
+    }),
     ("server.root", |draft, node| {
         draft.config.root = Some(node.source().resolve(node.text("/srv/ftp")?));
         Ok(())
@@ -20,6 +23,7 @@ const KEYS: &[(&str, Setter)] = &[
     }),
     ("server.runtime", |draft, node| put(&mut draft.config.runtime, node.one_of(RuntimeKind::NAMES))),
     ("server.uploads", |draft, node| put(&mut draft.config.uploads, node.one_of(UPLOADS_NAMES))),
+    ("server.partial_uploads", |draft, node| put(&mut draft.partial, node.one_of(PARTIAL_NAMES))),
     ("server.keepalive", keepalive),
     ("passive.enabled", |draft, node| put(&mut draft.settings.passive.enabled, node.boolean())),
     ("passive.ports", passive_ports),
@@ -29,6 +33,18 @@ const KEYS: &[(&str, Setter)] = &[
     ("active.source_port", |draft, node| {
         put(&mut draft.settings.active.source_port, node.integer(0, 65_535).map(Some))
     }),
+    ("tls.certificates", tls::certificates),
+    ("tls.minimum", tls::minimum),
+    ("tls.control", tls::setting),
+    ("tls.data", tls::setting),
+    ("tls.data_resumption", tls::setting),
+    ("tls.ccc", tls::setting),
+    ("tls.close_notify", tls::setting),
+    ("tls.client_certificates", tls::setting),
+    ("tls.server_to_server", tls::setting),
+    ("tls.client_authorities", tls::client_authorities),
+    ("tls.revocations", tls::revocations),
+    ("tls.rule", tls::rules),
     ("timeouts.login", |draft, node| put(&mut draft.settings.timeouts.login, node.duration())),
     ("timeouts.idle", |draft, node| put(&mut draft.settings.timeouts.idle, node.duration())),
     ("timeouts.data_connection", |draft, node| {
@@ -80,23 +96,28 @@ pub(super) fn sections() -> impl Iterator<Item = &'static str> + Clone {
     names.into_iter()
 }
 
-fn put<T>(place: &mut T, value: Result<T, FileError>) -> Result<(), FileError> {
+pub(super) fn put<T>(place: &mut T, value: Result<T, FileError>) -> Result<(), FileError> {
     *place = value?;
     Ok(())
 }
 
-fn bind(draft: &mut Draft, node: &Node<'_>) -> Result<(), FileError> {
+/// A list, or one alone; `example` is shown to who wrote an empty one.
+pub(super) fn one_or_many<'a, T>(
+    node: &Node<'a>,
+    example: &str,
+    read: impl Fn(&Node<'a>) -> Result<T, FileError>,
+) -> Result<Vec<T>, FileError> {
     let entries = node.members().unwrap_or_else(|| vec![node.clone()]);
-    let mut addresses = Vec::new();
-    for entry in entries {
-        let text = entry.text("[::]:2121")?;
-        addresses.push(parse_bind(text).map_err(|problem| entry.wrong(problem))?);
+    if entries.is_empty() {
+        return Err(node.wrong(format_args!("expected at least one; write {example}")));
     }
-    if addresses.is_empty() {
-        return Err(node.wrong("expected at least one address; write [\"[::]:2121\"]"));
-    }
-    draft.config.bind = Bind::At(addresses);
-    Ok(())
+    entries.iter().map(read).collect()
+}
+
+fn addresses(node: &Node<'_>, example: &str) -> Result<Vec<SocketAddr>, FileError> {
+    one_or_many(node, &format!("[{example:?}]"), |entry| {
+        parse_bind(entry.text(example)?).map_err(|problem| entry.wrong(problem))
+    })
 }
 
 /// `ADDRESS:PORT`, or a port alone for all addresses.
@@ -175,7 +196,7 @@ mod tests {
         assert_eq!(keys.len(), all().count());
         assert_eq!(
             sections().collect::<Vec<_>>(),
-            ["server", "passive", "active", "timeouts", "limits", "accounts", "log"]
+            ["server", "passive", "active", "tls", "timeouts", "limits", "accounts", "log"]
         );
     }
 }

@@ -6,10 +6,12 @@
 //! ```toml
 //! [server]
 //! bind = ["[::]:2121"]            # or one string
+//! bind_implicit_tls = "[::]:990"  # or several
 //! root = "/srv/ftp"               # the tree of everybody who has no other
 //! greeting = "Welcome."
 //! runtime = "smol"                # or "threads"
 //! uploads = "atomic"              # or "direct"
+//! partial_uploads = "keep"        # or "discard"
 //! keepalive = 60
 //! [passive]
 //! enabled = true
@@ -19,6 +21,24 @@
 //! [active]
 //! enabled = true
 //! source_port = 20
+//! [tls]                           # see docs/tls.md
+//! certificates = [{ certificate = "fullchain.pem", key = "privkey.pem" }]
+//! minimum = "1.2"
+//! control = "require"             # or "allow", "require-for-credentials"
+//! data = "require"                # or "allow", "deny"
+//! data_resumption = "require"     # or "off", "warn"
+//! ccc = false
+//! close_notify = "expect"         # or "require", "tolerate"
+//! client_certificates = "ignore"  # or "request", "require"
+//! server_to_server = false
+//! client_authorities = "ca.pem"
+//! revocations = "crl.pem"
+//! [[tls.rule]]
+//! listeners = ["2121"]            # for whom: any of listeners, networks, users, anonymous
+//! networks = ["10.0.0.0/8"]
+//! users = ["camera"]
+//! anonymous = false
+//! control = "allow"               # and what: any of the settings above
 //! [timeouts]                      # seconds, or with a unit: "5m"
 //! login = 30
 //! idle = "5m"
@@ -43,21 +63,27 @@
 mod keys;
 pub(crate) mod nearest;
 pub(crate) mod reader;
+mod tls;
 
-pub use crate::storage::Uploads;
+pub use crate::storage::{Partial, Uploads};
 #[cfg(unix)]
 pub(crate) use keys::parse_bind;
 pub use reader::FileError;
+pub use tls::{
+    CLIENT_CERTIFICATES_NAMES, CLOSE_NOTIFY_NAMES, CONTROL_NAMES, CertificateFiles, DATA_NAMES,
+    RESUMPTION_NAMES, TlsFiles, VERSION_NAMES, policies_with_certificate,
+};
 
 #[cfg(test)]
 mod tests;
 
-use ftp_proto::config::{Config, ConfigError, PassivePorts, Settings};
+use ftp_proto::config::{Config, ConfigError, Settings};
 use reader::{Node, Source};
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tls::TlsDraft;
 
 /// The control port when nothing else is said: usable without privileges, and near enough to 21 to be
 /// remembered.
@@ -68,6 +94,8 @@ pub const DEFAULT_PORT: u16 = 2121;
 pub struct ServerConfig {
     /// Where control connections are accepted.
     pub bind: Bind,
+    /// Where control connections are accepted that begin with TLS.
+    pub bind_implicit_tls: Vec<SocketAddr>,
     /// The settings of the protocol core.
     pub core: Arc<Config>,
     /// After how long without traffic the system probes a control connection.
@@ -78,6 +106,8 @@ pub struct ServerConfig {
     pub uploads: Uploads,
     /// The tree of everybody who has no other.
     pub root: Option<PathBuf>,
+    /// What TLS is made of; `None`: there is none.
+    pub tls: Option<TlsFiles>,
     /// The accounts file.
     pub accounts: Option<PathBuf>,
     /// Whether and where anybody may enter.
@@ -108,20 +138,33 @@ impl Bind {
             Self::Everywhere => vec![SocketAddr::from(([0, 0, 0, 0], DEFAULT_PORT))],
         }
     }
+}
 
-    /// A port can't serve control and data connections at once: the server would find its own port taken.
+impl ServerConfig {
+    /// A port can't be two things at once: the server would find its own port taken.
     ///
     /// # Errors
-    /// For the setting `passive.ports`, if one of the ports is in the range.
-    pub fn check_against(&self, ports: &PassivePorts) -> Result<(), ConfigError> {
-        match self.addresses().iter().map(SocketAddr::port).find(|port| ports.listened().contains(port)) {
-            None => Ok(()),
-            Some(port) => Err(ConfigError {
+    /// For the setting `passive.ports` or `server.bind_implicit_tls`.
+    pub fn check_ports(&self) -> Result<(), ConfigError> {
+        let plain = self.bind.addresses();
+        let (passive, implicit) = (self.core.passive.ports.listened(), &self.bind_implicit_tls);
+        let ports = plain.iter().chain(implicit).map(SocketAddr::port);
+        if let Some(port) = ports.clone().find(|port| passive.contains(port)) {
+            return Err(ConfigError {
                 key: "passive.ports",
                 problem: format!(
                     "port {port} is for control connections; write a range without it, like 21000-21099"
                 ),
+            });
+        }
+        match implicit.iter().find(|address| address.port() != 0 && plain.contains(address)) {
+            Some(both) => Err(ConfigError {
+                key: "server.bind_implicit_tls",
+                problem: format!(
+                    "{both} is in server.bind, too; TLS begins with the connection or by AUTH, write another port"
+                ),
             }),
+            None => Ok(()),
         }
     }
 }
@@ -142,7 +185,11 @@ impl RuntimeKind {
 }
 
 /// The names of [`Uploads`] in files and on the command line.
-pub const UPLOADS_NAMES: &[(&str, Uploads)] = &[("atomic", Uploads::Atomic), ("direct", Uploads::Direct)];
+pub const UPLOADS_NAMES: &[(&str, Uploads)] =
+    &[("atomic", Uploads::Atomic { partial: Partial::Keep }), ("direct", Uploads::Direct)];
+
+/// The names of [`Partial`] in files.
+pub const PARTIAL_NAMES: &[(&str, Partial)] = &[("keep", Partial::Keep), ("discard", Partial::Discard)];
 
 /// Where those enter who say `anonymous` or `ftp`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -239,6 +286,8 @@ pub fn parse(path: &Path, text: &str) -> Result<ServerConfig, FileError> {
 struct Draft {
     settings: Settings,
     config: ServerConfig,
+    partial: Partial,
+    tls: TlsDraft,
     places: Vec<(String, usize)>,
 }
 
@@ -248,15 +297,19 @@ fn from_source(source: &Source) -> Result<ServerConfig, FileError> {
         settings: Settings::default(),
         config: ServerConfig {
             bind: Bind::Everywhere,
+            bind_implicit_tls: Vec::new(),
             core: Arc::default(),
             keepalive: Duration::from_secs(60),
             runtime: RuntimeKind::default(),
             uploads: Uploads::default(),
             root: None,
+            tls: None,
             accounts: None,
             anonymous: None,
             log: LogConfig::default(),
         },
+        partial: Partial::default(),
+        tls: TlsDraft::default(),
         places: Vec::new(),
     };
     let root = Node::root(source, &document);
@@ -298,16 +351,31 @@ impl Draft {
                 "accounts.anonymous: no directory to serve; write anonymous = { root = \"DIR\" }, or root = \"DIR\" below [server]",
             ));
         }
-        let settings = std::mem::take(&mut self.settings);
-        match settings.validate() {
-            Ok(core) => match self.config.bind.check_against(&core.passive.ports) {
-                Ok(()) => {
-                    self.config.core = Arc::new(core);
-                    Ok(self.config)
-                }
-                Err(error) => Err(source.error_at(place(error.key), &error)),
-            },
-            Err(error) => Err(source.error_at(place(error.key), &error)),
+        match (&mut self.config.uploads, self.partial) {
+            (Uploads::Atomic { partial }, wanted) => *partial = wanted,
+            (Uploads::Direct, Partial::Keep) => {}
+            (Uploads::Direct, Partial::Discard) => {
+                return Err(source.error_at(
+                    place("server.partial_uploads"),
+                    "server.partial_uploads: direct uploads have no part to discard; write uploads = \"atomic\" below [server]",
+                ));
+            }
         }
+        if let Some((files, policies)) = std::mem::take(&mut self.tls).finish(source, place)? {
+            self.config.tls = Some(files);
+            self.settings.tls = policies;
+        } else if !self.config.bind_implicit_tls.is_empty() {
+            return Err(source.error_at(
+                place("server.bind_implicit_tls"),
+                "server.bind_implicit_tls: needs a certificate; write certificates = [{ certificate = \"fullchain.pem\", key = \"privkey.pem\" }] below [tls]",
+            ));
+        }
+        let core = std::mem::take(&mut self.settings).validate();
+        let checked = core.and_then(|core| {
+            self.config.core = Arc::new(core);
+            self.config.check_ports()
+        });
+        checked.map_err(|error| source.error_at(place(error.key), &error))?;
+        Ok(self.config)
     }
 }

@@ -1,7 +1,11 @@
 //! What is wrong with a file, word for word, and what a right one amounts to.
 
 use super::*;
-use ftp_proto::config::{External, PassivePorts};
+use ftp_proto::config::{
+    ClientCertificates, CloseNotify, ControlPolicy, DataPolicy, DataResumption, External, PassivePorts,
+    TlsChange, TlsCondition, TlsPolicy, TlsRule,
+};
+use ftp_proto::tls::TlsVersion;
 
 fn complaint(text: &str) -> String {
     parse(Path::new("ftpd.toml"), text).map(|config| format!("{config:?}")).unwrap_err().to_string()
@@ -19,11 +23,11 @@ fn each_mistake_is_one_line_with_place_key_and_fix() {
         ("bind = \"[::]:21\"\n", "ftpd.toml:1:1: unknown key `bind`; did you mean `server.bind`?"),
         (
             "[colours]\n",
-            "ftpd.toml:1:2: unknown key `colours`; write one of server, passive, active, timeouts, limits, accounts, log",
+            "ftpd.toml:1:2: unknown key `colours`; write one of server, passive, active, tls, timeouts, limits, accounts, log",
         ),
         (
             "colour = 1\n",
-            "ftpd.toml:1:1: unknown key `colour`; write one of server, passive, active, timeouts, limits, accounts, log",
+            "ftpd.toml:1:1: unknown key `colour`; write one of server, passive, active, tls, timeouts, limits, accounts, log",
         ),
         ("server = 1\n", "ftpd.toml:1:10: server: expected a section, not a number; write [server]"),
         (
@@ -34,10 +38,7 @@ fn each_mistake_is_one_line_with_place_key_and_fix() {
             "[server]\nbind = [\n  \"[::]:21\",\n  21,\n]\n",
             "ftpd.toml:4:3: server.bind: expected a string, not a number; write \"[::]:2121\"",
         ),
-        (
-            "[server]\nbind = []\n",
-            "ftpd.toml:2:8: server.bind: expected at least one address; write [\"[::]:2121\"]",
-        ),
+        ("[server]\nbind = []\n", "ftpd.toml:2:8: server.bind: expected at least one; write [\"[::]:2121\"]"),
         (
             "[server]\nruntime = \"tokio\"\n",
             "ftpd.toml:2:11: server.runtime: \"tokio\" is none of the choices; write \"smol\" or \"threads\"",
@@ -48,7 +49,7 @@ fn each_mistake_is_one_line_with_place_key_and_fix() {
         ),
         (
             "[server]\ngreeting = \"\"\n[accounts]\nanonymous = true\n[server.x]\n",
-            "ftpd.toml:5:9: unknown key `server.x`; write one of server.bind, server.root, server.greeting, server.runtime, server.uploads, server.keepalive",
+            "ftpd.toml:5:9: unknown key `server.x`; write one of server.bind, server.bind_implicit_tls, server.root, server.greeting, server.runtime, server.uploads, server.partial_uploads, server.keepalive",
         ),
         (
             "[timeouts]\nidle = \"soon\"\n",
@@ -161,6 +162,10 @@ fn what_only_the_whole_shows_points_at_the_key() {
             "ftpd.toml:4:15: active.source_port: write a port from 1 to 65535 (20 by tradition), or leave it out",
         ),
         (
+            "[accounts]\nfile = \"a\"\n[server]\nuploads = \"direct\"\npartial_uploads = \"discard\"\n",
+            "ftpd.toml:5:19: server.partial_uploads: direct uploads have no part to discard; write uploads = \"atomic\" below [server]",
+        ),
+        (
             "[accounts]\nfile = \"a\"\n[server]\ngreeting = \"a\\nb\"\n",
             "ftpd.toml:4:12: server.greeting: write one line of 1 to 512 characters",
         ),
@@ -191,7 +196,9 @@ fn every_key_works() {
         root = "files"
         greeting = "Hello."
         runtime = "threads"
-        uploads = "direct"
+        bind_implicit_tls = "[::]:990"
+        uploads = "atomic"
+        partial_uploads = "discard"
         keepalive = "2m"
         [passive]
         enabled = false
@@ -201,6 +208,22 @@ fn every_key_works() {
         [active]
         enabled = false
         source_port = 20
+        [tls]
+        certificates = [
+            { certificate = "live/fullchain.pem", key = "/keys/privkey.pem" },
+            { certificate = "both.pem" },
+        ]
+        minimum = "1.3"
+        control = "require-for-credentials"
+        data = "deny"
+        data_resumption = "warn"
+        ccc = true
+        close_notify = "tolerate"
+        client_certificates = "request"
+        server_to_server = true
+        client_authorities = "ca.pem"
+        revocations = ["a.pem", "b.pem"]
+        rule = [{ listeners = [2121], networks = "10.0.0.0/8", users = ["bob"], anonymous = false, ccc = false }]
         [timeouts]
         login = 1
         idle = "5m"
@@ -229,7 +252,10 @@ fn every_key_works() {
     let addresses = ["127.0.0.1:21", "[::1]:2121", "[::]:2222"].map(|text| text.parse().unwrap());
     assert_eq!(config.bind, Bind::At(addresses.to_vec()));
     assert_eq!(config.root, Some("conf/files".into()));
-    assert_eq!((config.runtime, config.uploads), (RuntimeKind::Threads, Uploads::Direct));
+    assert_eq!(config.bind_implicit_tls, ["[::]:990".parse().unwrap()]);
+    assert_eq!(config.runtime, RuntimeKind::Threads);
+    assert_eq!(config.uploads, Uploads::Atomic { partial: Partial::Discard });
+    assert_tls(&config);
     assert_eq!(config.keepalive, Duration::from_secs(120));
     assert_eq!(config.accounts, Some("/etc/accounts.toml".into()));
     assert_eq!(config.anonymous, Some(Anonymous { root: Some("conf/../pub".into()), writable: true }));
@@ -253,12 +279,50 @@ fn every_key_works() {
     assert!(core.notify_commands);
 }
 
+fn assert_tls(config: &ServerConfig) {
+    let own = |certificate: &str, key: Option<&str>| CertificateFiles {
+        certificate: certificate.into(),
+        key: key.map(Into::into),
+    };
+    let files = TlsFiles {
+        certificates: vec![
+            own("conf/live/fullchain.pem", Some("/keys/privkey.pem")),
+            own("conf/both.pem", None),
+        ],
+        minimum: TlsVersion::V1_3,
+        client_authorities: vec!["conf/ca.pem".into()],
+        revocations: vec!["conf/a.pem".into(), "conf/b.pem".into()],
+    };
+    assert_eq!(config.tls, Some(files));
+    let wanted = TlsPolicy {
+        control: ControlPolicy::RequireForCredentials,
+        data: DataPolicy::Deny,
+        resumption: DataResumption::Warn,
+        clear_command_channel: true,
+        close_notify: CloseNotify::Tolerate,
+        client_certificates: ClientCertificates::Request,
+        server_to_server: true,
+    };
+    assert_eq!(config.core.tls.default, wanted);
+    let rule = TlsRule {
+        when: TlsCondition {
+            listeners: vec!["2121".parse().unwrap()],
+            networks: vec!["10.0.0.0/8".parse().unwrap()],
+            users: vec!["bob".to_owned()],
+            anonymous: Some(false),
+        },
+        set: TlsChange { clear_command_channel: Some(false), ..TlsChange::default() },
+    };
+    assert_eq!(config.core.tls.rules[1..], [rule]);
+}
+
 #[test]
 fn little_is_enough() {
     let config =
         parse(Path::new("ftpd.toml"), "[server]\nroot = \".\"\n[accounts]\nanonymous = true\n").unwrap();
     assert_eq!(config.bind, Bind::Everywhere);
     assert_eq!(*config.core, Config::default());
+    assert_eq!((config.tls, config.uploads), (None, Uploads::Atomic { partial: Partial::Keep }));
     assert_eq!(config.anonymous, Some(Anonymous { root: None, writable: false }));
     let dotted = parse(Path::new("f"), "server.root = \"/x\"\naccounts.anonymous.writable = true\n").unwrap();
     assert!(dotted.anonymous.unwrap().writable);

@@ -46,15 +46,33 @@ use std::time::Duration;
 use tree::{AnyTree, Tree};
 
 /// How uploads reach their name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Uploads {
     /// Written to a hidden part in the same directory, and renamed when complete. A broken upload never
-    /// shows under its name; the same account resumes it by REST or APPE. A file that exists is appended
+    /// shows under its name; if it is kept, the same account resumes it by REST or APPE. A file that exists is appended
     /// to and resumed in place. A link at the name is replaced, not followed.
-    #[default]
-    Atomic,
+    Atomic {
+        /// What becomes of the part of a broken upload.
+        partial: Partial,
+    },
     /// Written under their name from the first byte, as other servers do. A link at the name is followed.
     Direct,
+}
+
+impl Default for Uploads {
+    fn default() -> Self {
+        Self::Atomic { partial: Partial::default() }
+    }
+}
+
+/// What becomes of the hidden part of an upload that broke.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Partial {
+    /// It stays, and the same account goes on with it.
+    #[default]
+    Keep,
+    /// It is removed; the client begins again. What a killed server leaves is swept later all the same.
+    Discard,
 }
 
 /// How an account uses a tree.

@@ -139,7 +139,7 @@ impl<J: Jail> Storage for Tree<J> {
 
     fn metadata_to_resume(&self, path: &VirtualPath) -> Result<Metadata> {
         match self.metadata(path) {
-            Err(StorageError::NotFound) if self.options.uploads == Uploads::Atomic => {}
+            Err(StorageError::NotFound) if self.options.uploads != Uploads::Direct => {}
             other => return other,
         }
         visible(path)?;
@@ -158,7 +158,7 @@ impl<J: Jail> Storage for Tree<J> {
     fn create(&self, path: &VirtualPath, how: Create) -> Result<Box<dyn File>> {
         nameable(path, StorageError::IsADirectory)?;
         Ok(Box::new(match self.options.uploads {
-            Uploads::Atomic => upload::atomic(&*self.jail, &self.options, path, how)?,
+            Uploads::Atomic { partial } => upload::atomic(&*self.jail, &self.options, partial, path, how)?,
             Uploads::Direct => upload::direct(&*self.jail, &self.options, path, how)?,
         }))
     }

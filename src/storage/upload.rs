@@ -8,9 +8,9 @@
 //! name was found to be still its name**, because whoever held the lock before may have published it, and
 //! then the open file is somebody's finished file.
 
-use super::Options;
 use super::jail::{Creation, Folder, Jail, Opening, Result, Stat, failure, regular};
 use super::names;
+use super::{Options, Partial};
 use ftp_proto::host::{Create, File, Kind, StorageError};
 use ftp_proto::path::VirtualPath;
 use std::fs::TryLockError;
@@ -39,12 +39,15 @@ struct Part<J: Jail> {
     replace: bool,
     /// The mode of a new file.
     mode: u32,
+    /// What becomes of it if the upload breaks.
+    if_broken: Partial,
 }
 
 /// Opens an upload that is published at its end.
 pub(super) fn atomic<J: Jail>(
     jail: &J,
     options: &Options,
+    if_broken: Partial,
     path: &VirtualPath,
     how: Create,
 ) -> Result<Upload<J>> {
@@ -56,6 +59,7 @@ pub(super) fn atomic<J: Jail>(
         name: path.name().to_vec(),
         replace,
         mode: options.file_mode,
+        if_broken,
     };
     match (how, target) {
         (Create::Replace { overwrite: false } | Create::New, Some(_)) => Err(StorageError::AlreadyExists),
@@ -254,9 +258,14 @@ impl<J: Jail> Part<J> {
         self.folder.rename(&self.hidden, &self.folder, &self.name, self.replace)
     }
 
-    /// The upload broke: what came stays to be continued, unless nothing came.
-    fn keep(&self, file: &std::fs::File) -> Result<()> {
-        if self.check(file)?.size == 0 { self.folder.remove_file(&self.hidden) } else { Ok(()) }
+    /// The upload broke: what came stays to be continued, if that is wanted and anything came.
+    fn give_up(&self, file: &std::fs::File) -> Result<()> {
+        let size = self.check(file)?.size;
+        if size == 0 || self.if_broken == Partial::Discard {
+            self.folder.remove_file(&self.hidden)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -294,7 +303,7 @@ impl<J: Jail> File for Upload<J> {
         }
         match &self.part {
             Some(part) if commit => part.publish(&self.file),
-            Some(part) => part.keep(&self.file),
+            Some(part) => part.give_up(&self.file),
             None => Ok(()),
         }
     }

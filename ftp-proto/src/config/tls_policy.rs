@@ -175,7 +175,8 @@ impl TlsCondition {
 }
 
 impl TlsChange {
-    fn apply(&self, policy: TlsPolicy) -> TlsPolicy {
+    /// The policy with what this changes in it.
+    pub fn apply(&self, policy: TlsPolicy) -> TlsPolicy {
         TlsPolicy {
             control: self.control.unwrap_or(policy.control),
             data: self.data.unwrap_or(policy.data),

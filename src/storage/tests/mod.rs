@@ -7,7 +7,7 @@ mod listings;
 mod unprivileged;
 mod uploads;
 
-use super::{DiskStorage, Options, Uploads};
+use super::{DiskStorage, Options, Partial, Uploads};
 use ftp_proto::host::{Create, File, Storage, StorageError};
 use ftp_proto::path::VirtualPath;
 use std::path::{Path, PathBuf};

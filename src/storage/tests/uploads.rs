@@ -84,6 +84,33 @@ fn a_broken_upload_is_hidden_and_resumed() {
 }
 
 #[test]
+fn a_broken_upload_is_gone_if_parts_are_not_kept() {
+    both(|world| {
+        let kept = &world.storage;
+        let uploads = Uploads::Atomic { partial: Partial::Discard };
+        let discarding = kept.with_options(Options { uploads, ..Options::for_account("anna") });
+        let create = |how| discarding.create(&path("f"), how).unwrap();
+        let mut file = create(OVER);
+        file.write_at(0, b"0123456789").unwrap();
+        assert_eq!(world.parts("").len(), 1);
+        file.finish(false).unwrap();
+        assert!(world.parts("").is_empty());
+        assert_eq!(failed(discarding.metadata_to_resume(&path("f"))), StorageError::NotFound);
+        // What an older setting kept may be continued; broken again, it goes, too.
+        world.upload("f", OVER, b"0123456789", false).unwrap();
+        create(Create::Append).finish(false).unwrap();
+        assert!(world.parts("").is_empty());
+        // A file that stands there is continued in place and never removed.
+        world.write("f", b"old");
+        create(Create::Append).finish(false).unwrap();
+        create(OVER).finish(false).unwrap();
+        assert_eq!(world.read("f"), b"old");
+        create(OVER).finish(true).unwrap();
+        assert_eq!(world.read("f"), b"");
+    });
+}
+
+#[test]
 fn resuming_from_nothing() {
     both(|world| {
         assert_eq!(failed(world.create("f", Create::Resume { at: 1 })), StorageError::BadOffset);
