@@ -48,6 +48,8 @@ pub(crate) struct Transfer {
     direction: Direction,
     /// Until there is a data connection.
     pipe: Option<Box<Pipe>>,
+    /// Whether that is under TLS.
+    is_protected: bool,
     /// The text of a 150 that comes with the data connection.
     preliminary: Option<Vec<u8>>,
     began: Instant,
@@ -68,6 +70,11 @@ impl Transfer {
     /// Whether the adapter has it.
     pub(super) fn is_moving(&self) -> bool {
         self.pipe.is_none()
+    }
+
+    /// Whether the client could have said that it sent all, and did not.
+    fn is_complete_by_trust(&self, end: &TransferEnd) -> bool {
+        self.direction == Direction::Upload && self.is_protected && end.outcome.is_ok() && !end.close_notify
     }
 }
 
@@ -120,6 +127,7 @@ impl Session {
             path,
             direction,
             pipe,
+            is_protected: false,
             preliminary,
             began,
             moved: 0,
@@ -216,6 +224,7 @@ impl Session {
         let (id, link) = (transfer.id, ready.link);
         if let Some(Security { stream, needs_close_notify }) = security {
             pipe.secure(stream, needs_close_notify);
+            transfer.is_protected = true;
         }
         self.step_link(now, Input::Begin { transfer: id });
         self.timers.set(Timer::Stall, now.mono + self.config.timeouts.stall);
@@ -343,6 +352,9 @@ impl Session {
         let setup = self.link.setup();
         if end.close_notify && transfer.direction == Direction::Upload {
             self.learn_close_notify();
+        }
+        if transfer.is_complete_by_trust(&end) {
+            self.notify(Notice::NoCloseNotify { path: transfer.path.clone() });
         }
         self.timers.clear(Timer::Stall);
         self.timers.clear(Timer::Abort);

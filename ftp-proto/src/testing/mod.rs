@@ -4,12 +4,14 @@
 mod accounts;
 pub mod fuzz;
 mod memory;
+mod pipe;
 mod simulator;
 mod tls;
 mod transcript;
 
 pub use accounts::MemoryAccounts;
 pub use memory::MemoryStorage;
+pub use pipe::{data_handshake, secure_pipe};
 pub use simulator::{Choices, simulate};
 pub use tls::{FakeHello, FakeTls, FakeTlsClient};
 pub use transcript::{Script, Split, run_over_tcp};

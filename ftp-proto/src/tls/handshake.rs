@@ -61,7 +61,7 @@ impl Handshake {
         self.stream.receive(bytes);
         // The transfer's first bytes may be here already: they stay where they are.
         let mut none = Vec::new();
-        self.outcome = match self.stream.read_until(&mut none, |status, _| status != TlsStatus::Handshaking) {
+        self.outcome = match self.stream.read_until(&mut none, |status| status != TlsStatus::Handshaking) {
             Ok(TlsStatus::Handshaking) => None,
             Ok(TlsStatus::Established) => Some(Ok(())),
             Ok(TlsStatus::Closed) => Some(Err(TlsError::Ended)),

@@ -9,6 +9,10 @@ use alloc::vec::Vec;
 const HEADER: usize = 5;
 /// The most a record may hold: TLS 1.2 allows 2 KiB beyond the plain text (RFC 5246 section 6.2.3).
 const MAX_RECORD: usize = (16 << 10) + (2 << 10);
+/// What a record takes beyond its plain text, at most: header, nonce or content type, tag.
+const OVERHEAD: usize = 32;
+/// The most plain text in one record (RFC 8446 section 5.1).
+const MAX_PLAIN: usize = 16 << 10;
 /// An empty buffer above this is given back.
 const KEPT_CAPACITY: usize = 4 << 10;
 
@@ -52,23 +56,23 @@ impl TlsStream {
         self.incoming.extend_from_slice(bytes);
     }
 
-    /// Goes through whole records until `enough` or until none is left; plain text is appended to `plain`. After
-    /// close_notify nothing more is touched.
+    /// Goes through whole records until the status is `enough` or until none is left; plain text is appended to
+    /// `plain`. After close_notify nothing more is touched.
     pub(crate) fn read_until(
         &mut self,
         plain: &mut Vec<u8>,
-        enough: impl Fn(TlsStatus, &Vec<u8>) -> bool,
+        enough: impl Fn(TlsStatus) -> bool,
     ) -> Result<TlsStatus, TlsError> {
-        while self.status != TlsStatus::Closed && !enough(self.status, plain) {
-            let Some(len) = record_len(self.incoming.get(self.start..).unwrap_or_default())? else { break };
-            let Some(record) = self.incoming.get_mut(self.start..self.start + len) else { break };
-            self.start += len;
+        while self.status != TlsStatus::Closed && !enough(self.status) {
+            let waiting = self.incoming.get_mut(self.start..).unwrap_or_default();
+            let Some(record) = record_len(waiting)?.and_then(|len| waiting.get_mut(..len)) else { break };
+            self.start += record.len();
             self.status = self.session.read_record(record, plain, &mut self.outgoing)?;
         }
         if self.start == self.incoming.len() {
             self.start = 0;
             self.incoming.clear();
-            if self.incoming.capacity() > KEPT_CAPACITY && plain.is_empty() {
+            if self.incoming.capacity() > KEPT_CAPACITY {
                 self.incoming = Vec::new();
             }
         }
@@ -77,14 +81,49 @@ impl TlsStream {
 
     /// All whole records that came.
     pub(crate) fn read(&mut self, plain: &mut Vec<u8>) -> Result<TlsStatus, TlsError> {
-        self.read_until(plain, |_, _| false)
+        self.read_until(plain, |_| false)
     }
 
-    /// Whether the next record has come in whole, so that [`read`](Self::read) gets on without the socket.
-    pub(crate) fn has_record(&self) -> bool {
+    /// [`receive`](Self::receive) and [`read`](Self::read) in one, for bulk: whole records are decrypted where they
+    /// lie, only the rest of one that came in pieces is copied. What follows a close_notify is thrown away.
+    pub(crate) fn read_in_place(
+        &mut self,
+        mut bytes: &mut [u8],
+        plain: &mut Vec<u8>,
+    ) -> Result<TlsStatus, TlsError> {
+        // What plain text may come of it: nothing has to grow on the way.
+        plain.reserve(self.waiting() + bytes.len());
+        self.read(plain)?;
+        while self.waiting() > 0 && !bytes.is_empty() && self.status != TlsStatus::Closed {
+            let missing = self.missing()?.min(bytes.len());
+            self.incoming.reserve_exact(missing);
+            let (next, rest) = core::mem::take(&mut bytes).split_at_mut(missing);
+            bytes = rest;
+            self.receive(next);
+            self.read(plain)?;
+        }
+        while self.status != TlsStatus::Closed
+            && let Some(len) = record_len(bytes)?.filter(|&len| len <= bytes.len())
+        {
+            let (record, rest) = core::mem::take(&mut bytes).split_at_mut(len);
+            bytes = rest;
+            self.status = self.session.read_record(record, plain, &mut self.outgoing)?;
+        }
+        if self.status != TlsStatus::Closed {
+            self.receive(bytes);
+        }
+        Ok(self.status)
+    }
+
+    /// How much came that is not looked at yet.
+    pub(crate) fn waiting(&self) -> usize {
+        self.incoming.len() - self.start
+    }
+
+    /// How much is missing of the record, or of the header, that has begun to come.
+    fn missing(&self) -> Result<usize, TlsError> {
         let waiting = self.incoming.get(self.start..).unwrap_or_default();
-        self.status != TlsStatus::Closed
-            && record_len(waiting).map_or(true, |len| len.is_some_and(|len| len <= waiting.len()))
+        Ok(record_len(waiting)?.unwrap_or(HEADER).saturating_sub(waiting.len()))
     }
 
     /// Reads no more TLS; what came behind the last record is given back.
@@ -99,6 +138,7 @@ impl TlsStream {
 
     /// Has this sent.
     pub(crate) fn write(&mut self, plain: &[u8]) -> Result<(), TlsError> {
+        self.outgoing.reserve(plain.len() + (plain.len() / MAX_PLAIN + 2) * OVERHEAD);
         self.session.write(plain, &mut self.outgoing)
     }
 
@@ -132,10 +172,6 @@ impl TlsStream {
 
     pub(crate) fn status(&self) -> TlsStatus {
         self.status
-    }
-
-    pub(crate) fn is_closing(&self) -> bool {
-        self.closing
     }
 
     pub(crate) fn facts(&self) -> Option<TlsFacts> {

@@ -5,17 +5,21 @@ mod ascii;
 mod download;
 mod listing;
 mod outgoing;
+mod reports;
+mod secure;
 mod upload;
 
 use crate::event::LinkError;
 use crate::host::{Directory, File, StorageError};
 use crate::listing::Listing;
-use crate::time::{Instant, Now};
+use crate::time::Now;
 use crate::tls::{TlsError, TlsStream};
 use alloc::boxed::Box;
-use core::time::Duration;
+use alloc::vec::Vec;
 use download::Download;
 use listing::Lines;
+use reports::Reports;
+use secure::Secure;
 use upload::Upload;
 
 /// Which way the bytes go.
@@ -46,7 +50,8 @@ pub enum Step {
         /// How many bytes at most.
         len: u64,
     },
-    /// Tell the session: `Event::Moved` with these bytes.
+    /// Tell the session: `Event::Moved` with these bytes. Under TLS they may be as many as last time: something
+    /// moved, if not a whole record.
     Report(u64),
     /// Close the socket (after a shutdown of its sending side), then tell the session: `Event::Ended`.
     End(TransferEnd),
@@ -55,7 +60,7 @@ pub enum Step {
 /// How a transfer ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransferEnd {
-    /// Bytes that crossed the socket.
+    /// Bytes that crossed the socket; under TLS the plain text in them.
     pub bytes: u64,
     /// `Ok`: all of it, and an upload is published.
     pub outcome: Result<(), EndReason>,
@@ -101,7 +106,11 @@ pub enum EndReason {
 /// [`fail`](Self::fail) with [`EndReason::Panicked`]: the file it happened in is never called again.
 pub struct Pipe {
     work: Work,
+    /// TLS between the work and the socket.
+    secure: Option<Box<Secure>>,
     /// Bytes that crossed the socket.
+    crossed: u64,
+    /// Those of them that are payload: all, or what TLS had in it.
     bytes: u64,
     reports: Reports,
     /// Set once: by the first failure, or when all is done.
@@ -137,13 +146,19 @@ impl Pipe {
     }
 
     fn new(work: Work) -> Self {
-        Self { work, bytes: 0, reports: Reports::default(), outcome: None }
+        Self { work, secure: None, crossed: 0, bytes: 0, reports: Reports::default(), outcome: None }
     }
 
     /// From here on its bytes go through TLS. `needs_close_notify`: an upload that ends without is cut off.
     pub(crate) fn secure(&mut self, stream: TlsStream, needs_close_notify: bool) {
-        self.refuse_direct();
-        let _ = (stream, needs_close_notify);
+        match &mut self.work {
+            Work::Upload(upload) => upload.secure(),
+            Work::Download(download) => download.refuse_direct(),
+            Work::Listing(_) => {}
+        }
+        self.secure = Some(Box::new(Secure::new(stream, needs_close_notify)));
+        // What came behind the handshake, together with its end.
+        self.decrypt(&mut []);
     }
 
     /// Which way the bytes go.
@@ -157,61 +172,125 @@ impl Pipe {
     /// What to do next.
     pub fn step(&mut self, now: Now) -> Step {
         if self.outcome.is_none() {
-            if self.reports.are_due(now.mono, self.bytes) {
+            if self.reports.are_due(now.mono, self.crossed) {
                 return Step::Report(self.bytes);
             }
-            let next = match &self.work {
-                Work::Download(download) => download.next(),
-                Work::Upload(upload) => upload.next(),
-                Work::Listing(lines) => lines.next(),
-            };
-            match next {
+            match self.next() {
                 Ok(Some(step)) => return step,
                 Ok(None) => self.outcome = Some(Ok(())),
                 Err(why) => self.fail(why),
             }
         }
-        match (&self.work, &self.outcome) {
-            (Work::Upload(upload), _) if upload.is_open() => Step::Turn,
-            (_, outcome) => {
-                let outcome = outcome.clone().unwrap_or(Ok(()));
-                Step::End(TransferEnd { bytes: self.bytes, outcome, close_notify: false })
-            }
+        match &self.work {
+            Work::Upload(upload) if upload.is_open() => Step::Turn,
+            // The alert that says why.
+            _ if !self.transmit().is_empty() => Step::Write,
+            _ => Step::End(TransferEnd {
+                bytes: self.bytes,
+                outcome: self.outcome.clone().unwrap_or(Ok(())),
+                close_notify: self.secure.as_ref().is_some_and(|secure| secure.is_closed()),
+            }),
         }
+    }
+
+    /// What to do next; `None`: all is done.
+    fn next(&mut self) -> Result<Option<Step>, EndReason> {
+        let step = self.work.next()?;
+        Ok(match (&mut self.secure, &self.work) {
+            (None, _) => step,
+            (Some(secure), Work::Upload(_)) => secure.next_of_upload(step),
+            (Some(secure), Work::Download(_) | Work::Listing(_)) => secure.next_of_download(step),
+        })
     }
 
     /// What waits to be written.
     pub fn transmit(&self) -> &[u8] {
-        match &self.work {
-            Work::Download(download) => download.transmit(),
-            Work::Listing(lines) => lines.transmit(),
-            Work::Upload(_) => &[],
-        }
+        self.secure.as_ref().map_or_else(|| self.work.transmit(), |secure| secure.transmit())
     }
 
     /// This many bytes of it were written.
     pub fn transmitted(&mut self, _now: Now, len: usize) {
-        let count = match &mut self.work {
-            Work::Download(download) => download.transmitted(len),
-            Work::Listing(lines) => lines.transmitted(len),
-            Work::Upload(_) => 0,
+        let len = len.min(self.transmit().len());
+        let payload = match &mut self.secure {
+            None => self.work.transmitted(len),
+            Some(secure) => secure.transmitted(len),
         };
-        self.count(count);
+        self.count(len as u64, payload);
     }
 
-    /// Bytes came from the socket; none: it is at its end.
-    pub fn receive(&mut self, _now: Now, bytes: &[u8]) {
+    /// Bytes came from the socket; none: it is at its end. Under TLS they are copied first: whoever may give them
+    /// away calls [`receive_in_place`](Self::receive_in_place).
+    pub fn receive(&mut self, now: Now, bytes: &[u8]) {
+        if self.secure.is_some() {
+            return self.receive_in_place(now, &mut bytes.to_vec());
+        }
         if let (Work::Upload(upload), None) = (&mut self.work, &self.outcome) {
-            let count = upload.receive(bytes);
-            self.count(count);
+            let payload = upload.receive(bytes);
+            self.count(payload, payload);
+        }
+    }
+
+    /// The same as [`receive`](Self::receive), the quickest way under TLS: records are decrypted where they lie. What
+    /// is in `bytes` afterwards means nothing.
+    pub fn receive_in_place(&mut self, now: Now, bytes: &mut [u8]) {
+        match &self.secure {
+            None => self.receive(now, bytes),
+            Some(_) if bytes.is_empty() => self.end_of_stream(),
+            Some(_) => self.decrypt(bytes),
+        }
+    }
+
+    /// Under TLS: takes records.
+    fn decrypt(&mut self, bytes: &mut [u8]) {
+        let (Some(secure), None) = (&mut self.secure, &self.outcome) else { return };
+        let crossed = bytes.len();
+        let (result, payload) = match &mut self.work {
+            Work::Upload(upload) if upload.is_at_end() => return,
+            Work::Upload(upload) => upload.receive_decrypted(|plain| secure.read(bytes, plain)),
+            // A client that has nothing to say may say so (close_notify); that is no reason to stop.
+            Work::Download(_) | Work::Listing(_) => (secure.read(bytes, &mut Vec::new()), 0),
+        };
+        let is_closed = secure.is_closed();
+        self.count(crossed as u64, payload);
+        match result {
+            Ok(()) if is_closed => self.end_of_upload(),
+            Ok(()) => {}
+            // Not `fail`: the alert still goes out.
+            Err(error) => self.stop(EndReason::Tls(error)),
+        }
+    }
+
+    /// Under TLS: the socket is at its end.
+    fn end_of_stream(&mut self) {
+        let (Some(secure), Work::Upload(upload), None) = (&self.secure, &self.work, &self.outcome) else {
+            return;
+        };
+        if upload.is_at_end() {
+            return;
+        }
+        if secure.is_cut_off() {
+            self.fail(EndReason::Truncated);
+        } else {
+            self.end_of_upload();
+        }
+    }
+
+    /// Under TLS: the client has sent all. It hears the same of us at once, since some wait for it.
+    fn end_of_upload(&mut self) {
+        if let (Some(secure), Work::Upload(upload)) = (&mut self.secure, &mut self.work) {
+            upload.receive(&[]);
+            secure.close_notify();
         }
     }
 
     /// Reads from or writes to the storage. May block.
     pub fn turn(&mut self) {
+        if self.secure.as_ref().is_some_and(|secure| secure.has_payload()) {
+            return;
+        }
         let turned = match (&mut self.work, &self.outcome) {
-            (Work::Download(download), None) => download.turn(),
-            (Work::Listing(lines), None) => lines.turn(),
+            (Work::Download(download), None) => download.turn().and_then(|()| self.encrypt()),
+            (Work::Listing(lines), None) => lines.turn().and_then(|()| self.encrypt()),
             (Work::Upload(upload), None) => upload.turn(),
             (Work::Upload(upload), Some(_)) => {
                 upload.give_up();
@@ -222,6 +301,16 @@ impl Pipe {
         if let Err(why) = turned {
             self.fail(why);
         }
+    }
+
+    /// Under TLS: makes records of what was read.
+    fn encrypt(&mut self) -> Result<(), EndReason> {
+        let Some(secure) = &mut self.secure else { return Ok(()) };
+        let plain = self.work.transmit();
+        secure.write(plain)?;
+        let len = plain.len();
+        self.work.transmitted(len);
+        Ok(())
     }
 
     /// The file behind [`Step::Direct`].
@@ -242,13 +331,14 @@ impl Pipe {
             _ => Ok(0),
         };
         match moved {
-            Ok(count) => self.count(count),
+            Ok(count) => self.count(count, count),
             Err(why) => self.fail(why),
         }
     }
 
-    fn count(&mut self, bytes: u64) {
-        self.bytes = self.bytes.saturating_add(bytes);
+    fn count(&mut self, crossed: u64, payload: u64) {
+        self.crossed = self.crossed.saturating_add(crossed);
+        self.bytes = self.bytes.saturating_add(payload);
     }
 
     /// The system can't move bytes straight between this file and this socket: from now on they go through
@@ -263,8 +353,21 @@ impl Pipe {
 
     /// The socket failed, or the session wants an end. The next steps lead to `End`: without another byte,
     /// but for an upload with a turn that ends its file. The first reason stays; an upload that was published
-    /// already stays so.
+    /// already stays so. Under TLS, a link that fails when the client has said that it sent all is no failure:
+    /// many don't wait for the server's close_notify.
     pub fn fail(&mut self, why: EndReason) {
+        if let Some(secure) = &mut self.secure {
+            secure.send_nothing();
+            let upload_is_whole = matches!(&self.work, Work::Upload(upload) if upload.is_at_end());
+            if upload_is_whole && matches!(why, EndReason::Link(_)) {
+                return;
+            }
+        }
+        self.stop(why);
+    }
+
+    /// The work ends here. What TLS still has to say goes out.
+    fn stop(&mut self, why: EndReason) {
         if self.outcome.is_some() {
             return;
         }
@@ -278,6 +381,35 @@ impl Pipe {
             Work::Upload(upload) => upload.stop(&why),
         }
         self.outcome = Some(Err(why));
+    }
+}
+
+impl Work {
+    /// What to do next; `None`: all is done.
+    fn next(&self) -> Result<Option<Step>, EndReason> {
+        match self {
+            Self::Download(download) => download.next(),
+            Self::Upload(upload) => upload.next(),
+            Self::Listing(lines) => lines.next(),
+        }
+    }
+
+    /// What waits to be sent.
+    fn transmit(&self) -> &[u8] {
+        match self {
+            Self::Download(download) => download.transmit(),
+            Self::Listing(lines) => lines.transmit(),
+            Self::Upload(_) => &[],
+        }
+    }
+
+    /// Returns how many of the bytes count.
+    fn transmitted(&mut self, len: usize) -> u64 {
+        match self {
+            Self::Download(download) => download.transmitted(len),
+            Self::Listing(lines) => lines.transmitted(len),
+            Self::Upload(_) => 0,
+        }
     }
 }
 
@@ -301,29 +433,4 @@ fn can_go_direct(file: &dyn File) -> bool {
 #[cfg(not(feature = "std"))]
 fn can_go_direct(_file: &dyn File) -> bool {
     false
-}
-
-/// Decides when the session hears of progress: often enough to tell a stall, too rarely to cost anything.
-#[derive(Default)]
-struct Reports {
-    bytes: u64,
-    /// When the last one was made; at first, when the pipe began.
-    at: Option<Instant>,
-}
-
-impl Reports {
-    /// Several in the shortest stall timeout there is, one second: a slow client must not look like a stalled one.
-    const INTERVAL: Duration = Duration::from_millis(250);
-    const BYTES: u64 = 8 * 1024 * 1024;
-
-    /// Whether it is time for a report; if so, it counts as made.
-    fn are_due(&mut self, now: Instant, bytes: u64) -> bool {
-        let last = *self.at.get_or_insert(now);
-        let moved = bytes - self.bytes;
-        let due = moved >= Self::BYTES || (moved > 0 && now.duration_since(last) >= Self::INTERVAL);
-        if due {
-            *self = Self { bytes, at: Some(now) };
-        }
-        due
-    }
 }
