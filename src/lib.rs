@@ -12,6 +12,7 @@ pub mod config_file;
 pub mod log;
 #[cfg(unix)]
 pub mod runtime;
+mod stamp;
 pub mod storage;
 
 /// Compiles and runs the example in README.md.

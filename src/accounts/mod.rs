@@ -14,6 +14,7 @@ pub use password::PasswordHash;
 
 use crate::config_file::reader::plain;
 use crate::config_file::{FileError, Uploads};
+use crate::stamp::Stamp;
 use ftp_proto::account::{Account, Credentials, LoginError, Rights, RightsByPath};
 use ftp_proto::host::{Accounts, Storage};
 use ftp_proto::path::VirtualPath;
@@ -21,7 +22,7 @@ use gate::Gate;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use trees::Trees;
 
 /// How often a login looks whether the accounts file changed.
@@ -106,32 +107,6 @@ struct State {
     /// Held open, since a directory that is gone or unreadable has to show at the start.
     anonymous: Option<Arc<dyn Storage>>,
     single: Option<Arc<dyn Storage>>,
-}
-
-/// What tells one version of a file from another.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    inode: u64,
-    length: u64,
-    modified: Option<SystemTime>,
-}
-
-impl Stamp {
-    fn of(path: &Path) -> Option<Self> {
-        let facts = std::fs::metadata(path).ok()?;
-        Some(Self { inode: inode(&facts), length: facts.len(), modified: facts.modified().ok() })
-    }
-}
-
-/// Tells a file from the one that replaced it, where the system has such a number.
-#[cfg(unix)]
-fn inode(facts: &Metadata) -> u64 {
-    std::os::unix::fs::MetadataExt::ino(facts)
-}
-
-#[cfg(not(unix))]
-fn inode(_: &Metadata) -> u64 {
-    0
 }
 
 /// Whether the file's mode lets everybody read or write it.
