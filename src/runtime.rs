@@ -5,6 +5,7 @@ use crate::config_file::reader::without_number;
 use ftp_proto::config::Config;
 use ftp_proto::host::Accounts;
 use ftp_proto::notice::Observer;
+use ftp_proto::tls::Tls;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,10 @@ pub struct Options {
     pub runtime: RuntimeKind,
     /// Where control connections are accepted; port 0 is a free one.
     pub control: Vec<SocketAddr>,
+    /// The same, where TLS begins at once.
+    pub implicit_tls: Vec<SocketAddr>,
+    /// What speaks TLS; `None`: there is no TLS.
+    pub tls: Option<Arc<dyn Tls>>,
     /// The settings of the core.
     pub config: Arc<Config>,
     /// Who may log in.
@@ -38,17 +43,19 @@ enum Either {
 /// # Errors
 /// In one line, what can't be opened and why; nothing is left half-started then.
 pub fn start(options: Options) -> Result<Running, String> {
-    let Options { runtime, control, config, accounts, observer, keepalive } = options;
+    let Options { runtime, control, implicit_tls, tls, config, accounts, observer, keepalive } = options;
     match runtime {
         RuntimeKind::Smol => {
             let defaults = ftp_smol::Options::new(config, accounts);
-            ftp_smol::start(ftp_smol::Options { control, observer, keepalive, ..defaults })
+            let options = ftp_smol::Options { control, implicit_tls, tls, observer, keepalive, ..defaults };
+            ftp_smol::start(options)
                 .map(|running| Running(Either::Smol(running)))
                 .map_err(|error| without_number(&error.to_string()))
         }
         RuntimeKind::Threads => {
             let defaults = ftp_sync::Options::new(config, accounts);
-            ftp_sync::start(ftp_sync::Options { control, observer, keepalive, ..defaults })
+            let options = ftp_sync::Options { control, implicit_tls, tls, observer, keepalive, ..defaults };
+            ftp_sync::start(options)
                 .map(|running| Running(Either::Threads(running)))
                 .map_err(|error| without_number(&error.to_string()))
         }
@@ -61,6 +68,14 @@ impl Running {
         match &self.0 {
             Either::Smol(running) => running.control_addrs(),
             Either::Threads(running) => running.control_addrs(),
+        }
+    }
+
+    /// Where clients connect for whom TLS begins at once, with the ports the system chose.
+    pub fn implicit_tls_addrs(&self) -> &[SocketAddr] {
+        match &self.0 {
+            Either::Smol(running) => running.implicit_tls_addrs(),
+            Either::Threads(running) => running.implicit_tls_addrs(),
         }
     }
 
@@ -77,6 +92,14 @@ impl Running {
         match &self.0 {
             Either::Smol(running) => running.handle().reconfigure(config),
             Either::Threads(running) => running.handle().reconfigure(config),
+        }
+    }
+
+    /// What speaks TLS for sessions that come from now on; `None`: there is no TLS.
+    pub fn set_tls(&self, tls: Option<Arc<dyn Tls>>) {
+        match &self.0 {
+            Either::Smol(running) => running.handle().set_tls(tls),
+            Either::Threads(running) => running.handle().set_tls(tls),
         }
     }
 

@@ -60,14 +60,14 @@ const CLOSED: usize = 1;
 const ENDED: usize = 2;
 
 impl Crew {
-    /// Starts one executor for each set of listeners.
+    /// Starts one executor for each set of doors.
     ///
     /// # Errors
     /// The system has no threads or descriptors to give. Nothing runs then.
-    pub(crate) fn start(shared: &Arc<Shared>, listeners: Vec<Vec<TcpListener>>) -> io::Result<Self> {
+    pub(crate) fn start(shared: &Arc<Shared>, doors: Vec<Vec<Door>>) -> io::Result<Self> {
         let mut crew = Self { members: Vec::new(), stage: Arc::default() };
-        for (number, listeners) in listeners.into_iter().enumerate() {
-            let started = crew.add(shared, number, listeners);
+        for (number, doors) in doors.into_iter().enumerate() {
+            let started = crew.add(shared, number, doors);
             if let Err(error) = started {
                 crew.end(Duration::MAX);
                 return Err(error);
@@ -76,8 +76,7 @@ impl Crew {
         Ok(crew)
     }
 
-    fn add(&mut self, shared: &Arc<Shared>, number: usize, listeners: Vec<TcpListener>) -> io::Result<()> {
-        let doors = listeners.into_iter().map(Door::new).collect::<io::Result<Vec<Door>>>()?;
+    fn add(&mut self, shared: &Arc<Shared>, number: usize, doors: Vec<Door>) -> io::Result<()> {
         let bell = Arc::new(Bell::default());
         let (shared, its_bell, stage) = (Arc::clone(shared), Arc::clone(&bell), Arc::clone(&self.stage));
         let thread = std::thread::Builder::new().name(format!("ftp-smol-{number}"));
@@ -142,10 +141,12 @@ fn work(shared: &Arc<Shared>, is_first: bool, mut doors: Vec<Door>, bell: &Bell,
             return Poll::Ready(());
         }
         for door in &mut doors {
+            let implicit_tls = door.implicit_tls;
             door.attend(shared, cx, |control, peer| {
                 // A panic would end the whole executor.
-                let served =
-                    catch_unwind(AssertUnwindSafe(|| session::serve(shared, &alarms, control, peer)));
+                let served = catch_unwind(AssertUnwindSafe(|| {
+                    session::serve(shared, &alarms, control, peer, implicit_tls)
+                }));
                 if let Ok(Some(session)) = served {
                     executor.spawn(session).detach();
                 }
@@ -158,15 +159,17 @@ fn work(shared: &Arc<Shared>, is_first: bool, mut doors: Vec<Door>, bell: &Bell,
 }
 
 /// One listener of control connections.
-struct Door {
+pub(crate) struct Door {
     listener: Async<TcpListener>,
+    /// TLS begins at once.
+    implicit_tls: bool,
     /// Until when it rests.
     rest: Option<Timer>,
 }
 
 impl Door {
-    fn new(listener: TcpListener) -> io::Result<Self> {
-        Ok(Self { listener: Async::new_nonblocking(listener)?, rest: None })
+    pub(crate) fn new(listener: TcpListener, implicit_tls: bool) -> io::Result<Self> {
+        Ok(Self { listener: Async::new_nonblocking(listener)?, implicit_tls, rest: None })
     }
 
     fn attend(

@@ -21,6 +21,7 @@
 //!
 //! - `session`: the loop of one session;
 //! - `links`: data connections, from the wait for them to their end;
+//! - `secure`: the TLS handshake of a data connection;
 //! - `pump`: the bytes of one transfer;
 //! - `wait`: clocks, bells and alarms;
 //! - `net`: sockets;
@@ -38,22 +39,24 @@ mod net;
 mod owner;
 mod ports;
 mod pump;
+mod secure;
 mod session;
 mod shared;
 mod sweeper;
 mod wait;
 
-use crew::Crew;
+use crew::{Crew, Door};
 use ftp_proto::Server;
 use ftp_proto::config::Config;
 use ftp_proto::event::SessionId;
 use ftp_proto::host::Accounts;
 use ftp_proto::notice::Observer;
+use ftp_proto::tls::Tls;
 use ports::Ports;
 use shared::Shared;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,6 +66,10 @@ pub struct Options {
     /// Where clients connect. Default `[::]:2121`, which takes IPv4 too, and is `0.0.0.0:2121` on a machine
     /// without IPv6. Port 0: a free one.
     pub control: Vec<SocketAddr>,
+    /// Where clients connect for whom TLS begins at once, as on port 990 by tradition. Default none.
+    pub implicit_tls: Vec<SocketAddr>,
+    /// What speaks TLS. Default `None`: there is no TLS.
+    pub tls: Option<Arc<dyn Tls>>,
     /// The settings of the core.
     pub config: Arc<Config>,
     /// Who may log in.
@@ -80,6 +87,8 @@ impl Options {
     pub fn new(config: Arc<Config>, accounts: Arc<dyn Accounts>) -> Self {
         Self {
             control: vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, 2121))],
+            implicit_tls: Vec::new(),
+            tls: None,
             config,
             accounts,
             observer: Arc::new(()),
@@ -95,6 +104,9 @@ pub enum StartError {
     /// There is no address to listen on.
     #[error("no address to listen on")]
     NoAddress,
+    /// TLS is to begin at once on some addresses, and there is no TLS.
+    #[error("there is no TLS for the addresses where it begins at once")]
+    NoTls,
     /// A control address can't be listened on.
     #[error("can't listen on {address}: {error}")]
     Control {
@@ -129,27 +141,16 @@ pub enum StartError {
 /// # Errors
 /// [`StartError`] if an address or all passive ports (with `strict_ports` one of them) can't be opened.
 pub fn start(options: Options) -> Result<Running, StartError> {
-    let count = options.executors.unwrap_or_else(cores).max(1);
-    let mut listeners: Vec<Vec<TcpListener>> = (0..count).map(|_| Vec::new()).collect();
-    let mut addresses = Vec::new();
-    for &address in &options.control {
-        let bound = net::listen_control(address, count, options.keepalive).and_then(|bound| {
-            let first = bound.first().ok_or(io::ErrorKind::AddrNotAvailable)?;
-            Ok((first.local_addr()?, bound))
-        });
-        let (bound_to, bound) = bound
-            .map_err(|error| StartError::Control { address, error: owner::named(address.port(), error) })?;
-        addresses.push(bound_to);
-        listeners.iter_mut().zip(bound).for_each(|(of_executor, listener)| of_executor.push(listener));
-    }
-    let passive_address = passive_address(&addresses).ok_or(StartError::NoAddress)?;
+    let (doors, addresses) = listen(&options)?;
+    let passive_address = addresses.passive().ok_or(StartError::NoAddress)?;
 
-    let server = Server::new(Arc::clone(&options.config), options.accounts, seed());
+    let mut server = Server::new(Arc::clone(&options.config), options.accounts, seed());
+    server.set_tls(options.tls);
     let ports = Ports::new(passive_address);
     let shared =
         Arc::new(Shared::new(server, wait::Clock::new(), ports, options.observer, options.keepalive));
     open_ports(&shared, &options.config)?;
-    let crew = Crew::start(&shared, listeners).map_err(|error| {
+    let crew = Crew::start(&shared, doors).map_err(|error| {
         shared.ports.close_all();
         StartError::System(error)
     })?;
@@ -160,14 +161,51 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-/// Passive ports are on the control connections' address if there is one only, otherwise on every address.
-fn passive_address(control: &[SocketAddr]) -> Option<IpAddr> {
-    let first = control.first()?.ip();
-    Some(if control.iter().all(|address| address.ip() == first) {
-        first
-    } else {
-        Ipv6Addr::UNSPECIFIED.into()
-    })
+/// The doors of each executor.
+fn listen(options: &Options) -> Result<(Vec<Vec<Door>>, Addresses), StartError> {
+    if options.tls.is_none() && !options.implicit_tls.is_empty() {
+        return Err(StartError::NoTls);
+    }
+    let count = options.executors.unwrap_or_else(cores).max(1);
+    let mut doors: Vec<Vec<Door>> = (0..count).map(|_| Vec::new()).collect();
+    let mut addresses = Addresses::default();
+    let wanted = [
+        (&options.control, &mut addresses.explicit, false),
+        (&options.implicit_tls, &mut addresses.implicit_tls, true),
+    ];
+    for (wanted, bound, implicit_tls) in wanted {
+        for &address in wanted {
+            let listeners = net::listen_control(address, count, options.keepalive).and_then(|listeners| {
+                let first = listeners.first().ok_or(io::ErrorKind::AddrNotAvailable)?;
+                Ok((first.local_addr()?, listeners))
+            });
+            let (bound_to, listeners) = listeners.map_err(|error| StartError::Control {
+                address,
+                error: owner::named(address.port(), error),
+            })?;
+            bound.push(bound_to);
+            for (of_executor, listener) in doors.iter_mut().zip(listeners) {
+                of_executor.push(Door::new(listener, implicit_tls).map_err(StartError::System)?);
+            }
+        }
+    }
+    Ok((doors, addresses))
+}
+
+/// Where control connections are accepted, with the ports the system chose.
+#[derive(Default)]
+struct Addresses {
+    explicit: Vec<SocketAddr>,
+    implicit_tls: Vec<SocketAddr>,
+}
+
+impl Addresses {
+    /// Passive ports are on the control connections' address if there is one only, otherwise on every address.
+    fn passive(&self) -> Option<IpAddr> {
+        let mut all = self.explicit.iter().chain(&self.implicit_tls).map(SocketAddr::ip);
+        let first = all.next()?;
+        Some(if all.all(|address| address == first) { first } else { Ipv6Addr::UNSPECIFIED.into() })
+    }
 }
 
 fn open_ports(shared: &Shared, config: &Config) -> Result<(), StartError> {
@@ -191,7 +229,7 @@ fn seed() -> u64 {
 pub struct Running {
     shared: Arc<Shared>,
     crew: Option<Crew>,
-    addresses: Vec<SocketAddr>,
+    addresses: Addresses,
 }
 
 /// How long the last words of sessions may take that were told to end.
@@ -200,7 +238,12 @@ const LAST_WORDS: Duration = Duration::from_secs(6);
 impl Running {
     /// Where clients connect, with the ports the system chose.
     pub fn control_addrs(&self) -> &[SocketAddr] {
-        &self.addresses
+        &self.addresses.explicit
+    }
+
+    /// Where clients connect for whom TLS begins at once, with the ports the system chose.
+    pub fn implicit_tls_addrs(&self) -> &[SocketAddr] {
+        &self.addresses.implicit_tls
     }
 
     /// The passive ports that are open, in order.
@@ -249,6 +292,11 @@ impl Handle {
     /// New settings, for whatever begins from now on. Running sessions notice nothing.
     pub fn reconfigure(&self, config: Arc<Config>) {
         self.shared.with_server(|server, now| server.reconfigure(now, config));
+    }
+
+    /// What speaks TLS for sessions that come from now on; `None`: there is no TLS.
+    pub fn set_tls(&self, tls: Option<Arc<dyn Tls>>) {
+        self.shared.with_server(|server, _| server.set_tls(tls));
     }
 
     /// How many sessions there are.

@@ -2,14 +2,16 @@
 
 use crate::crew::Load;
 use crate::net;
-use crate::ports::{Haul, Port, Watch};
+use crate::ports::{Arrived, Haul, Port, Watch};
 use crate::pump::{Leash, Progress, Pump, Report};
+use crate::secure::Securing;
 use crate::shared::{Mailbox, Shared};
 use crate::wait;
 use async_io::Async;
 use ftp_proto::event::{ConnectSpec, Event, LinkError, LinkId, SessionId, TransferId};
+use ftp_proto::tls::Handshake;
 use ftp_proto::transfer::{EndReason, Pipe};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::task::Context;
 
@@ -21,12 +23,14 @@ struct Link {
 }
 
 enum State {
-    /// A client is expected on a passive port.
+    /// A client is expected on a passive port. Whoever comes is a link of its own.
     Leased(Watch, Look),
     /// An active-mode connection is being made.
     Connecting(Async<TcpStream>),
     /// Connected; the transfer has not begun.
-    Ready(TcpStream),
+    Ready(Arc<TcpStream>),
+    /// The TLS handshake is being done.
+    Securing(Securing),
     /// Bytes are moving, or would if the socket were ready.
     Moving(Box<Pump>),
     /// Bytes are moving where blocking is allowed.
@@ -41,6 +45,16 @@ enum Look {
     Later,
     /// When somebody connects.
     WhenSomebodyComes,
+}
+
+/// What came of a look.
+enum Looked {
+    /// Look again when the session wakes for another reason.
+    Later,
+    /// Nobody is there; the task is woken when somebody comes.
+    Waits,
+    /// This one is there. Look again: the wait may go on.
+    Found(Arrived),
 }
 
 /// Why links are looked at.
@@ -66,10 +80,24 @@ pub(crate) type Tell<'a> = &'a mut dyn FnMut(Event);
 
 impl Link {
     /// Goes on as far as it can, and sees to it that the task is woken when it can go on. `false` when nothing is
-    /// left of the link.
-    fn attend(&mut self, owner: &Owner, woken: WokenBy, cx: &mut Context<'_>, tell: Tell<'_>) -> bool {
+    /// left of the link. Who has come to a wait is added to `arrivals`.
+    fn attend(
+        &mut self,
+        owner: &Owner,
+        woken: WokenBy,
+        arrivals: &mut Vec<Link>,
+        cx: &mut Context<'_>,
+        tell: Tell<'_>,
+    ) -> bool {
         self.state = match self.state.take() {
-            Some(State::Leased(watch, look)) => self.look(owner, watch, look, woken, cx, tell),
+            Some(State::Leased(mut watch, look)) => match self.look(owner, &mut watch, look, woken, cx) {
+                Looked::Later => Some(State::Leased(watch, Look::Later)),
+                Looked::Waits => Some(State::Leased(watch, Look::WhenSomebodyComes)),
+                Looked::Found(arrived) => {
+                    arrivals.push(Self::arrived(arrived, tell));
+                    Some(State::Leased(watch, Look::WhenSomebodyComes))
+                }
+            },
             Some(State::Connecting(socket)) => {
                 if socket.poll_writable(cx).is_pending() {
                     Some(State::Connecting(socket))
@@ -83,39 +111,50 @@ impl Link {
                 tell(Event::LinkFailed(self.id, LinkError::Reset));
                 None
             }
+            Some(State::Securing(mut securing)) => {
+                if securing.poll(cx).is_pending() {
+                    Some(State::Securing(securing))
+                } else {
+                    let (socket, handshake) = securing.finish();
+                    tell(Event::Secured(self.id, handshake));
+                    Some(State::Ready(socket))
+                }
+            }
             Some(State::Moving(pump)) => self.attend_pump(owner, pump, cx, tell),
             state => state,
         };
         self.state.is_some()
     }
 
+    /// Looks for whoever came to a wait.
     fn look(
         &self,
         owner: &Owner,
-        mut watch: Watch,
+        watch: &mut Watch,
         look: Look,
         woken: WokenBy,
         cx: &mut Context<'_>,
-        tell: Tell<'_>,
-    ) -> Option<State> {
+    ) -> Looked {
         let mut hopeful = woken != WokenBy::Nobody;
         if look == Look::Later && !hopeful {
-            return Some(State::Leased(watch, look));
+            return Looked::Later;
         }
         // Woken for another reason: the client's command may be here, and its connection with it.
         while hopeful || watch.poll_sign(cx).is_ready() {
             hopeful = false;
             match watch.port.accept_and_route(&owner.shared, Some((owner.session, self.id))) {
-                Haul::Mine((socket, peer)) => {
-                    tell(Event::Arrived(self.id, peer));
-                    return Some(State::Ready(socket));
-                }
+                Haul::Mine(arrived) => return Looked::Found(arrived),
                 Haul::Empty => {}
                 // The sweeper tries again.
-                Haul::Exhausted => return Some(State::Leased(watch, Look::Later)),
+                Haul::Exhausted => return Looked::Later,
             }
         }
-        Some(State::Leased(watch, Look::WhenSomebodyComes))
+        Looked::Waits
+    }
+
+    fn arrived(Arrived { link, socket, peer }: Arrived, tell: Tell<'_>) -> Self {
+        tell(Event::Arrived(link, peer));
+        Self { id: link, state: Some(State::Ready(Arc::new(socket))) }
     }
 
     fn finish_connect(&self, socket: std::io::Result<TcpStream>, tell: Tell<'_>) -> Option<State> {
@@ -126,7 +165,7 @@ impl Link {
         match connected {
             Ok((local, socket)) => {
                 tell(Event::Connected(self.id, net::canonical(local)));
-                Some(State::Ready(socket))
+                Some(State::Ready(Arc::new(socket)))
             }
             Err(error) => {
                 tell(Event::LinkFailed(self.id, LinkError::from(&error)));
@@ -184,13 +223,9 @@ impl Links {
         self.push(id, State::Leased(Watch::new(port), Look::Later));
     }
 
-    /// Somebody else accepted the expected connection. One that is not expected any more is closed.
-    pub(crate) fn arrived(&mut self, id: LinkId, socket: TcpStream, peer: SocketAddr, tell: Tell<'_>) {
-        let expected = |link: &&mut Link| link.id == id && matches!(link.state, Some(State::Leased(..)));
-        if let Some(link) = self.0.iter_mut().find(expected) {
-            link.state = Some(State::Ready(socket));
-            tell(Event::Arrived(id, peer));
-        }
+    /// Somebody else accepted the expected connection. Whether it is still expected, the core knows.
+    pub(crate) fn arrived(&mut self, arrived: Arrived, tell: Tell<'_>) {
+        self.0.push(Link::arrived(arrived, tell));
     }
 
     /// Begins an active-mode connection.
@@ -206,6 +241,19 @@ impl Links {
         }
         if link.state.is_some() {
             self.0.push(link);
+        }
+    }
+
+    /// Begins a TLS handshake. It is done whenever the links are attended to.
+    pub(crate) fn secure(&mut self, id: LinkId, mut handshake: Box<Handshake>, tell: Tell<'_>) {
+        if let Some(link) = self.0.iter_mut().find(|link| link.id == id)
+            && let Some(State::Ready(socket)) = link.state.take_if(|state| matches!(state, State::Ready(_)))
+        {
+            link.state = Some(State::Securing(Securing::new(socket, handshake)));
+        } else {
+            // It broke a moment ago, and the core does not know yet.
+            handshake.fail(LinkError::Reset);
+            tell(Event::Secured(id, handshake));
         }
     }
 
@@ -275,9 +323,19 @@ impl Links {
         self.0.retain(|link| link.id != id);
     }
 
-    /// Goes on with everything that can.
-    pub(crate) fn attend(&mut self, owner: &Owner, woken: WokenBy, cx: &mut Context<'_>, tell: Tell<'_>) {
-        self.0.retain_mut(|link| link.attend(owner, woken, cx, tell));
+    /// Goes on with everything that can; whether somebody has come, so that the links must be looked at once more.
+    pub(crate) fn attend(
+        &mut self,
+        owner: &Owner,
+        woken: WokenBy,
+        cx: &mut Context<'_>,
+        tell: Tell<'_>,
+    ) -> bool {
+        let mut arrivals = Vec::new();
+        self.0.retain_mut(|link| link.attend(owner, woken, &mut arrivals, cx, tell));
+        let came = !arrivals.is_empty();
+        self.0.append(&mut arrivals);
+        came
     }
 }
 

@@ -148,8 +148,7 @@ pub(crate) struct Pump {
 }
 
 impl Pump {
-    pub(crate) fn new(transfer: TransferId, pipe: Box<Pipe>, socket: Option<TcpStream>) -> Self {
-        let socket = socket.map(Arc::new);
+    pub(crate) fn new(transfer: TransferId, pipe: Box<Pipe>, socket: Option<Arc<TcpStream>>) -> Self {
         let bulk = Bulk::Undecided;
         Self { transfer, pipe, socket, registered: None, waits_for: None, moved: 0, bulk, stop: None }
     }

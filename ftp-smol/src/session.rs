@@ -28,10 +28,11 @@ pub(crate) fn serve(
     alarms: &Rc<Alarms>,
     control: TcpStream,
     peer: SocketAddr,
+    implicit_tls: bool,
 ) -> Option<impl Future<Output = ()> + 'static> {
     let local = control.local_addr().ok()?;
     net::prepare_accepted_control(&control, shared.keepalive).ok()?;
-    match shared.admit(Arrival::new(net::canonical(local), peer)) {
+    match shared.admit(Arrival { local: net::canonical(local), peer, implicit_tls }) {
         Admitted::Accepted(connection, mailbox) => {
             let gone = Gone { shared: Arc::clone(shared), session: connection.id() };
             let socket = Async::new_nonblocking(control).ok()?;
@@ -130,10 +131,10 @@ impl Session {
             };
             let (clock, connection) = (&self.owner.shared.clock, &mut self.connection);
             let mut tell = |event| connection.handle(clock.now(), event);
-            self.links.attend(&self.owner, woken_by, cx, &mut tell);
+            let came = self.links.attend(&self.owner, woken_by, cx, &mut tell);
             // A stranger who was found at the port is news that belongs before the next command.
             self.take_mail();
-            let mut busy = self.listen(cx);
+            let mut busy = self.listen(cx) | came;
             let now = self.owner.shared.clock.now();
             if self.connection.deadline().is_some_and(|deadline| deadline <= now.mono) {
                 self.connection.handle_timeout(now);
@@ -183,7 +184,7 @@ impl Session {
             Action::Start(link, transfer, pipe) => {
                 self.links.start(&self.owner, link, transfer, pipe, &mut tell);
             }
-            Action::Secure(..) => {}
+            Action::Secure(link, handshake) => self.links.secure(link, handshake, &mut tell),
             Action::Abort(transfer) => self.links.abort(&self.owner, transfer, &mut tell),
             Action::Drop(link) => self.links.forget(link),
             Action::Notify(notice) => {
@@ -222,7 +223,7 @@ impl Session {
             let mut tell = |event| connection.handle(clock.now(), event);
             match mail {
                 Mail::Event(event) => self.hear(event),
-                Mail::Arrived(link, socket, peer) => self.links.arrived(link, socket, peer, &mut tell),
+                Mail::Arrived(arrived) => self.links.arrived(arrived, &mut tell),
                 Mail::Transfer(report) => self.links.reported(report, &mut tell),
             }
         }

@@ -4,7 +4,7 @@
 //! Locks are taken in this order, and never the other way round: a port's, the server's, a mailbox's.
 
 use crate::crew::Workers;
-use crate::ports::Ports;
+use crate::ports::{Arrived, Ports};
 use crate::pump::Report;
 use crate::wait::{Bell, Clock, keep_waker, lock};
 use ftp_proto::event::{Answer, Arrival, Event, LinkId, Message, News, Request, SessionId, Task};
@@ -23,7 +23,7 @@ pub(crate) enum Mail {
     /// A word from the server, or the end of a job.
     Event(Event),
     /// A data connection that somebody else accepted.
-    Arrived(LinkId, TcpStream, SocketAddr),
+    Arrived(Arrived),
     /// From a transfer that runs where blocking is allowed.
     Transfer(Report),
 }
@@ -212,24 +212,25 @@ impl Shared {
         self.with_server(|server, now| server.consult(now, request))
     }
 
-    /// Gives a data connection to whom it belongs: back to the caller if that is `mine`, into a mailbox if it
-    /// is somebody else's; closed if it is nobody's. The port's lock is held.
+    /// Gives a data connection to whom it belongs: back to the caller if it came to the wait `mine`, into a mailbox
+    /// if to somebody else's; closed if it is nobody's. The port's lock is held.
     pub(crate) fn route(
         &self,
         port: u16,
         socket: TcpStream,
         peer: SocketAddr,
         mine: Option<(SessionId, LinkId)>,
-    ) -> Option<TcpStream> {
-        self.with_hub(|hub, now| match hub.server.route(now, port, peer) {
-            Some(owner) if Some(owner) == mine => Some(socket),
-            Some((session, link)) => {
-                if let Some(mailbox) = hub.sessions.get(&session) {
-                    mailbox.leave(Mail::Arrived(link, socket, peer));
-                }
-                None
+    ) -> Option<Arrived> {
+        self.with_hub(|hub, now| {
+            let (session, link) = hub.server.route(now, port, peer)?;
+            let arrived = Arrived { link, socket, peer };
+            if mine == Some((session, link.wait())) {
+                return Some(arrived);
             }
-            None => None,
+            if let Some(mailbox) = hub.sessions.get(&session) {
+                mailbox.leave(Mail::Arrived(arrived));
+            }
+            None
         })
     }
 

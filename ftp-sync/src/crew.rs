@@ -22,10 +22,18 @@ const EXHAUSTED_REST: Duration = Duration::from_millis(50);
 const STACK: usize = if cfg!(debug_assertions) { 512 << 10 } else { 128 << 10 };
 
 /// One listener of control connections.
-struct Door {
+pub(crate) struct Door {
     listener: TcpListener,
+    /// TLS begins at once.
+    implicit_tls: bool,
     /// Threads that accept here, or are on their way to it.
     waiting: AtomicUsize,
+}
+
+impl Door {
+    pub(crate) fn new(listener: TcpListener, implicit_tls: bool) -> Self {
+        Self { listener, implicit_tls, waiting: AtomicUsize::new(0) }
+    }
 }
 
 /// All of them, and their threads.
@@ -44,10 +52,9 @@ struct Threads {
 }
 
 impl Crew {
-    pub(crate) fn new(listeners: Vec<TcpListener>) -> Self {
-        let door = |listener| Arc::new(Door { listener, waiting: AtomicUsize::new(0) });
+    pub(crate) fn new(doors: Vec<Door>) -> Self {
         Self {
-            doors: listeners.into_iter().map(door).collect(),
+            doors: doors.into_iter().map(Arc::new).collect(),
             threads: Mutex::default(),
             closed: AtomicBool::new(false),
         }
@@ -108,7 +115,7 @@ impl Crew {
                         // Nobody accepts now; the sweeper tries again.
                         shared.sweeper_bell.ring();
                     }
-                    session::serve(shared, socket, peer);
+                    session::serve(shared, socket, peer, door.implicit_tls);
                     if door.waiting.fetch_add(1, Ordering::SeqCst) >= SPARE {
                         break;
                     }

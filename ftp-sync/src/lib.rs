@@ -20,6 +20,7 @@
 //!
 //! - `session`: the loop of one session;
 //! - `links`: data connections, from the wait for them to their end;
+//! - `secure`: the TLS handshake of a data connection;
 //! - `pump`: the bytes of one transfer;
 //! - `wait`: clocks, and the one place where sessions sleep;
 //! - `net`: sockets;
@@ -37,17 +38,19 @@ mod net;
 mod owner;
 mod ports;
 mod pump;
+mod secure;
 mod session;
 mod shared;
 mod sweeper;
 mod wait;
 
-use crew::Crew;
+use crew::{Crew, Door};
 use ftp_proto::Server;
 use ftp_proto::config::Config;
 use ftp_proto::event::SessionId;
 use ftp_proto::host::Accounts;
 use ftp_proto::notice::Observer;
+use ftp_proto::tls::Tls;
 use ports::Ports;
 use shared::Shared;
 use std::hash::{BuildHasher as _, Hasher as _};
@@ -63,6 +66,10 @@ pub struct Options {
     /// Where clients connect. Default `[::]:2121`, which takes IPv4 too, and is `0.0.0.0:2121` on a machine
     /// without IPv6. Port 0: a free one.
     pub control: Vec<SocketAddr>,
+    /// Where clients connect for whom TLS begins at once, as on port 990 by tradition. Default none.
+    pub implicit_tls: Vec<SocketAddr>,
+    /// What speaks TLS. Default `None`: there is no TLS.
+    pub tls: Option<Arc<dyn Tls>>,
     /// The settings of the core.
     pub config: Arc<Config>,
     /// Who may log in.
@@ -78,6 +85,8 @@ impl Options {
     pub fn new(config: Arc<Config>, accounts: Arc<dyn Accounts>) -> Self {
         Self {
             control: vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, 2121))],
+            implicit_tls: Vec::new(),
+            tls: None,
             config,
             accounts,
             observer: Arc::new(()),
@@ -92,6 +101,9 @@ pub enum StartError {
     /// There is no address to listen on.
     #[error("no address to listen on")]
     NoAddress,
+    /// TLS is to begin at once on some addresses, and there is no TLS.
+    #[error("there is no TLS for the addresses where it begins at once")]
+    NoTls,
     /// A control address can't be listened on.
     #[error("can't listen on {address}: {error}")]
     Control {
@@ -126,25 +138,17 @@ pub enum StartError {
 /// # Errors
 /// [`StartError`] if an address or all passive ports (with `strict_ports` one of them) can't be opened.
 pub fn start(options: Options) -> Result<Running, StartError> {
-    let mut listeners = Vec::new();
-    let mut addresses = Vec::new();
-    for &address in &options.control {
-        let listener = net::listen_control(address, options.keepalive);
-        let bound = listener.and_then(|listener| Ok((listener.local_addr()?, listener)));
-        let (bound, listener) = bound
-            .map_err(|error| StartError::Control { address, error: owner::named(address.port(), error) })?;
-        addresses.push(bound);
-        listeners.push(listener);
-    }
-    let passive_address = passive_address(&addresses).ok_or(StartError::NoAddress)?;
+    let (doors, addresses) = listen(&options)?;
+    let passive_address = addresses.passive().ok_or(StartError::NoAddress)?;
 
-    let server = Server::new(Arc::clone(&options.config), options.accounts, seed());
+    let mut server = Server::new(Arc::clone(&options.config), options.accounts, seed());
+    server.set_tls(options.tls);
     let ports = Ports::new(passive_address);
     let shared = Shared::new(server, wait::Clock::new(), ports, options.observer, options.keepalive);
     let shared = Arc::new(shared.map_err(StartError::System)?);
     open_ports(&shared, &options.config)?;
 
-    let crew = Arc::new(Crew::new(listeners));
+    let crew = Arc::new(Crew::new(doors));
     let (its_shared, its_crew) = (Arc::clone(&shared), Arc::clone(&crew));
     let sweeper = std::thread::Builder::new().spawn(move || sweeper::run(&its_shared, &its_crew));
     let sweeper = Some(sweeper.map_err(StartError::System)?);
@@ -154,14 +158,44 @@ pub fn start(options: Options) -> Result<Running, StartError> {
     Ok(running)
 }
 
-/// Passive ports are on the control connections' address if there is one only, otherwise on every address.
-fn passive_address(control: &[SocketAddr]) -> Option<IpAddr> {
-    let first = control.first()?.ip();
-    Some(if control.iter().all(|address| address.ip() == first) {
-        first
-    } else {
-        Ipv6Addr::UNSPECIFIED.into()
-    })
+fn listen(options: &Options) -> Result<(Vec<Door>, Addresses), StartError> {
+    if options.tls.is_none() && !options.implicit_tls.is_empty() {
+        return Err(StartError::NoTls);
+    }
+    let (mut doors, mut addresses) = (Vec::new(), Addresses::default());
+    let wanted = [
+        (&options.control, &mut addresses.explicit, false),
+        (&options.implicit_tls, &mut addresses.implicit_tls, true),
+    ];
+    for (wanted, bound, implicit_tls) in wanted {
+        for &address in wanted {
+            let listener = net::listen_control(address, options.keepalive);
+            let listener = listener.and_then(|listener| Ok((listener.local_addr()?, listener)));
+            let (bound_to, listener) = listener.map_err(|error| StartError::Control {
+                address,
+                error: owner::named(address.port(), error),
+            })?;
+            bound.push(bound_to);
+            doors.push(Door::new(listener, implicit_tls));
+        }
+    }
+    Ok((doors, addresses))
+}
+
+/// Where control connections are accepted, with the ports the system chose.
+#[derive(Default)]
+struct Addresses {
+    explicit: Vec<SocketAddr>,
+    implicit_tls: Vec<SocketAddr>,
+}
+
+impl Addresses {
+    /// Passive ports are on the control connections' address if there is one only, otherwise on every address.
+    fn passive(&self) -> Option<IpAddr> {
+        let mut all = self.explicit.iter().chain(&self.implicit_tls).map(SocketAddr::ip);
+        let first = all.next()?;
+        Some(if all.all(|address| address == first) { first } else { Ipv6Addr::UNSPECIFIED.into() })
+    }
 }
 
 fn open_ports(shared: &Shared, config: &Config) -> Result<(), StartError> {
@@ -186,7 +220,7 @@ pub struct Running {
     shared: Arc<Shared>,
     crew: Arc<Crew>,
     sweeper: Option<JoinHandle<()>>,
-    addresses: Vec<SocketAddr>,
+    addresses: Addresses,
 }
 
 /// How long the last words of sessions may take that were told to end.
@@ -195,7 +229,12 @@ const LAST_WORDS: Duration = Duration::from_secs(6);
 impl Running {
     /// Where clients connect, with the ports the system chose.
     pub fn control_addrs(&self) -> &[SocketAddr] {
-        &self.addresses
+        &self.addresses.explicit
+    }
+
+    /// Where clients connect for whom TLS begins at once, with the ports the system chose.
+    pub fn implicit_tls_addrs(&self) -> &[SocketAddr] {
+        &self.addresses.implicit_tls
     }
 
     /// The passive ports that are open, in order.
@@ -247,6 +286,11 @@ impl Handle {
     /// New settings, for whatever begins from now on. Running sessions notice nothing.
     pub fn reconfigure(&self, config: Arc<Config>) {
         self.shared.with_server(|server, now| server.reconfigure(now, config));
+    }
+
+    /// What speaks TLS for sessions that come from now on; `None`: there is no TLS.
+    pub fn set_tls(&self, tls: Option<Arc<dyn Tls>>) {
+        self.shared.with_server(|server, _| server.set_tls(tls));
     }
 
     /// How many sessions there are.

@@ -1,13 +1,15 @@
 //! Data connections: what the core calls a link is a socket here, or the wait for one.
 
 use crate::net;
-use crate::ports::{Haul, Port, Watch};
+use crate::ports::{Arrived, Haul, Port, Watch};
 use crate::pump::{Progress, Pump};
+use crate::secure::Securing;
 use crate::shared::Shared;
 use ftp_proto::event::{ConnectSpec, Event, LinkError, LinkId, SessionId, TransferId};
+use ftp_proto::tls::Handshake;
 use ftp_proto::transfer::{EndReason, Pipe};
 use rustix::event::PollFlags;
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,12 +33,15 @@ pub(crate) struct Link {
 }
 
 enum State {
-    /// A client is expected on a passive port; the flag says that this was agreed a moment ago.
+    /// A client is expected on a passive port; the flag says that this was agreed a moment ago. Whoever comes is a
+    /// link of its own.
     Leased(Watch, Fresh),
     /// An active-mode connection is being made.
     Connecting(TcpStream),
     /// Connected; the transfer has not begun.
     Ready(TcpStream),
+    /// The TLS handshake is being done.
+    Securing(Securing),
     /// Bytes are moving.
     Moving(Box<Pump>),
 }
@@ -69,6 +74,7 @@ impl Link {
             // Only a broken connection is of interest: one that the client closed after sending all it has
             // is a complete upload.
             State::Ready(socket) => Some((socket.as_fd(), PollFlags::empty())),
+            State::Securing(securing) => Some(securing.interest()),
             State::Moving(pump) => pump.interest(),
         }
     }
@@ -78,38 +84,49 @@ impl Link {
         self.ready = ready;
     }
 
-    /// Goes on with what poll(2) found; `false` when nothing is left of the link.
-    fn attend(&mut self, owner: &Owner<'_>, tell: Tell<'_>) -> bool {
+    /// Goes on with what poll(2) found; `false` when nothing is left of the link. Who has come to a wait is added to
+    /// `arrivals`.
+    fn attend(&mut self, owner: &Owner<'_>, arrivals: &mut Vec<Link>, tell: Tell<'_>) -> bool {
         let ready = std::mem::replace(&mut self.ready, PollFlags::empty());
         self.state = match self.state.take() {
             Some(State::Moving(pump)) if !ready.is_empty() || pump.interest().is_none() => {
                 pump_on(owner, pump, BUDGET, tell)
             }
-            Some(State::Leased(watch, true)) => self.accept(owner, watch, tell),
+            Some(State::Leased(watch, true)) => Some(self.accept(owner, watch, arrivals, tell)),
             state if ready.is_empty() => state,
-            Some(State::Leased(watch, false)) => self.accept(owner, watch, tell),
+            Some(State::Leased(watch, false)) => Some(self.accept(owner, watch, arrivals, tell)),
             Some(State::Connecting(socket)) => self.finish_connect(socket, tell),
             Some(State::Ready(_)) => {
                 tell(Event::LinkFailed(self.id, LinkError::Reset));
                 None
             }
+            Some(State::Securing(securing)) => Some(self.go_on_securing(securing, tell)),
             state => state,
         };
         self.state.is_some()
     }
 
-    fn accept(&self, owner: &Owner<'_>, watch: Watch, tell: Tell<'_>) -> Option<State> {
+    fn accept(&self, owner: &Owner<'_>, watch: Watch, arrivals: &mut Vec<Link>, tell: Tell<'_>) -> State {
         match watch.port.accept_and_route(owner.shared, Some((owner.session, self.id))) {
-            Haul::Mine((socket, peer)) => {
-                tell(Event::Arrived(self.id, peer));
-                Some(State::Ready(socket))
-            }
-            Haul::Empty => Some(State::Leased(watch, false)),
-            Haul::Exhausted => {
-                std::thread::sleep(EXHAUSTED_REST);
-                Some(State::Leased(watch, false))
-            }
+            Haul::Mine(arrived) => arrivals.push(Self::arrived(arrived, tell)),
+            Haul::Empty => {}
+            Haul::Exhausted => std::thread::sleep(EXHAUSTED_REST),
         }
+        State::Leased(watch, false)
+    }
+
+    fn arrived(Arrived { link, socket, peer }: Arrived, tell: Tell<'_>) -> Self {
+        tell(Event::Arrived(link, peer));
+        Self::new(link, State::Ready(socket))
+    }
+
+    fn go_on_securing(&self, mut securing: Securing, tell: Tell<'_>) -> State {
+        if !securing.run() {
+            return State::Securing(securing);
+        }
+        let (socket, handshake) = securing.finish();
+        tell(Event::Secured(self.id, handshake));
+        State::Ready(socket)
     }
 
     fn finish_connect(&self, socket: TcpStream, tell: Tell<'_>) -> Option<State> {
@@ -172,14 +189,9 @@ impl Links {
         self.0.push(Link::new(id, State::Leased(Watch::new(port), true)));
     }
 
-    /// Somebody else accepted the expected connection. One that is not expected any more is closed.
-    pub(crate) fn arrived(&mut self, id: LinkId, socket: TcpStream, peer: SocketAddr, tell: Tell<'_>) {
-        let expected = |link: &&mut Link| link.id == id && matches!(link.state, Some(State::Leased(..)));
-        if let Some(link) = self.0.iter_mut().find(expected) {
-            // A new link: what poll(2) found last was about the listener.
-            *link = Link::new(id, State::Ready(socket));
-            tell(Event::Arrived(id, peer));
-        }
+    /// Somebody else accepted the expected connection. Whether it is still expected, the core knows.
+    pub(crate) fn arrived(&mut self, arrived: Arrived, tell: Tell<'_>) {
+        self.0.push(Link::arrived(arrived, tell));
     }
 
     /// Begins an active-mode connection.
@@ -198,6 +210,19 @@ impl Links {
                 }
             }
             Err(error) => tell(Event::LinkFailed(id, error)),
+        }
+    }
+
+    /// Begins a TLS handshake, with a first turn at once.
+    pub(crate) fn secure(&mut self, id: LinkId, mut handshake: Box<Handshake>, tell: Tell<'_>) {
+        if let Some(link) = self.0.iter_mut().find(|link| link.id == id)
+            && let Some(State::Ready(socket)) = link.state.take_if(|state| matches!(state, State::Ready(_)))
+        {
+            link.state = Some(link.go_on_securing(Securing::new(socket, handshake), tell));
+        } else {
+            // It broke a moment ago, and the core does not know yet.
+            handshake.fail(LinkError::Reset);
+            tell(Event::Secured(id, handshake));
         }
     }
 
@@ -248,6 +273,8 @@ impl Links {
 
     /// Goes on with everything poll(2) found.
     pub(crate) fn attend(&mut self, owner: &Owner<'_>, tell: Tell<'_>) {
-        self.0.retain_mut(|link| link.attend(owner, tell));
+        let mut arrivals = Vec::new();
+        self.0.retain_mut(|link| link.attend(owner, &mut arrivals, tell));
+        self.0.append(&mut arrivals);
     }
 }

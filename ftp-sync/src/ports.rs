@@ -29,13 +29,18 @@ pub(crate) struct Port {
     watchers: AtomicUsize,
 }
 
-/// A data connection with its peer.
-pub(crate) type DataSocket = (TcpStream, SocketAddr);
+/// A data connection that came to somebody's wait.
+pub(crate) struct Arrived {
+    /// Its name in its session.
+    pub(crate) link: LinkId,
+    pub(crate) socket: TcpStream,
+    pub(crate) peer: SocketAddr,
+}
 
 /// The outcome of looking into a port's backlog.
 pub(crate) enum Haul {
-    /// The connection that was looked for.
-    Mine(DataSocket),
+    /// A connection that was looked for; there may be more.
+    Mine(Arrived),
     /// Not there; whatever was has been routed.
     Empty,
     /// The system has no descriptors left.
@@ -43,7 +48,7 @@ pub(crate) enum Haul {
 }
 
 impl Port {
-    /// Accepts what waits and routes it; stops at the connection that belongs to `mine`.
+    /// Accepts what waits and routes it; stops at a connection that came to the wait `mine`.
     pub(crate) fn accept_and_route(&self, shared: &Shared, mine: Option<(SessionId, LinkId)>) -> Haul {
         let _turn = lock(&self.turn);
         self.empty(shared, mine)
@@ -60,8 +65,8 @@ impl Port {
         for _ in 0..BATCH {
             match net::accept(&self.listener) {
                 Ok((socket, peer)) => {
-                    if let Some(socket) = shared.route(self.number, socket, peer, mine) {
-                        return Haul::Mine((socket, peer));
+                    if let Some(arrived) = shared.route(self.number, socket, peer, mine) {
+                        return Haul::Mine(arrived);
                     }
                 }
                 Err(error) => match AcceptTrouble::from(&error) {

@@ -23,12 +23,12 @@ const INPUT: usize = 1024;
 const KEEP_BELL: Duration = Duration::from_secs(1);
 
 /// Serves a control connection to its end. A panic costs this session only.
-pub(crate) fn serve(shared: &Shared, control: TcpStream, peer: SocketAddr) {
+pub(crate) fn serve(shared: &Shared, control: TcpStream, peer: SocketAddr, implicit_tls: bool) {
     let Ok(local) = control.local_addr() else { return };
     if net::prepare_accepted_control(&control, shared.keepalive).is_err() {
         return;
     }
-    match shared.admit(Arrival::new(net::canonical(local), peer)) {
+    match shared.admit(Arrival { local: net::canonical(local), peer, implicit_tls }) {
         Admitted::Accepted(connection, mailbox) => {
             let gone = Gone { shared, session: connection.id() };
             // The panic's message went to the panic hook already.
@@ -135,7 +135,7 @@ impl<'a> Session<'a> {
             Action::Start(link, transfer, pipe) => {
                 self.links.start(&self.owner, link, transfer, pipe, &mut tell);
             }
-            Action::Secure(..) => {}
+            Action::Secure(link, handshake) => self.links.secure(link, handshake, &mut tell),
             Action::Abort(transfer) => self.links.abort(&self.owner, transfer, &mut tell),
             Action::Drop(link) => self.links.forget(link),
             Action::Notify(notice) => {
@@ -166,10 +166,10 @@ impl<'a> Session<'a> {
         while let Some(mail) = self.mailbox.take() {
             match mail {
                 Mail::Event(event) => self.hear(event),
-                Mail::Arrived(link, socket, peer) => {
+                Mail::Arrived(arrived) => {
                     let (clock, connection) = (&self.owner.shared.clock, &mut self.connection);
                     let mut tell = |event| connection.handle(clock.now(), event);
-                    self.links.arrived(link, socket, peer, &mut tell);
+                    self.links.arrived(arrived, &mut tell);
                 }
             }
         }

@@ -3,7 +3,7 @@
 //!
 //! Locks are taken in this order, and never the other way round: a port's, the server's, a mailbox's.
 
-use crate::ports::Ports;
+use crate::ports::{Arrived, Ports};
 use crate::wait::{Bell, Bells, Clock, lock};
 use ftp_proto::event::{Answer, Arrival, Event, LinkId, Message, News, Request, SessionId, Task};
 use ftp_proto::notice::{Notice, Observer};
@@ -20,7 +20,7 @@ pub(crate) enum Mail {
     /// A word from the server.
     Event(Event),
     /// A data connection that somebody else accepted.
-    Arrived(LinkId, TcpStream, SocketAddr),
+    Arrived(Arrived),
 }
 
 /// More than this is lost; only a flood of strangers at a port could bring it so far.
@@ -236,28 +236,29 @@ impl Shared {
         self.with_server(|server, now| server.consult(now, request))
     }
 
-    /// Gives a data connection to whom it belongs: back to the caller if that is `mine`, into a mailbox if it
-    /// is somebody else's; closed if it is nobody's. The port's lock is held.
+    /// Gives a data connection to whom it belongs: back to the caller if it came to the wait `mine`, into a mailbox
+    /// if to somebody else's; closed if it is nobody's. The port's lock is held.
     pub(crate) fn route(
         &self,
         port: u16,
         socket: TcpStream,
         peer: SocketAddr,
         mine: Option<(SessionId, LinkId)>,
-    ) -> Option<TcpStream> {
-        let (socket, ring) = self.with_hub(|hub, now| match hub.server.route(now, port, peer) {
-            Some(owner) if Some(owner) == mine => (Some(socket), None),
-            Some((session, link)) => {
-                let mailbox = hub.sessions.get(&session);
-                let ring = mailbox.filter(|mailbox| mailbox.leave(Mail::Arrived(link, socket, peer)));
-                (None, ring.map(|mailbox| mailbox.group()))
+    ) -> Option<Arrived> {
+        let (arrived, ring) = self.with_hub(|hub, now| {
+            let Some((session, link)) = hub.server.route(now, port, peer) else { return (None, None) };
+            let arrived = Arrived { link, socket, peer };
+            if mine == Some((session, link.wait())) {
+                return (Some(arrived), None);
             }
-            None => (None, None),
+            let mailbox = hub.sessions.get(&session);
+            let ring = mailbox.filter(|mailbox| mailbox.leave(Mail::Arrived(arrived)));
+            (None, ring.map(|mailbox| mailbox.group()))
         });
         if let Some(group) = ring {
             self.bells.ring(1 << group);
         }
-        socket
+        arrived
     }
 
     /// Ends every session that is left.

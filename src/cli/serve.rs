@@ -38,6 +38,8 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), Failure> {
     let running = runtime::start(runtime::Options {
         runtime: plan.config.runtime,
         control: plan.config.bind.addresses(),
+        implicit_tls: Vec::new(),
+        tls: None,
         config: Arc::clone(&plan.config.core),
         accounts: Arc::clone(&accounts) as Arc<dyn ftp_proto::host::Accounts>,
         observer: Arc::clone(&observer) as Arc<dyn ftp_proto::notice::Observer>,
