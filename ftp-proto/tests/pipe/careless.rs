@@ -1,8 +1,11 @@
 //! Adapters that answer what wasn't asked, and storages that panic.
 
 use crate::drive::{Names, Stored, Watch, at, drive};
+use crate::protected::protect;
+use ftp_proto::event::LinkError;
 use ftp_proto::host::{Entry, Metadata};
 use ftp_proto::listing::{Format, Listing};
+use ftp_proto::testing::FakeTlsClient;
 use ftp_proto::time::UnixTime;
 use ftp_proto::transfer::{Direction, EndReason, Pipe, Step};
 use quickcheck::QuickCheck;
@@ -34,22 +37,67 @@ fn any_pipe(kind: u8) -> (Pipe, Option<Watch>) {
     }
 }
 
-/// One call of whatever method, needed or not.
-fn meddle(pipe: &mut Pipe, operation: u8, number: u8) {
+/// One call of whatever method, needed or not. Whether it was one that has no other byte sent.
+fn meddle(pipe: &mut Pipe, operation: u8, number: u8) -> bool {
     let now = at(u64::from(number) * 100);
-    match operation % 9 {
+    match operation % 12 {
         0 => pipe.transmitted(now, usize::from(number)),
         1 => pipe.receive(now, &vec![b'\r'; usize::from(number % 4)]),
         2 => pipe.moved_directly(now, u64::from(number % 5)),
         3 => pipe.moved_directly(now, u64::MAX),
         4 => pipe.refuse_direct(),
-        5 if number < 20 => pipe.fail(EndReason::Aborted),
-        6 if number < 20 => pipe.fail(EndReason::Panicked),
-        7 => pipe.turn(),
+        5..8 if number < 20 => {
+            let reasons = [EndReason::Aborted, EndReason::Panicked, EndReason::Link(LinkError::Reset)];
+            pipe.fail(reasons[usize::from(operation % 12 - 5)].clone());
+            return true;
+        }
+        8 => pipe.turn(),
         _ => {
             pipe.step(now);
         }
     }
+    false
+}
+
+/// The client's next words.
+fn say(client: &mut FakeTlsClient, operation: u8, number: u8) -> Vec<u8> {
+    match operation % 6 {
+        0 if number < 50 => client.close_notify(),
+        1 if number < 50 => client.alert("internal_error"),
+        2 => client.update_keys(),
+        // Nothing can be said behind close_notify; then it says nothing.
+        _ => client.send(&vec![number; usize::from(number)]).unwrap_or_default(),
+    }
+    let mut said = client.take_outgoing();
+    if operation > 250 {
+        said.truncate(usize::from(number) / 2);
+    }
+    said
+}
+
+/// To the end, as an adapter that answers each step with as little as it can.
+fn lead_to_the_end(pipe: &mut Pipe, watch: Option<&Watch>, failed: bool, protected: bool) -> bool {
+    let upload = pipe.direction() == Direction::Upload;
+    for _ in 0..10_000 {
+        match pipe.step(at(1 << 30)) {
+            Step::End(end) => {
+                let finished = watch.map(|watch| watch.ending().1).unwrap_or_default();
+                assert_eq!(finished.len(), usize::from(upload), "finished once, and uploads only");
+                assert!(!upload || finished == [end.outcome.is_ok()]);
+                assert!(pipe.transmit().is_empty());
+                return pipe.step(at(0)) == Step::End(end);
+            }
+            Step::Read | Step::Write | Step::Direct { .. } if failed => return false,
+            Step::Direct { .. } if protected => return false,
+            Step::Turn => pipe.turn(),
+            Step::Report(_) => {}
+            Step::Write => pipe.transmitted(at(0), 3),
+            Step::Read => pipe.receive(at(0), b""),
+            // Where the end isn't known, the answer is that this is it.
+            Step::Direct { len, .. } => pipe.moved_directly(at(0), if len < 100 { len } else { 0 }),
+        }
+    }
+    false
 }
 
 #[test]
@@ -58,32 +106,29 @@ fn whatever_an_adapter_does_steps_lead_to_an_end() {
         let (mut pipe, watch) = any_pipe(kind);
         let mut failed = false;
         for (operation, number) in operations {
-            meddle(&mut pipe, operation, number);
-            failed |= matches!(operation % 9, 5 | 6) && number < 20;
+            failed |= meddle(&mut pipe, operation, number);
         }
-        let upload = pipe.direction() == Direction::Upload;
-        for _ in 0..1_000 {
-            match pipe.step(at(1 << 30)) {
-                Step::End(end) => {
-                    let finished = watch.map(|watch| watch.ending().1).unwrap_or_default();
-                    assert_eq!(finished.len(), usize::from(upload), "finished once, and uploads only");
-                    assert!(!upload || finished == [end.outcome.is_ok()]);
-                    return pipe.step(at(0)) == Step::End(end);
-                }
-                Step::Read | Step::Write | Step::Direct { .. } if failed => return false,
-                Step::Turn => pipe.turn(),
-                Step::Report(_) => {}
-                Step::Write => pipe.transmitted(at(0), 3),
-                Step::Read => pipe.receive(at(0), b""),
-                // Where the end isn't known, the answer is that this is it.
-                Step::Direct { len, .. } => {
-                    pipe.moved_directly(at(0), if len < 100 { len } else { 0 });
-                }
-            }
-        }
-        false
+        lead_to_the_end(&mut pipe, watch.as_ref(), failed, false)
     }
     QuickCheck::new().tests(20_000).quickcheck(property as fn(u8, Vec<(u8, u8)>) -> bool);
+}
+
+#[test]
+fn whatever_an_adapter_and_a_client_do_steps_lead_to_an_end() {
+    fn property(kind: u8, needs_close_notify: bool, operations: Vec<(bool, u8, u8)>) -> bool {
+        let (mut pipe, watch) = any_pipe(kind);
+        let mut client = protect(&mut pipe, needs_close_notify, |_| {});
+        let mut failed = false;
+        for (says, operation, number) in operations {
+            if says {
+                pipe.receive_in_place(at(0), &mut say(&mut client, operation, number));
+            } else {
+                failed |= meddle(&mut pipe, operation, number);
+            }
+        }
+        lead_to_the_end(&mut pipe, watch.as_ref(), failed, true)
+    }
+    QuickCheck::new().tests(20_000).quickcheck(property as fn(u8, bool, Vec<(bool, u8, u8)>) -> bool);
 }
 
 #[test]

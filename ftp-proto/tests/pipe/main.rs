@@ -11,4 +11,7 @@ mod careless;
 mod download;
 mod drive;
 mod listing;
+mod protected;
+mod protected_download;
+mod protected_upload;
 mod upload;

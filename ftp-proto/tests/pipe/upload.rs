@@ -49,7 +49,7 @@ fn large_uploads_are_written_as_they_come() {
         let sent: Vec<u8> = (0..1 << 20).map(|at: u32| (at % 7) as u8 + b'a').collect();
         let (mut pipe, watch) = upload(Stored::new(b""), ascii);
         // Pieces of 200 bytes.
-        let seen = drive(&mut pipe, None, &sent, &[200; 6_000]);
+        let seen = drive(&mut pipe, None, &sent, &[200; 12_000]);
         assert_eq!(watch.record().bytes, sent);
         assert_eq!(seen.count(&Step::Turn), 16, "a turn for each 64 KiB, the last with the end");
     }
