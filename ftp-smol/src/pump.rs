@@ -157,8 +157,9 @@ impl Pump {
         self.transfer
     }
 
+    /// How much payload was moved.
     pub(crate) fn moved(&self) -> u64 {
-        self.moved
+        self.pipe.bytes()
     }
 
     /// Before it is sent elsewhere.
@@ -320,7 +321,8 @@ impl Pump {
 
     fn close(&mut self, well: bool) {
         let Some(socket) = self.socket.take() else { return };
-        if well && self.pipe.direction() == Direction::Download {
+        // Under TLS the last word may be ours whichever way the bytes went.
+        if self.pipe.is_secure() || (well && self.pipe.direction() == Direction::Download) {
             if self.registered.is_some() || self.stop.is_some() {
                 // Others still hold it for a moment; the client shall not wait for them.
                 let _ = socket.shutdown(Shutdown::Write);
@@ -351,7 +353,7 @@ impl Pump {
         let pipe = &mut self.pipe;
         let count = with_buffer(|buffer| {
             let count = (&**socket).read(buffer)?;
-            pipe.receive(now, buffer.get(..count).unwrap_or_default());
+            pipe.receive_in_place(now, buffer.get_mut(..count).unwrap_or_default());
             io::Result::Ok(count)
         });
         match count {

@@ -130,10 +130,9 @@ impl Pump {
     }
 
     fn close(&mut self, well: bool) {
-        if let Some(socket) = self.socket.take()
-            && well
-            && self.pipe.direction() == Direction::Download
-        {
+        let Some(socket) = self.socket.take() else { return };
+        // Under TLS the last word may be ours whichever way the bytes went.
+        if self.pipe.is_secure() || (well && self.pipe.direction() == Direction::Download) {
             net::close_gently(socket);
         }
     }
@@ -156,7 +155,7 @@ impl Pump {
         match self.fill_buffer() {
             Ok(()) => {
                 self.moved += self.buffer.len() as u64;
-                self.pipe.receive(now, &self.buffer);
+                self.pipe.receive_in_place(now, &mut self.buffer);
             }
             Err(error) => self.socket_stopped(error, PollFlags::IN),
         }

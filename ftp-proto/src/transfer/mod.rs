@@ -169,6 +169,16 @@ impl Pipe {
         }
     }
 
+    /// Whether the bytes go through TLS.
+    pub fn is_secure(&self) -> bool {
+        self.secure.is_some()
+    }
+
+    /// How much payload has crossed the socket so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// What to do next.
     pub fn step(&mut self, now: Now) -> Step {
         if self.outcome.is_none() {
