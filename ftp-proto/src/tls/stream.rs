@@ -5,6 +5,9 @@ use super::{TlsError, TlsFacts, TlsSession, TlsStatus};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+#[cfg(test)]
+mod tests;
+
 /// Content type, version, length (RFC 8446 section 5.1).
 const HEADER: usize = 5;
 /// The most a record may hold: TLS 1.2 allows 2 KiB beyond the plain text (RFC 5246 section 6.2.3).
