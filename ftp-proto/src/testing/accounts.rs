@@ -21,6 +21,7 @@ use alloc::vec::Vec;
 #[derive(Clone, Default)]
 pub struct MemoryAccounts {
     users: BTreeMap<String, (Vec<u8>, Account)>,
+    certificates: BTreeMap<String, Vec<u8>>,
     anonymous: Option<Account>,
     unavailable: Option<String>,
 }
@@ -35,6 +36,13 @@ impl MemoryAccounts {
     #[must_use]
     pub fn user(mut self, name: &str, password: impl AsRef<[u8]>, account: Account) -> Self {
         self.users.insert(name.to_owned(), (password.as_ref().to_vec(), account));
+        self
+    }
+
+    /// Lets this user in by this certificate (DER) alone.
+    #[must_use]
+    pub fn certificate(mut self, name: &str, der: impl AsRef<[u8]>) -> Self {
+        self.certificates.insert(name.to_owned(), der.as_ref().to_vec());
         self
     }
 
@@ -64,6 +72,17 @@ impl Accounts for MemoryAccounts {
         }
         match self.users.get(name) {
             Some((password, account)) if *password == credentials.password => Ok(account.clone()),
+            _ => Err(LoginError::Refused),
+        }
+    }
+
+    fn authenticate_by_certificate(&self, credentials: &Credentials) -> Result<Account, LoginError> {
+        let name = credentials.user.as_str();
+        let (Some(shown), Some(known)) = (&credentials.certificate, self.certificates.get(name)) else {
+            return Err(LoginError::Refused);
+        };
+        match self.users.get(name) {
+            Some((_, account)) if shown.trusted && *shown.der == **known => Ok(account.clone()),
             _ => Err(LoginError::Refused),
         }
     }

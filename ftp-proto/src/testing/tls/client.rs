@@ -153,6 +153,11 @@ impl FakeTlsClient {
         &self.session.tickets
     }
 
+    /// The tickets that came; they are with the caller then.
+    pub fn take_tickets(&mut self) -> Vec<Vec<u8>> {
+        core::mem::take(&mut self.session.tickets)
+    }
+
     /// How many key updates came.
     pub fn key_updates(&self) -> usize {
         self.session.key_updates

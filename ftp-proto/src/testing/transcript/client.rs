@@ -1,17 +1,21 @@
 //! One control connection of a transcript played in memory, with its data connections: what an adapter and
 //! a client together would do, without either.
 
+use super::data::Link;
+use super::secure::{DataTls, next_ticket};
 use super::text::escape;
 use crate::Connection;
 use crate::Server;
 use crate::event::{Action, Answer, ConnectSpec, Done, Event, LinkError, LinkId, SessionId, TransferId};
 use crate::notice::Notice;
+use crate::testing::FakeTlsClient;
 use crate::time::Now;
+use crate::tls::{Handshake, HandshakeStep};
 use crate::transfer::{EndReason, Pipe, Step};
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
@@ -68,17 +72,6 @@ pub(super) struct Shared {
     pub(super) panic_next_job: bool,
 }
 
-/// The client's end of a data connection.
-#[derive(Default)]
-pub(super) struct Link {
-    pub(super) received: Vec<u8>,
-    pub(super) to_send: Vec<u8>,
-    pub(super) ended: bool,
-    /// The server closed it.
-    pub(super) closed: bool,
-    pub(super) upload: bool,
-}
-
 /// A transfer an adapter would pump.
 struct Transfer {
     on: LinkId,
@@ -102,8 +95,20 @@ pub(super) struct Client {
     pub(super) finished: bool,
     pub(super) links: BTreeMap<LinkId, Link>,
     transfers: BTreeMap<TransferId, Transfer>,
-    /// The data connection in use.
-    pub(super) data: Option<LinkId>,
+    handshakes: BTreeMap<LinkId, Box<Handshake>>,
+    /// The data connection in use, and whose it became.
+    pub(super) data: Option<(SessionId, LinkId)>,
+    /// TLS on the control connection: what came is read by it.
+    pub(super) tls: Option<FakeTlsClient>,
+    /// What is said goes through it as well.
+    speaks_tls: bool,
+    /// Why it failed.
+    pub(super) tls_error: Option<String>,
+    /// How data connections are secured, and another client's ticket if that is to be used.
+    pub(super) data_tls: Option<(DataTls, Option<Vec<u8>>)>,
+    pub(super) tickets: VecDeque<Vec<u8>>,
+    /// So much of `input` goes in one piece.
+    pub(super) uncut: usize,
     /// How many more bytes of data the client takes.
     pub(super) budget: Option<usize>,
     /// An active connection that was asked for and neither succeeded nor failed yet.
@@ -137,7 +142,14 @@ impl Client {
             finished: false,
             links: BTreeMap::new(),
             transfers: BTreeMap::new(),
+            handshakes: BTreeMap::new(),
             data: None,
+            tls: None,
+            speaks_tls: false,
+            tls_error: None,
+            data_tls: None,
+            tickets: VecDeque::new(),
+            uncut: 0,
             budget: None,
             dialing: None,
             listening: false,
@@ -163,6 +175,8 @@ impl Client {
         if connection.is_finished() {
             self.finished = true;
             self.transfers.clear();
+            self.handshakes.clear();
+            self.links.values_mut().for_each(|link| link.closed = true);
             if let Some(session) = self.session {
                 shared.server.handle(shared.now, crate::event::News::Gone(session));
             }
@@ -177,7 +191,8 @@ impl Client {
         if self.input.is_empty() || !connection.wants_input() {
             return false;
         }
-        let len = shared.cutter.next(self.input.len());
+        let uncut = core::mem::take(&mut self.uncut);
+        let len = if uncut > 0 { uncut } else { shared.cutter.next(self.input.len()) };
         let piece: Vec<u8> = self.input.drain(..len).collect();
         connection.receive(shared.now, &piece);
         true
@@ -190,12 +205,56 @@ impl Client {
             return Ok(false);
         }
         let waiting = connection.transmit();
-        let at_line_start = self.output.is_empty() || self.output.ends_with(b"\n");
-        check_write(waiting, at_line_start)?;
+        if self.tls.is_none() {
+            let at_line_start = self.output.is_empty() || self.output.ends_with(b"\n");
+            check_write(waiting, at_line_start)?;
+        }
         let len = shared.cutter.next(waiting.len());
-        self.output.extend_from_slice(waiting.get(..len).unwrap_or_default());
+        let piece = waiting.get(..len).unwrap_or_default().to_vec();
         connection.transmitted(shared.now, len);
+        self.hear(&piece);
         Ok(true)
+    }
+
+    // TLS on the control connection.
+
+    /// Has this said, under TLS or not.
+    pub(super) fn say(&mut self, bytes: &[u8]) -> Result<(), String> {
+        match &mut self.tls {
+            Some(tls) if self.speaks_tls => {
+                tls.send(bytes).map_err(|error| error.to_string())?;
+                self.input.append(&mut tls.take_outgoing());
+            }
+            _ => self.input.extend_from_slice(bytes),
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, bytes: &[u8]) {
+        let Some(tls) = &mut self.tls else { return self.output.extend_from_slice(bytes) };
+        match tls.receive(bytes) {
+            Ok(plain) => self.output.extend_from_slice(&plain),
+            Err(error) => self.tls_error = Some(error.to_string()),
+        }
+        // Behind the server's close_notify all is in the clear again.
+        self.output.append(&mut tls.take_rest());
+        self.input.append(&mut tls.take_outgoing());
+        self.tickets.extend(tls.take_tickets());
+    }
+
+    pub(super) fn begin_tls(&mut self, mut tls: FakeTlsClient) {
+        self.input.append(&mut tls.take_outgoing());
+        self.tickets.clear();
+        (self.tls, self.tls_error, self.speaks_tls) = (Some(tls), None, true);
+    }
+
+    /// Speaks in the clear from here on.
+    pub(super) fn leave_tls(&mut self, close_notify: bool) {
+        self.speaks_tls = false;
+        if let (Some(tls), true) = (&mut self.tls, close_notify) {
+            tls.close_notify();
+            self.input.append(&mut tls.take_outgoing());
+        }
     }
 
     fn carry_out(&mut self, shared: &mut Shared, action: Action) -> Result<(), String> {
@@ -217,7 +276,12 @@ impl Client {
                     self.dialing = Some((link, spec));
                 }
             }
-            Action::Secure(link, _) => return Err(format!("a handshake on {link:?}, and there is no TLS")),
+            Action::Secure(link, handshake) => {
+                if self.links.get(&link).is_none_or(|link| link.closed) {
+                    return Err(format!("a handshake was begun on {link:?}, which is not connected"));
+                }
+                self.handshakes.insert(link, handshake);
+            }
             Action::Start(link, transfer, pipe) => {
                 if self.links.get(&link).is_none_or(|link| link.closed) {
                     return Err(format!("a transfer was started on {link:?}, which is not connected"));
@@ -230,6 +294,7 @@ impl Client {
                 }
             }
             Action::Drop(link) => {
+                self.handshakes.remove(&link);
                 if let Some(link) = self.links.get_mut(&link) {
                     link.closed = true;
                 }
@@ -257,13 +322,17 @@ impl Client {
     /// The active connection came up.
     pub(super) fn connected(&mut self, shared: &Shared, link: LinkId, spec: ConnectSpec) {
         self.dialing = None;
-        self.open_link(link);
+        let end = self.open_data();
+        self.links.insert(link, end);
+        self.data = self.session.map(|session| (session, link));
         self.handle(shared, Event::Connected(link, spec.source));
     }
 
-    pub(super) fn open_link(&mut self, link: LinkId) {
-        self.links.insert(link, Link::default());
-        self.data = Some(link);
+    /// The client's end of a new data connection.
+    pub(super) fn open_data(&mut self) -> Link {
+        let Some((wish, foreign)) = &self.data_tls else { return Link::default() };
+        let ticket = foreign.clone().or_else(|| next_ticket(&wish.ticket, &mut self.tickets));
+        Link::new(wish.open(ticket), wish.truncates)
     }
 
     /// The data connection or the attempt at one breaks.
@@ -272,7 +341,7 @@ impl Client {
             self.handle(shared, Event::LinkFailed(link, error));
             return Ok(());
         }
-        let link = self.data.ok_or("there is no data connection that could break")?;
+        let (_, link) = self.data.ok_or("there is no data connection that could break")?;
         match self.transfers.values_mut().find(|transfer| transfer.on == link) {
             Some(transfer) => transfer.fail(EndReason::Link(error)),
             None => {
@@ -285,9 +354,15 @@ impl Client {
         Ok(())
     }
 
-    /// Moves the bytes of every transfer until it blocks or ends.
+    /// Moves the bytes of every handshake and transfer until it blocks or ends.
     fn drive(&mut self, shared: &mut Shared) -> Result<bool, String> {
         let mut moved = false;
+        let running: Vec<LinkId> = self.handshakes.keys().copied().collect();
+        for link in running {
+            while self.handshake_step(shared, link) {
+                moved = true;
+            }
+        }
         let running: Vec<TransferId> = self.transfers.keys().copied().collect();
         for transfer in running {
             let mut count = 0;
@@ -300,6 +375,35 @@ impl Client {
             }
         }
         Ok(moved)
+    }
+
+    /// One step of one handshake; `false` if it is blocked or over.
+    fn handshake_step(&mut self, shared: &mut Shared, on: LinkId) -> bool {
+        let (Some(handshake), Some(link)) = (self.handshakes.get_mut(&on), self.links.get_mut(&on)) else {
+            return false;
+        };
+        match handshake.step() {
+            HandshakeStep::Write => {
+                let bytes = handshake.transmit();
+                let len = shared.cutter.next(bytes.len());
+                link.receive(bytes.get(..len).unwrap_or_default());
+                handshake.transmitted(len);
+            }
+            HandshakeStep::Read => {
+                let len = shared.cutter.next(link.to_send.len());
+                if len == 0 && !link.ended {
+                    return false;
+                }
+                let piece: Vec<u8> = link.to_send.drain(..len).collect();
+                handshake.receive(&piece);
+            }
+            HandshakeStep::End => {
+                if let Some(handshake) = self.handshakes.remove(&on) {
+                    self.handle(shared, Event::Secured(on, handshake));
+                }
+            }
+        }
+        true
     }
 
     /// One step of one transfer; `false` if it is blocked or over.
@@ -320,7 +424,7 @@ impl Client {
                     *blocked = Some(Step::Write);
                     return Ok(false);
                 }
-                link.received.extend_from_slice(bytes.get(..len).unwrap_or_default());
+                link.receive(bytes.get(..len).unwrap_or_default());
                 self.budget = self.budget.map(|budget| budget - len);
                 pipe.transmitted(shared.now, len);
             }

@@ -30,23 +30,30 @@
 //! | `modified: /a.txt 20240102030405` | time of last modification |
 //! | `failing: /a.txt io` | all that touches it fails: `io`, `denied`, `busy`, `full`, `bad-name` |
 //! | `capacity: 10` | bytes that fit on the disk |
-//! | `user: bob secret rights=read,list rights:/in=create home=/in` | a user; without any, there is `bob` `secret` with all rights and a reading `anonymous` |
+//! | `user: bob secret rights=read,list rights:/in=create home=/in certificate=trusted-bob` | a user; `certificate` is enough for a login; without any, there is `bob` `secret` with all rights and a reading `anonymous` |
 //! | `anonymous: rights=read` | lets anonymous in |
+//! | `tls:`, `tls: implicit ftp.example.com` | the server has a fake TLS (`FakeTls`); `implicit`: it begins with the connection; `broken`: its settings allow none; other words are names it has certificates for, besides the one named `default` |
 //! | `accounts-down: text` | the accounts can't be read |
 //! | `config: passive.ports=2000-2000` | one setting |
+//! | `config: tls.rule=users=bob,eve control=allow` | one rule of TLS: conditions and what they set, by their names in the configuration file |
 //! | `taken: 2001 text` | a passive port that can't be opened |
 //! | `peer: 203.0.113.5:4000`, `local: 10.0.0.2:21` | the ends of the control connection |
 //! | `now: 20261125100000` | the date |
-//! | `as: bob` | greeting and login come first, unwritten |
+//! | `as: bob`, `as: bob over TLS` | greeting and login come first, unwritten; over TLS: AUTH and the handshake before, PBSZ, PROT P and `data-TLS` behind |
 //!
 //! # The conversation
 //! | Line | Meaning |
 //! |---|---|
 //! | `C: NOOP` | the client sends this and CR LF; lines that follow each other are sent at once; `{active}` and `{eprt}` stand for the address of a listener of the client, for PORT and EPRT |
 //! | `C-raw: NO` | the same without CR LF |
+//! | `C-whole: AUTH TLS\r\nCWD /x\r\n` | the same, in one segment whatever is done to others |
+//! | `TLS` | the client does its TLS handshake; from here on all is said under TLS. Behind it `name=x`, `certificate=trusted-bob`, `version=1.2`, `ticket-of=2` (resumes the session of client 2); `shows=x`: the server must show that certificate; `fails=certificate_required`: it must refuse with that alert |
+//! | `TLS-close`, `TLS-drop` | the client leaves TLS, with or without close_notify; what the server says is read under TLS until its own close_notify |
 //! | `S: 200 Fine.` | the server says exactly this line; `...` at the end is any rest; `{port}` and `{address}` in 227 and 229 are the port and the server's address |
 //! | `S*: 211 +EPSV -TVFS` | one whole reply of any number of lines; one of them is (or begins with) EPSV, none is TVFS; `~firewall` is held somewhere; `_` stands for a space |
-//! | `connect` | the client opens the passive data connection; `data` lines do so too when there is none |
+//! | `data-TLS` | data connections of this client are under TLS from here on and resume the control connection's session. Behind it `no-ticket`; `tickets-once` (uses none twice); `ticket-of=2`; `version=1.2`; `garbage` (other bytes instead of a handshake); `silent` (nothing); `server-part` (SSCN); `no-close-notify` (at the end of uploads); or `off` |
+//! | `connect`, `connect to=1 from=198.51.100.9:7` | the client opens a passive data connection, to its own port or another client's, from its own address or another; `data` lines do so too when there is none |
+//! | `data-closed` | the server has closed the newest data connection, and nothing came over it |
 //! | `data> hello\n` | the client receives exactly this and the end; lines that follow each other are one |
 //! | `data< hello\n` | the client sends this and ends; `data<+` sends and goes on |
 //! | `stored: /a.txt hello\n`, `stored-part: …`, `missing: /a.txt` | what the storage holds |
@@ -59,8 +66,12 @@
 //! | `wait 30s` | time passes, deadlines fire |
 
 mod client;
+mod data;
 mod play;
+mod policy;
 mod script;
+mod secure;
+mod steps;
 mod tcp;
 mod text;
 mod world;

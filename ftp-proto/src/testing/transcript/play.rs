@@ -1,7 +1,7 @@
 //! Playing a transcript in memory, against the real [`Server`] and its connections.
 
 use super::client::{ACTIVE_PORT, Client, Cutter, Shared};
-use super::script::{Feed, Line, Script, Step};
+use super::script::{Connect, Feed, Line, Script, Step};
 use super::text::{announced_port, escape};
 use super::world::setting;
 use crate::event::{Arrival, Event, LinkError, News, Task};
@@ -50,17 +50,17 @@ impl Script {
     }
 }
 
-struct Player<'a> {
-    script: &'a Script,
-    shared: Shared,
+pub(super) struct Player<'a> {
+    pub(super) script: &'a Script,
+    pub(super) shared: Shared,
     storage: MemoryStorage,
-    clients: Vec<Client>,
-    current: usize,
+    pub(super) clients: Vec<Client>,
+    pub(super) current: usize,
     notices_seen: usize,
     /// Notices whose verdicts were looked through.
     verdicts_read: usize,
     verdicts: VecDeque<String>,
-    next_data_port: u16,
+    pub(super) next_data_port: u16,
     conversation: Vec<String>,
 }
 
@@ -70,13 +70,10 @@ impl<'a> Player<'a> {
         let accounts = Arc::new(script.accounts(&storage));
         let config = Arc::new(script.config().map_err(|error| format!("{error}"))?);
         let now = Now { mono: Instant::from_nanos(1_000_000_000_000), unix: script.world.now };
-        let shared = Shared {
-            server: Server::new(config, accounts, 1),
-            now,
-            cutter: Cutter::new(split),
-            notices: Vec::new(),
-            panic_next_job: false,
-        };
+        let mut server = Server::new(config, accounts, 1);
+        server.set_tls(script.tls());
+        let shared =
+            Shared { server, now, cutter: Cutter::new(split), notices: Vec::new(), panic_next_job: false };
         let mut player = Self {
             script,
             shared,
@@ -118,7 +115,7 @@ impl<'a> Player<'a> {
         tail
     }
 
-    fn client(&mut self) -> Result<&mut Client, String> {
+    pub(super) fn client(&mut self) -> Result<&mut Client, String> {
         if self.clients.is_empty() {
             self.open("1", None)?;
         }
@@ -133,7 +130,8 @@ impl<'a> Player<'a> {
         }
         let local = self.script.world.local;
         let mut client = Client::new(name, peer);
-        match self.shared.server.admit(self.shared.now, Arrival::new(local, peer)) {
+        let arrival = Arrival { implicit_tls: self.script.is_implicit(), ..Arrival::new(local, peer) };
+        match self.shared.server.admit(self.shared.now, arrival) {
             Admission::Accepted(session, connection) => {
                 client.session = Some(session);
                 client.connection = Some(connection);
@@ -149,7 +147,7 @@ impl<'a> Player<'a> {
     }
 
     /// Lets everything happen that can happen at this moment.
-    fn settle(&mut self) -> Result<(), String> {
+    pub(super) fn settle(&mut self) -> Result<(), String> {
         for _ in 0..TURNS {
             let mut moved = self.server_turn()?;
             for client in &mut self.clients {
@@ -223,11 +221,8 @@ impl<'a> Player<'a> {
     }
 
     fn step(&mut self, line: &Line) -> Result<(), String> {
-        match &line.step {
-            Step::Send(_) | Step::Connect | Step::Feed(_) | Step::Wait(_) | Step::DataToServer { .. } => {
-                self.nothing_unexpected()?;
-            }
-            _ => {}
+        if line.step.is_of_the_client() {
+            self.nothing_unexpected()?;
         }
         match &line.step {
             Step::Send(bytes) => self.send(bytes),
@@ -254,7 +249,12 @@ impl<'a> Player<'a> {
                 }
                 block.check(&lines)
             }
-            Step::Connect => self.connect(),
+            Step::SendWhole(bytes) => self.send_whole(bytes),
+            Step::Secure(wish) => self.secure(wish),
+            Step::LeaveTls { close_notify } => self.leave_tls(*close_notify),
+            Step::DataTls(wish) => self.set_data_tls(wish.as_ref()),
+            Step::Connect(connect) => self.connect(connect),
+            Step::DataClosed => self.data_closed(),
             Step::DataFromServer(bytes) => self.data_from_server(bytes),
             Step::DataToServer { bytes, end } => self.data_to_server(bytes, *end),
             Step::Stored(path, bytes) => match self.storage.contents(path) {
@@ -269,10 +269,7 @@ impl<'a> Player<'a> {
             },
             Step::Missing(path) if self.storage.exists(path) => Err(String::from("it is there")),
             Step::Missing(_) => Ok(()),
-            Step::Closed => {
-                let finished = self.client()?.finished;
-                finished.then_some(()).ok_or_else(|| String::from("the control connection is still open"))
-            }
+            Step::Closed => self.closed(),
             Step::Verdict(kind) => match self.verdicts.pop_front() {
                 Some(found) if found == *kind => Ok(()),
                 Some(found) => Err(differ(kind, &found)),
@@ -328,9 +325,17 @@ impl<'a> Player<'a> {
         if active {
             (client.listening, client.data) = (true, None);
         }
-        client.input.extend_from_slice(&bytes);
+        client.say(&bytes)?;
         let said = format!("[{}] C: {}", client.name, escape(&bytes));
         self.conversation.push(said);
+        self.settle()
+    }
+
+    /// In one segment, however others are cut.
+    fn send_whole(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let client = self.client()?;
+        client.say(bytes)?;
+        client.uncut = client.input.len();
         self.settle()
     }
 
@@ -353,56 +358,6 @@ impl<'a> Player<'a> {
         Ok(text.to_vec())
     }
 
-    fn data_address(&mut self) -> SocketAddr {
-        self.next_data_port += 1;
-        let peer = self.clients.get(self.current).map_or(self.script.world.peer, |client| client.peer);
-        SocketAddr::new(peer.ip(), self.next_data_port)
-    }
-
-    /// The client opens the passive data connection.
-    fn connect(&mut self) -> Result<(), String> {
-        let port = self.client()?.port.ok_or("no port was announced")?;
-        let address = self.data_address();
-        let Some((session, link)) = self.shared.server.route(self.shared.now, port, address) else {
-            self.settle()?;
-            return Err(format!("the data connection from {address} to port {port} was turned away"));
-        };
-        let client = self.clients.iter_mut().find(|client| client.session == Some(session));
-        let client = client.ok_or("a data connection for a session that isn't")?;
-        client.open_link(link);
-        client.handle(&self.shared, Event::Arrived(link, address));
-        self.settle()
-    }
-
-    fn data_from_server(&mut self, wanted: &[u8]) -> Result<(), String> {
-        let client = self.client()?;
-        let usable = client.data.and_then(|data| client.links.get(&data));
-        if usable.is_none_or(|link| link.closed && link.upload) {
-            self.connect()?;
-        }
-        let client = self.client()?;
-        let link = client.data.take().and_then(|data| client.links.get(&data));
-        let link = link.ok_or("there is no data connection")?;
-        if link.received != wanted {
-            return Err(differ(&escape(wanted), &escape(&link.received)));
-        }
-        link.closed.then_some(()).ok_or_else(|| String::from("the data connection is still open"))
-    }
-
-    fn data_to_server(&mut self, bytes: &[u8], end: bool) -> Result<(), String> {
-        let client = self.client()?;
-        let usable = client.data.and_then(|data| client.links.get(&data));
-        if usable.is_none_or(|link| link.closed) {
-            self.connect()?;
-        }
-        let client = self.client()?;
-        let data = if end { client.data.take() } else { client.data };
-        let link = data.and_then(|data| client.links.get_mut(&data)).ok_or("there is no data connection")?;
-        link.to_send.extend_from_slice(bytes);
-        (link.ended, link.upload) = (end, true);
-        self.settle()
-    }
-
     fn notice(&mut self, prefix: &str) -> Result<(), String> {
         let new = self.shared.notices.get(self.notices_seen..).unwrap_or_default();
         let words: Vec<String> = new.iter().map(|notice| format!("{notice:?}")).collect();
@@ -418,7 +373,7 @@ impl<'a> Player<'a> {
     fn hand(&mut self, feed: &Feed) -> Result<(), String> {
         let now = self.shared.now;
         if matches!(feed, Feed::Arrived) {
-            return self.connect();
+            return self.connect(&Connect::default());
         }
         self.client()?;
         let current = self.current;
@@ -517,7 +472,7 @@ impl<'a> Player<'a> {
     }
 }
 
-fn differ(wanted: &str, found: &str) -> String {
+pub(super) fn differ(wanted: &str, found: &str) -> String {
     format!("not as written\n    expected: {wanted}\n    came:     {found}")
 }
 

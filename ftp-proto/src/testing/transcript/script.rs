@@ -1,13 +1,16 @@
 //! Reading a transcript.
 
+use super::secure::{ControlTls, DataTls};
 use super::text::{Pattern, duration, unescape};
 use super::world::World;
 use crate::config::{Config, ConfigError};
 use crate::event::LinkError;
 use crate::testing::{MemoryAccounts, MemoryStorage};
+use crate::tls::Tls;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -33,9 +36,18 @@ pub(super) struct Line {
 pub(super) enum Step {
     /// May hold `{active}` and `{eprt}`.
     Send(Vec<u8>),
+    /// In one segment, whatever is done to others.
+    SendWhole(Vec<u8>),
+    Secure(ControlTls),
+    /// The client speaks in the clear again.
+    LeaveTls {
+        close_notify: bool,
+    },
+    DataTls(Option<DataTls>),
     Reply(Pattern),
     Block(Block),
-    Connect,
+    Connect(Connect),
+    DataClosed,
     DataFromServer(Vec<u8>),
     DataToServer {
         bytes: Vec<u8>,
@@ -52,6 +64,49 @@ pub(super) enum Step {
     NoAction(String),
     Feed(Feed),
     Wait(Duration),
+}
+
+impl Step {
+    /// Whether the client begins something new, so that all that the server has said must have been expected.
+    pub(super) fn is_of_the_client(&self) -> bool {
+        matches!(
+            self,
+            Self::Send(_)
+                | Self::SendWhole(_)
+                | Self::Secure(_)
+                | Self::LeaveTls { .. }
+                | Self::Connect(_)
+                | Self::Feed(_)
+                | Self::Wait(_)
+                | Self::DataToServer { .. }
+        )
+    }
+}
+
+/// A data connection that the client opens.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Connect {
+    /// To the port that was announced to this client; by default, to its own.
+    pub(super) to: Option<String>,
+    /// From this address; by default, the client's own.
+    pub(super) from: Option<SocketAddr>,
+}
+
+impl Connect {
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut connect = Self::default();
+        for word in text.split_whitespace() {
+            match word.split_once('=') {
+                Some(("to", client)) => connect.to = Some(client.to_owned()),
+                Some(("from", address)) => {
+                    let address = address.parse().map_err(|_| format!("not an address: \"{address}\""))?;
+                    connect.from = Some(address);
+                }
+                _ => return Err("write connect to=CLIENT from=ADDRESS".to_owned()),
+            }
+        }
+        Ok(connect)
+    }
 }
 
 /// A whole reply of one code.
@@ -211,6 +266,7 @@ impl Script {
                 return Ok(());
             }
             if key == "as" {
+                self.greeting(number, source, value.ends_with(" over TLS"))?;
                 return self.login(number, source, value);
             }
         }
@@ -228,13 +284,38 @@ impl Script {
         self.lines.push(Line { number, source: source.to_owned(), step });
     }
 
-    fn login(&mut self, number: usize, source: &str, name: &str) -> Result<(), String> {
-        let pass = [&b"PASS "[..], &self.world.password(name), b"\r\n"].concat();
-        self.push(number, source, Step::Reply(Pattern::parse("220 ...")?));
-        self.push(number, source, Step::Send(format!("USER {name}\r\n").into_bytes()));
-        self.push(number, source, Step::Reply(Pattern::parse("331 ...")?));
-        self.push(number, source, Step::Send(pass));
-        self.push(number, source, Step::Reply(Pattern::parse("230 ...")?));
+    /// The greeting, and TLS before or after it.
+    fn greeting(&mut self, number: usize, source: &str, over_tls: bool) -> Result<(), String> {
+        let greeting = Step::Reply(Pattern::parse("220 ...")?);
+        let handshake = Step::Secure(ControlTls::default());
+        let steps = match (over_tls, self.world.implicit_tls) {
+            (false, _) => Vec::from([greeting]),
+            (true, true) => Vec::from([handshake, greeting]),
+            (true, false) => {
+                let auth = Step::Send(b"AUTH TLS\r\n".to_vec());
+                Vec::from([greeting, auth, Step::Reply(Pattern::parse("234 ...")?), handshake])
+            }
+        };
+        steps.into_iter().for_each(|step| self.push(number, source, step));
+        Ok(())
+    }
+
+    /// The login as most clients do it; over TLS with data connections protected.
+    fn login(&mut self, number: usize, source: &str, whom: &str) -> Result<(), String> {
+        let (name, over_tls) = whom.strip_suffix(" over TLS").map_or((whom, false), |name| (name, true));
+        let password = self.world.password(name);
+        let mut exchange = |said: &[u8], reply: &str| -> Result<(), String> {
+            self.push(number, source, Step::Send([said, b"\r\n"].concat()));
+            self.push(number, source, Step::Reply(Pattern::parse(reply)?));
+            Ok(())
+        };
+        exchange(format!("USER {name}").as_bytes(), "331 ...")?;
+        exchange(&[b"PASS ", password.as_slice()].concat(), "230 ...")?;
+        if over_tls {
+            exchange(b"PBSZ 0", "200 ...")?;
+            exchange(b"PROT P", "200 ...")?;
+            self.push(number, source, Step::DataTls(Some(DataTls::default())));
+        }
         Ok(())
     }
 
@@ -260,6 +341,7 @@ impl Script {
                         | Step::Action(_)
                         | Step::NoAction(_)
                         | Step::On(_, Some(_))
+                        | Step::Connect(Connect { from: Some(_), .. })
                 )
             })
     }
@@ -268,7 +350,7 @@ impl Script {
     pub fn verbs(&self) -> Vec<String> {
         let mut verbs = Vec::new();
         for line in &self.lines {
-            let Step::Send(bytes) = &line.step else { continue };
+            let (Step::Send(bytes) | Step::SendWhole(bytes)) = &line.step else { continue };
             for command in bytes.split(|&byte| byte == b'\n') {
                 let end = command.iter().position(|byte| !byte.is_ascii_alphabetic());
                 let verb = command.get(..end.unwrap_or(command.len())).unwrap_or_default();
@@ -286,6 +368,17 @@ impl Script {
     /// None for a script that was parsed; the type says so because settings can always be wrong.
     pub fn config(&self) -> Result<Config, ConfigError> {
         self.world.settings.clone().validate()
+    }
+
+    /// What speaks TLS for its server, if anything does.
+    pub fn tls(&self) -> Option<Arc<dyn Tls>> {
+        let tls = self.world.tls.clone()?;
+        Some(Arc::new(tls))
+    }
+
+    /// Whether TLS begins with the connection.
+    pub fn is_implicit(&self) -> bool {
+        self.world.implicit_tls
     }
 
     /// A fresh tree with its files.
@@ -314,7 +407,13 @@ fn step(source: &str) -> Result<Step, String> {
         "C-raw:" => Step::Send(unescape(rest)?),
         "S:" => Step::Reply(Pattern::parse(rest)?),
         "S*:" => Step::Block(Block::parse(rest)?),
-        "connect" => Step::Connect,
+        "C-whole:" => Step::SendWhole(unescape(rest)?),
+        "TLS" => Step::Secure(ControlTls::parse(rest)?),
+        "TLS-close" => Step::LeaveTls { close_notify: true },
+        "TLS-drop" => Step::LeaveTls { close_notify: false },
+        "data-TLS" => Step::DataTls(DataTls::parse(rest)?),
+        "connect" => Step::Connect(Connect::parse(rest)?),
+        "data-closed" => Step::DataClosed,
         "data>" => Step::DataFromServer(unescape(rest)?),
         "data<" => Step::DataToServer { bytes: unescape(rest)?, end: true },
         "data<+" => Step::DataToServer { bytes: unescape(rest)?, end: false },

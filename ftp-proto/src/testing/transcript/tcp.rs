@@ -2,24 +2,29 @@
 
 #![expect(clippy::disallowed_types, reason = "this runner is the client on the other side of a real socket")]
 
+mod socket;
+
 use super::play::with_addresses;
 use super::script::{Line, Script, Step};
+use super::secure::{ControlTls, DataTls, Ticket, next_ticket};
 use super::text::{announced_port, escape};
-use crate::testing::MemoryStorage;
+use crate::testing::{FakeTlsClient, MemoryStorage};
+use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use socket::Socket;
+use std::io::ErrorKind;
+use std::net::TcpListener;
 
 /// How long a test waits for anything.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Plays `script` against the server whose control port is `server`. The server must run with
-/// [`Script::config`] (its passive ports may differ), [`Script::accounts`] and this `storage`, which
-/// [`Script::storage`] made. Blocks.
+/// [`Script::config`] (its passive ports may differ), [`Script::accounts`], [`Script::tls`] and this `storage`, which
+/// [`Script::storage`] made; the port must be one for implicit TLS if [`Script::is_implicit`]. Blocks.
 ///
 /// # Errors
 /// As [`Script::run`]; also for a script that [needs hand feeding](Script::needs_hand_feeding).
@@ -44,11 +49,14 @@ struct Player<'a> {
 
 struct Client {
     name: String,
-    control: TcpStream,
+    control: Socket,
     unread: Vec<u8>,
     port: Option<u16>,
     listener: Option<TcpListener>,
-    data: Option<TcpStream>,
+    data: Option<Socket>,
+    /// How data connections are secured, and another client's ticket if that is to be used.
+    data_tls: Option<(DataTls, Option<Vec<u8>>)>,
+    tickets: VecDeque<Vec<u8>>,
 }
 
 impl Player<'_> {
@@ -63,11 +71,13 @@ impl Player<'_> {
         self.current = self.clients.len();
         self.clients.push(Client {
             name: String::from(name),
-            control: stream(self.server)?,
+            control: Socket::connect(self.server)?,
             unread: Vec::new(),
             port: None,
             listener: None,
             data: None,
+            data_tls: None,
+            tickets: VecDeque::new(),
         });
         Ok(())
     }
@@ -96,18 +106,48 @@ impl Player<'_> {
             Step::Feed(_) | Step::Wait(_) | Step::Action(_) | Step::NoAction(_) => {
                 Err(String::from("this needs hand feeding"))
             }
+            Step::Secure(wish) => {
+                let ticket = wish.ticket_of.as_ref().map(|name| self.ticket_of(name)).transpose()?;
+                self.client()?.secure(wish, ticket)
+            }
+            Step::DataTls(wish) => {
+                let foreign = match wish.as_ref().map(|wish| &wish.ticket) {
+                    Some(Ticket::Of(name)) => Some(self.ticket_of(name)?),
+                    _ => None,
+                };
+                self.client()?.data_tls = wish.clone().map(|wish| (wish, foreign));
+                Ok(())
+            }
+            Step::Connect(connect) => {
+                let port = match &connect.to {
+                    Some(name) => self.named(name)?.port,
+                    None => self.client()?.port,
+                };
+                self.client()?.connect(port)
+            }
             step => self.client()?.step(step),
         }
+    }
+
+    fn named(&self, name: &str) -> Result<&Client, String> {
+        let known = self.clients.iter().find(|client| client.name == name);
+        known.ok_or_else(|| format!("there is no client {name}"))
+    }
+
+    fn ticket_of(&self, name: &str) -> Result<Vec<u8>, String> {
+        let ticket = self.named(name)?.tickets.front().cloned();
+        ticket.ok_or_else(|| format!("client {name} has no ticket"))
     }
 }
 
 impl Client {
     fn step(&mut self, step: &Step) -> Result<(), String> {
         match step {
-            Step::Send(bytes) => self.send(bytes),
+            Step::Send(bytes) | Step::SendWhole(bytes) => self.send(bytes),
+            Step::LeaveTls { close_notify } => self.control.leave_tls(*close_notify),
             Step::Reply(pattern) => {
                 let line = self.line()?;
-                let server = self.control.peer_addr().map_err(words)?.ip().to_canonical();
+                let server = self.control.stream.peer_addr().map_err(words)?.ip().to_canonical();
                 if !pattern.matches(&line, server) {
                     return Err(format!("the server said: {}", escape(&line)));
                 }
@@ -127,34 +167,28 @@ impl Client {
                 }
                 block.check(&lines)
             }
-            Step::Connect => self.connect(),
             Step::DataFromServer(bytes) => {
                 let mut data = self.data()?;
-                let mut received = Vec::new();
-                data.read_to_end(&mut received).map_err(words)?;
-                if received != *bytes {
-                    return Err(format!("received: {}", escape(&received)));
+                let received = data.read_to_end()?;
+                self.tickets.extend(data.tls.as_mut().map(FakeTlsClient::take_tickets).unwrap_or_default());
+                match data.tls_error {
+                    Some(error) => Err(format!("the data connection: {error}")),
+                    None if received != *bytes => Err(format!("received: {}", escape(&received))),
+                    None => data.check_end(),
                 }
-                Ok(())
             }
-            Step::DataToServer { bytes, end } => {
-                let mut data = self.data()?;
-                // A server that refuses the rest (full disk) resets; its reply tells.
-                let _ = data.write_all(bytes);
-                if *end {
-                    let _ = data.shutdown(Shutdown::Write);
-                } else {
-                    self.data = Some(data);
-                }
-                Ok(())
+            Step::DataToServer { bytes, end } => self.data_to_server(bytes, *end),
+            Step::DataClosed => {
+                let mut data = self.data.take().ok_or("there is no data connection")?;
+                let received = data.read_to_end()?;
+                received.is_empty().then_some(()).ok_or_else(|| format!("received: {}", escape(&received)))
             }
             Step::Closed => {
-                let mut rest = Vec::new();
-                match self.control.read_to_end(&mut rest) {
-                    Err(error) if error.kind() != ErrorKind::ConnectionReset => Err(words(error)),
-                    _ if self.unread.is_empty() && rest.is_empty() => Ok(()),
-                    _ => Err(format!("the server said: {}{}", escape(&self.unread), escape(&rest))),
+                let rest = self.control.read_to_end()?;
+                if !self.unread.is_empty() || !rest.is_empty() {
+                    return Err(format!("the server said: {}{}", escape(&self.unread), escape(&rest)));
                 }
+                self.control.check_end()
             }
             other => Err(format!("not a step of one client: {other:?}")),
         }
@@ -166,23 +200,40 @@ impl Client {
             || bytes.windows(6).any(|window| window == b"{eprt}");
         let mut bytes = bytes.to_vec();
         if wants_listener {
-            let own = self.control.local_addr().map_err(words)?.ip().to_canonical();
+            let own = self.control.stream.local_addr().map_err(words)?.ip().to_canonical();
             let listener = TcpListener::bind((own, 0)).map_err(words)?;
             bytes = with_addresses(&bytes, listener.local_addr().map_err(words)?).0;
             (self.listener, self.data) = (Some(listener), None);
         }
-        self.control.write_all(&bytes).map_err(words)
+        self.control.send(&bytes)
+    }
+
+    fn secure(&mut self, wish: &ControlTls, ticket: Option<Vec<u8>>) -> Result<(), String> {
+        self.nothing_unexpected()?;
+        self.tickets.clear();
+        self.control.begin_tls(wish.client(ticket))?;
+        self.control.handshake()?;
+        let tls = self.control.tls.as_ref().ok_or("there is no TLS")?;
+        wish.check(tls, self.control.tls_error.as_deref())
+    }
+
+    fn data_to_server(&mut self, bytes: &[u8], end: bool) -> Result<(), String> {
+        let mut data = self.data()?;
+        data.handshake()?;
+        // A server that refuses the rest (full disk) resets; its reply tells.
+        let _ = data.send(bytes);
+        if end {
+            data.finish(!self.data_tls.as_ref().is_some_and(|(wish, _)| wish.truncates));
+        } else {
+            self.data = Some(data);
+        }
+        Ok(())
     }
 
     /// What has come already must have been expected.
     fn nothing_unexpected(&mut self) -> Result<(), String> {
-        self.control.set_nonblocking(true).map_err(words)?;
-        let mut buffer = [0; 4096];
-        let read = self.control.read(&mut buffer);
-        self.control.set_nonblocking(false).map_err(words)?;
-        if let Ok(len) = read {
-            self.unread.extend_from_slice(buffer.get(..len).unwrap_or_default());
-        }
+        let came = self.control.read_now()?;
+        self.unread.extend(came);
         if self.unread.is_empty() {
             return Ok(());
         }
@@ -196,27 +247,40 @@ impl Client {
                 let text = line.strip_suffix(b"\r\n").ok_or("a line that does not end with CR LF")?;
                 return Ok(text.to_vec());
             }
-            let mut buffer = [0; 4096];
-            match self.control.read(&mut buffer).map_err(words)? {
-                0 => return Err(String::from("the server closed the connection")),
-                len => self.unread.extend_from_slice(buffer.get(..len).unwrap_or_default()),
+            match self.control.read()? {
+                None => return Err(String::from("the server closed the connection")),
+                Some(bytes) => self.unread.extend(bytes),
+            }
+            // Tickets come behind the handshake, before the first reply.
+            if let Some(tls) = &mut self.control.tls {
+                self.tickets.extend(tls.take_tickets());
             }
         }
     }
 
-    fn connect(&mut self) -> Result<(), String> {
-        let port = self.port.ok_or("no port was announced")?;
-        let host: IpAddr = self.control.peer_addr().map_err(words)?.ip();
-        self.data = Some(stream(SocketAddr::new(host, port))?);
+    fn connect(&mut self, port: Option<u16>) -> Result<(), String> {
+        let port = port.ok_or("no port was announced")?;
+        let host: IpAddr = self.control.stream.peer_addr().map_err(words)?.ip();
+        let data = Socket::connect(SocketAddr::new(host, port))?;
+        self.open_data(data)
+    }
+
+    /// Begins TLS on a new data connection, if it is to be secured.
+    fn open_data(&mut self, mut data: Socket) -> Result<(), String> {
+        if let Some((wish, foreign)) = &self.data_tls {
+            let ticket = foreign.clone().or_else(|| next_ticket(&wish.ticket, &mut self.tickets));
+            data.open(wish.open(ticket))?;
+        }
+        self.data = Some(data);
         Ok(())
     }
 
     /// The server's connection to the client's listener. While it doesn't come, the control connection is
     /// looked at: the server may say why.
-    fn accept(&mut self, listener: &TcpListener) -> Result<TcpStream, String> {
+    fn accept(&mut self, listener: &TcpListener) -> Result<Socket, String> {
         const LOOKS: u32 = 200;
         listener.set_nonblocking(true).map_err(words)?;
-        self.control.set_read_timeout(Some(PATIENCE / LOOKS)).map_err(words)?;
+        self.control.stream.set_read_timeout(Some(PATIENCE / LOOKS)).map_err(words)?;
         let mut accepted = Err(String::from("the server does not connect"));
         let mut said = false;
         for _ in 0..LOOKS {
@@ -233,36 +297,26 @@ impl Client {
                 accepted = Err(format!("instead of connecting the server said: {}", escape(&self.line()?)));
                 break;
             }
-            said = self.control.peek(&mut [0]).is_ok();
+            said = self.control.stream.peek(&mut [0]).is_ok();
         }
-        self.control.set_read_timeout(Some(PATIENCE)).map_err(words)?;
-        let data = accepted?;
-        data.set_nonblocking(false).map_err(words)?;
-        data.set_read_timeout(Some(PATIENCE)).map_err(words)?;
-        Ok(data)
+        self.control.stream.set_read_timeout(Some(PATIENCE)).map_err(words)?;
+        Socket::new(accepted?)
     }
 
     /// The open data connection, or a new one.
-    fn data(&mut self) -> Result<TcpStream, String> {
+    fn data(&mut self) -> Result<Socket, String> {
         if self.data.is_none() {
             match self.listener.take() {
                 Some(listener) => {
-                    self.data = Some(self.accept(&listener)?);
+                    let data = self.accept(&listener)?;
+                    self.open_data(data)?;
                     self.listener = Some(listener);
                 }
-                None => self.connect()?,
+                None => self.connect(self.port)?,
             }
         }
         self.data.take().ok_or_else(|| String::from("there is no data connection"))
     }
-}
-
-fn stream(address: SocketAddr) -> Result<TcpStream, String> {
-    let stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(words)?;
-    stream.set_read_timeout(Some(PATIENCE)).map_err(words)?;
-    stream.set_write_timeout(Some(PATIENCE)).map_err(words)?;
-    stream.set_nodelay(true).map_err(words)?;
-    Ok(stream)
 }
 
 fn words(error: std::io::Error) -> String {

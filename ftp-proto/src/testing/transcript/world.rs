@@ -1,11 +1,12 @@
 //! The world of a transcript: files, users, settings, addresses, date.
 
+use super::policy;
 use super::text::{duration, unescape};
 use crate::account::{Account, Rights, RightsByPath};
 use crate::config::{External, Settings};
 use crate::host::StorageError;
 use crate::path::VirtualPath;
-use crate::testing::{MemoryAccounts, MemoryStorage};
+use crate::testing::{FakeTls, MemoryAccounts, MemoryStorage};
 use crate::time::{CivilTime, UnixTime};
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
@@ -24,6 +25,10 @@ pub(super) struct World {
     pub(super) local: SocketAddr,
     pub(super) now: UnixTime,
     pub(super) taken: BTreeMap<u16, String>,
+    /// What speaks TLS, if anything does.
+    pub(super) tls: Option<FakeTls>,
+    /// The listener begins TLS at once.
+    pub(super) implicit_tls: bool,
     /// Depends on addresses, ports or a date that a real connection can't have.
     pub(super) unreal: bool,
     files: Vec<FileLine>,
@@ -50,6 +55,8 @@ struct User {
     password: Vec<u8>,
     rights: RightsByPath,
     home: VirtualPath,
+    /// Enough for a login without a password.
+    certificate: Option<Vec<u8>>,
 }
 
 /// 2026-11-25 10:00:00 UTC.
@@ -66,6 +73,8 @@ impl World {
             local: SocketAddr::from(([192, 0, 2, 2], 21)),
             now: DEFAULT_NOW,
             taken: BTreeMap::new(),
+            tls: None,
+            implicit_tls: false,
             unreal: false,
             files: Vec::new(),
             users: Vec::new(),
@@ -100,6 +109,18 @@ impl World {
                 // Of a chosen range the port is known; over a real network it must be free.
                 self.unreal |= key == "passive.ports" || key == "passive.external_address";
                 setting(&mut self.settings, key, value)?;
+                self.unreal |= self.settings.tls.rules.iter().any(policy::needs_addresses);
+            }
+            "tls" => {
+                let mut tls = FakeTls::new();
+                for word in value.split_whitespace() {
+                    match word {
+                        "implicit" => self.implicit_tls = true,
+                        "broken" => tls = tls.broken(),
+                        name => tls = tls.name(name),
+                    }
+                }
+                self.tls = Some(tls);
             }
             "taken" => {
                 self.unreal = true;
@@ -145,6 +166,9 @@ impl World {
         }
         for user in &self.users {
             accounts = accounts.user(&user.name, &user.password, account(user));
+            if let Some(certificate) = &user.certificate {
+                accounts = accounts.certificate(&user.name, certificate);
+            }
         }
         if let Some(anonymous) = &self.anonymous {
             accounts = accounts.anonymous(account(anonymous));
@@ -189,6 +213,7 @@ fn user(name: &str, password: &[u8], options: &str) -> Result<User, String> {
         password: password.to_vec(),
         rights: RightsByPath::everywhere(Rights::ALL),
         home: VirtualPath::root(),
+        certificate: None,
     };
     let mut by_path = Vec::new();
     for option in options.split_whitespace() {
@@ -197,6 +222,8 @@ fn user(name: &str, password: &[u8], options: &str) -> Result<User, String> {
             user.rights = RightsByPath::everywhere(rights(value)?);
         } else if key == "home" {
             user.home = path(value)?;
+        } else if key == "certificate" {
+            user.certificate = Some(unescape(value)?);
         } else if let Some(prefix) = key.strip_prefix("rights:") {
             by_path.push((path(prefix)?, rights(value)?));
         } else {
@@ -249,8 +276,12 @@ pub(super) fn setting(settings: &mut Settings, key: &str, value: &str) -> Result
         "passive.external_address" => settings.passive.external = External::Literal(parse(value)?),
         "active.enabled" => settings.active.enabled = parse(value)?,
         "active.source_port" => settings.active.source_port = Some(parse(value)?),
+        "tls.rule" => settings.tls.rules.push(policy::rule(value)?),
         "log.commands" => settings.notify_commands = parse(value)?,
-        _ => return Err(format!("no such setting: \"{key}\"")),
+        _ => match key.strip_prefix("tls.") {
+            Some(key) => policy::policy(&mut settings.tls.default, key, value)?,
+            None => return Err(format!("no such setting: \"{key}\"")),
+        },
     }
     Ok(())
 }

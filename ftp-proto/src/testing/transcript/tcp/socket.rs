@@ -1,0 +1,155 @@
+//! A real connection, in the clear or under TLS.
+
+#![expect(clippy::disallowed_types, reason = "this runner is the client on the other side of a real socket")]
+
+use super::{PATIENCE, words};
+use crate::testing::FakeTlsClient;
+use crate::testing::transcript::secure::Opening;
+use crate::tls::TlsStatus;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+
+pub(super) struct Socket {
+    pub(super) stream: TcpStream,
+    pub(super) tls: Option<FakeTlsClient>,
+    /// What is said goes through TLS; what comes does as long as there is TLS.
+    speaks_tls: bool,
+    pub(super) tls_error: Option<String>,
+}
+
+impl Socket {
+    pub(super) fn connect(address: SocketAddr) -> Result<Self, String> {
+        Self::new(TcpStream::connect_timeout(&address, PATIENCE).map_err(words)?)
+    }
+
+    pub(super) fn new(stream: TcpStream) -> Result<Self, String> {
+        stream.set_nonblocking(false).map_err(words)?;
+        stream.set_read_timeout(Some(PATIENCE)).map_err(words)?;
+        stream.set_write_timeout(Some(PATIENCE)).map_err(words)?;
+        stream.set_nodelay(true).map_err(words)?;
+        Ok(Self { stream, tls: None, speaks_tls: false, tls_error: None })
+    }
+
+    /// Begins as a data connection does.
+    pub(super) fn open(&mut self, opening: Opening) -> Result<(), String> {
+        match opening {
+            Opening::Tls(tls) => self.begin_tls(*tls),
+            Opening::Clear(bytes) => self.stream.write_all(&bytes).map_err(words),
+        }
+    }
+
+    pub(super) fn begin_tls(&mut self, tls: FakeTlsClient) -> Result<(), String> {
+        (self.tls, self.speaks_tls, self.tls_error) = (Some(tls), true, None);
+        self.write_tls()
+    }
+
+    pub(super) fn leave_tls(&mut self, close_notify: bool) -> Result<(), String> {
+        self.speaks_tls = false;
+        if let (Some(tls), true) = (&mut self.tls, close_notify) {
+            tls.close_notify();
+        }
+        self.write_tls()
+    }
+
+    fn write_tls(&mut self) -> Result<(), String> {
+        let bytes = self.tls.as_mut().map(FakeTlsClient::take_outgoing).unwrap_or_default();
+        self.stream.write_all(&bytes).map_err(words)
+    }
+
+    /// Reads until the handshake is over, well or not.
+    pub(super) fn handshake(&mut self) -> Result<(), String> {
+        while self.tls_error.is_none()
+            && self.tls.as_ref().is_some_and(|tls| tls.status() == TlsStatus::Handshaking)
+        {
+            if self.read()?.is_none() {
+                return Err(String::from("the server closed the connection in the handshake"));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), String> {
+        match &mut self.tls {
+            Some(tls) if self.speaks_tls => {
+                tls.send(bytes).map_err(|error| error.to_string())?;
+                self.write_tls()
+            }
+            _ => self.stream.write_all(bytes).map_err(words),
+        }
+    }
+
+    /// Ends its own way; `close_notify`: properly.
+    pub(super) fn finish(&mut self, close_notify: bool) {
+        if let (Some(tls), true) = (&mut self.tls, close_notify) {
+            tls.close_notify();
+        }
+        // A server that refuses the rest (full disk) resets; its reply tells.
+        let _ = self.write_tls();
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
+    /// What comes next, without TLS; `None` at the end.
+    pub(super) fn read(&mut self) -> Result<Option<Vec<u8>>, String> {
+        let mut buffer = [0; 4096];
+        let len = self.stream.read(&mut buffer).map_err(words)?;
+        if len == 0 {
+            return Ok(None);
+        }
+        self.take(buffer.get(..len).unwrap_or_default()).map(Some)
+    }
+
+    /// All that came already.
+    pub(super) fn read_now(&mut self) -> Result<Vec<u8>, String> {
+        let mut buffer = [0; 4096];
+        self.stream.set_nonblocking(true).map_err(words)?;
+        let read = self.stream.read(&mut buffer);
+        self.stream.set_nonblocking(false).map_err(words)?;
+        match read {
+            Ok(len) => self.take(buffer.get(..len).unwrap_or_default()),
+            Err(_) => Ok(Vec::new()),
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<Vec<u8>, String> {
+        let Some(tls) = &mut self.tls else { return Ok(bytes.to_vec()) };
+        let mut plain = match tls.receive(bytes) {
+            Ok(plain) => plain,
+            Err(error) => {
+                self.tls_error = Some(error.to_string());
+                Vec::new()
+            }
+        };
+        // Behind the server's close_notify all is in the clear again.
+        plain.append(&mut tls.take_rest());
+        // The server may be gone already.
+        let _ = self.write_tls();
+        Ok(plain)
+    }
+
+    /// All that comes until the end. A reset is one, too.
+    pub(super) fn read_to_end(&mut self) -> Result<Vec<u8>, String> {
+        let mut bytes = Vec::new();
+        let mut buffer = [0; 4096];
+        loop {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return Ok(bytes),
+                Ok(len) => bytes.extend(self.take(buffer.get(..len).unwrap_or_default())?),
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(bytes),
+                Err(error) => return Err(words(error)),
+            }
+        }
+    }
+
+    /// Whether the other side has ended TLS properly, if there is any.
+    pub(super) fn check_end(&self) -> Result<(), String> {
+        match &self.tls {
+            Some(tls) if self.tls_error.is_none() && tls.status() == TlsStatus::Established => {
+                Err(String::from("the connection ended without close_notify"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
