@@ -31,6 +31,9 @@ impl Connection {
     ) -> Self {
         let session = Session::new(now, id, config, accounts, tls, arrival);
         let mut connection = Self { session, wire: Wire::default(), linger: None };
+        // Implicit TLS begins before the first word.
+        connection.settle(now);
+        connection.session.greet();
         connection.settle(now);
         connection
     }

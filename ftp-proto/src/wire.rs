@@ -81,11 +81,10 @@ impl Wire {
             match session.take_switch() {
                 Some(Switch::Secure(tls)) => self.secure(tls, session),
                 Some(Switch::Clear) => self.leave(now, session),
-                None => {}
+                None if self.encrypt(now, session) => continue,
+                None => break,
             }
-            if !self.encrypt(now, session) {
-                break;
-            }
+            session.switched(now);
         }
         let Self::Tls(secure) = self else { return };
         if secure.phase == Phase::Leaving
@@ -119,6 +118,7 @@ impl Wire {
     fn go_on_in_the_clear(&mut self, now: Now, session: &mut Session) {
         let Self::Tls(secure) = self else { return };
         let rest = secure.stream.end();
+        session.control_cleared();
         if !rest.is_empty() {
             session.receive(now, &rest);
         }

@@ -15,7 +15,7 @@ pub(super) fn auth(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     if !private && !is(&["TLS", "TLS-C"]) {
         return Reply::new(504, "That mechanism is not supported; use AUTH TLS.").into();
     }
-    if turn.session.protection.is_secure() {
+    if !turn.session.protection.is_clear() {
         return Reply::new(503, "The control connection is under TLS already.").into();
     }
     if let Err(reply) = turn.session.begin_tls(turn.now, private) {

@@ -181,10 +181,13 @@ impl Session {
         session.timers.set(Timer::Idle, now.mono + session.config.timeouts.idle);
         if arrival.implicit_tls && session.begin_tls(now, true).is_err() {
             session.begin_closing(now, "TLS is not set up");
-            return session;
         }
-        session.reply(Reply::with(220, session.config.greeting.clone()));
         session
+    }
+
+    /// The first word, in the clear or under TLS.
+    pub(crate) fn greet(&mut self) {
+        self.reply(Reply::with(220, self.config.greeting.clone()));
     }
 
     // What comes in.
@@ -297,6 +300,10 @@ impl Session {
     }
 
     fn next_may_run(&self) -> bool {
+        // The reply would go the old way, in the clear or under TLS.
+        if self.protection.awaits_switch() {
+            return false;
+        }
         match (self.inbox.peek(), &self.transfer) {
             (None, _) => false,
             (Some(_), None) => true,
@@ -390,6 +397,11 @@ impl Session {
         let lasted = now.mono.duration_since(self.opened);
         let user = self.login.account().map(|account| account.name.clone());
         self.notify(Notice::SessionClosed { user, lasted, why });
+    }
+
+    /// The wire has carried out a switch: commands behind it may run.
+    pub(crate) fn switched(&mut self, now: Now) {
+        self.advance(now);
     }
 
     /// The client has said by TLS that it sends nothing more on the control connection.

@@ -33,6 +33,8 @@ enum Control {
     Clear,
     Handshaking,
     Secure(TlsFacts),
+    /// We have left TLS, the client has not.
+    Leaving,
 }
 
 #[derive(Default)]
@@ -75,6 +77,11 @@ impl Protection {
         self.implicit
     }
 
+    /// Whether AUTH may come: not before the last of another TLS is gone.
+    pub(crate) fn is_clear(&self) -> bool {
+        matches!(self.control, Control::Clear)
+    }
+
     pub(crate) fn is_handshaking(&self) -> bool {
         matches!(self.control, Control::Handshaking)
     }
@@ -82,7 +89,7 @@ impl Protection {
     pub(crate) fn facts(&self) -> Option<&TlsFacts> {
         match &self.control {
             Control::Secure(facts) => Some(facts),
-            Control::Clear | Control::Handshaking => None,
+            Control::Clear | Control::Handshaking | Control::Leaving => None,
         }
     }
 
@@ -119,6 +126,10 @@ impl Protection {
 
     pub(crate) fn set_host(&mut self, name: String) {
         self.host = Some(name);
+    }
+
+    pub(crate) fn awaits_switch(&self) -> bool {
+        self.switch.is_some()
     }
 
     pub(crate) fn take_switch(&mut self) -> Option<Switch> {
@@ -252,9 +263,14 @@ impl Session {
 
     /// CCC: the control connection goes on in the clear; data connections stay as they are.
     pub(crate) fn end_tls(&mut self) {
-        self.protection.control = Control::Clear;
+        self.protection.control = Control::Leaving;
         self.protection.switch = Some(Switch::Clear);
         self.notify(Notice::ControlCleared);
+    }
+
+    /// The client has left TLS, too.
+    pub(crate) fn control_cleared(&mut self) {
+        self.protection.control = Control::Clear;
     }
 
     /// REIN: as if the connection had just been opened, so that TLS ends, too (RFC 4217 section 11), unless it began
