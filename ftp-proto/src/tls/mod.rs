@@ -6,6 +6,8 @@
 //! connection, in TLS 1.2 and 1.3 alike.
 
 mod handshake;
+#[cfg(any(feature = "rustls", feature = "rustls-ring"))]
+pub mod rustls;
 mod stream;
 
 pub use handshake::{Handshake, HandshakeStep};
