@@ -101,7 +101,7 @@ pub(super) struct Client {
     /// TLS on the control connection: what came is read by it.
     pub(super) tls: Option<FakeTlsClient>,
     /// What is said goes through it as well.
-    speaks_tls: bool,
+    pub(super) speaks_tls: bool,
     /// Why it failed.
     pub(super) tls_error: Option<String>,
     /// How data connections are secured, and another client's ticket if that is to be used.

@@ -129,7 +129,11 @@ impl Player<'_> {
             return Err(String::from("the control connection is still open"));
         }
         match &client.tls {
-            Some(tls) if client.tls_error.is_none() && tls.status() == TlsStatus::Established => {
+            Some(tls)
+                if client.speaks_tls
+                    && client.tls_error.is_none()
+                    && tls.status() == TlsStatus::Established =>
+            {
                 Err(String::from("the control connection ended without close_notify"))
             }
             _ => Ok(()),

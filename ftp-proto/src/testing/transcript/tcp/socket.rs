@@ -146,7 +146,9 @@ impl Socket {
     /// Whether the other side has ended TLS properly, if there is any.
     pub(super) fn check_end(&self) -> Result<(), String> {
         match &self.tls {
-            Some(tls) if self.tls_error.is_none() && tls.status() == TlsStatus::Established => {
+            Some(tls)
+                if self.speaks_tls && self.tls_error.is_none() && tls.status() == TlsStatus::Established =>
+            {
                 Err(String::from("the connection ended without close_notify"))
             }
             _ => Ok(()),
