@@ -1,5 +1,6 @@
 //! A small client that does exactly what it is told.
 
+use crate::tls::Secured;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
@@ -57,6 +58,8 @@ pub(crate) fn pattern(len: usize) -> Vec<u8> {
 
 pub(crate) struct Client {
     pub(crate) control: TcpStream,
+    /// The control connection under TLS.
+    pub(crate) secured: Option<Secured>,
     unread: Vec<u8>,
 }
 
@@ -68,9 +71,14 @@ impl Client {
 
     /// Goes on with a connection whose greeting was not read yet.
     pub(crate) fn greeted(control: TcpStream) -> Self {
-        let mut client = Self { control, unread: Vec::new() };
+        let mut client = Self::silent(control);
         client.expect("220");
         client
+    }
+
+    /// Goes on with a connection on which nothing was said yet.
+    pub(crate) fn silent(control: TcpStream) -> Self {
+        Self { control, secured: None, unread: Vec::new() }
     }
 
     pub(crate) fn log_in(&mut self) {
@@ -84,7 +92,12 @@ impl Client {
     }
 
     pub(crate) fn say(&mut self, line: &str) {
-        self.control.write_all(format!("{line}\r\n").as_bytes()).unwrap();
+        let line = format!("{line}\r\n");
+        match &mut self.secured {
+            None => self.control.write_all(line.as_bytes()),
+            Some(secured) => secured.send(line.as_bytes()),
+        }
+        .unwrap();
     }
 
     /// The next line; `None` at the end.
@@ -95,6 +108,10 @@ impl Client {
                 return Some(String::from_utf8(line).unwrap().trim_end().to_owned());
             }
             let mut buffer = [0; 4096];
+            if let Some(secured) = &mut self.secured {
+                self.unread.append(&mut secured.receive().unwrap()?);
+                continue;
+            }
             match self.control.read(&mut buffer) {
                 Ok(0) => return None,
                 Ok(count) => self.unread.extend_from_slice(&buffer[..count]),

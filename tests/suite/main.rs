@@ -23,11 +23,15 @@ mod alone;
 mod client;
 mod runtime;
 mod storage;
+mod tls;
 
 mod active;
 mod control;
 mod lifecycle;
 mod passive;
 mod peers;
+mod secure_control;
+mod secure_data;
+mod secure_peers;
 mod transcripts;
 mod transfers;

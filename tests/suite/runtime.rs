@@ -6,7 +6,8 @@ use ftp_proto::config::{Config, PassivePorts, Settings};
 use ftp_proto::event::SessionId;
 use ftp_proto::host::Accounts;
 use ftp_proto::notice::{Notice, Observer};
-use ftp_proto::testing::{MemoryAccounts, MemoryStorage};
+use ftp_proto::testing::{FakeTls, MemoryAccounts, MemoryStorage};
+use ftp_proto::tls::Tls;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,14 +18,13 @@ pub(crate) trait Runtime: Sized + Send + Sync + 'static {
     const NAME: &'static str;
 
     /// Starts a server.
-    fn start(
-        control: Vec<SocketAddr>,
-        config: Arc<Config>,
-        accounts: Arc<dyn Accounts>,
-        observer: Arc<dyn Observer>,
-    ) -> Result<Self, String>;
+    fn start(setup: Setup, config: Arc<Config>) -> Result<Self, String>;
     /// Where clients connect.
     fn control_addrs(&self) -> &[SocketAddr];
+    /// Where TLS begins at once.
+    fn implicit_tls_addrs(&self) -> &[SocketAddr];
+    /// From now on this speaks TLS.
+    fn set_tls(&self, tls: Option<Arc<dyn Tls>>);
     /// The passive ports that are open.
     fn passive_ports(&self) -> Vec<u16>;
     /// How many sessions there are.
@@ -55,6 +55,15 @@ pub(crate) trait Runtime: Sized + Send + Sync + 'static {
         client.log_in();
         client
     }
+
+    /// The same under TLS, data connections included.
+    fn secure_login(&self) -> Client {
+        let mut client = self.client();
+        client.secure();
+        client.log_in();
+        client.protect_data();
+        client
+    }
 }
 
 macro_rules! adapter {
@@ -64,19 +73,23 @@ macro_rules! adapter {
         impl Runtime for $name {
             const NAME: &'static str = $module;
 
-            fn start(
-                control: Vec<SocketAddr>,
-                config: Arc<Config>,
-                accounts: Arc<dyn Accounts>,
-                observer: Arc<dyn Observer>,
-            ) -> Result<Self, String> {
+            fn start(setup: Setup, config: Arc<Config>) -> Result<Self, String> {
+                let Setup { control, implicit_tls, tls, accounts, observer, .. } = setup;
                 let defaults = $adapter::Options::new(config, accounts);
-                let options = $adapter::Options { control, observer, ..defaults };
+                let options = $adapter::Options { control, implicit_tls, tls, observer, ..defaults };
                 $adapter::start(options).map(Self).map_err(|error| error.to_string())
             }
 
             fn control_addrs(&self) -> &[SocketAddr] {
                 self.0.control_addrs()
+            }
+
+            fn implicit_tls_addrs(&self) -> &[SocketAddr] {
+                self.0.implicit_tls_addrs()
+            }
+
+            fn set_tls(&self, tls: Option<Arc<dyn Tls>>) {
+                self.0.handle().set_tls(tls);
             }
 
             fn passive_ports(&self) -> Vec<u16> {
@@ -104,7 +117,9 @@ adapter!(Threads, "threads", ftp_sync);
 /// What a server is started with.
 pub(crate) struct Setup {
     pub(crate) settings: Settings,
-    control: SocketAddr,
+    control: Vec<SocketAddr>,
+    implicit_tls: Vec<SocketAddr>,
+    tls: Option<Arc<dyn Tls>>,
     accounts: Arc<dyn Accounts>,
     observer: Arc<dyn Observer>,
 }
@@ -121,7 +136,9 @@ impl Setup {
         settings.passive.ports = PassivePorts::Auto(2);
         Self {
             settings,
-            control: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            control: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
+            implicit_tls: Vec::new(),
+            tls: None,
             accounts: Arc::new(accounts),
             observer: Arc::new(()),
         }
@@ -133,7 +150,22 @@ impl Setup {
     }
 
     pub(crate) fn control(mut self, address: &str) -> Self {
-        self.control = address.parse().unwrap();
+        self.control = vec![address.parse().unwrap()];
+        self
+    }
+
+    pub(crate) fn no_control(mut self) -> Self {
+        self.control.clear();
+        self
+    }
+
+    pub(crate) fn implicit_tls(mut self, address: &str) -> Self {
+        self.implicit_tls = vec![address.parse().unwrap()];
+        self
+    }
+
+    pub(crate) fn tls(mut self) -> Self {
+        self.tls = Some(Arc::new(FakeTls::new()));
         self
     }
 
@@ -148,8 +180,12 @@ impl Setup {
     }
 
     pub(crate) fn start<R: Runtime>(self) -> R {
-        let config = Arc::new(self.settings.validate().unwrap());
-        R::start(vec![self.control], config, self.accounts, self.observer).unwrap()
+        self.try_start().unwrap()
+    }
+
+    pub(crate) fn try_start<R: Runtime>(self) -> Result<R, String> {
+        let config = Arc::new(self.settings.clone().validate().unwrap());
+        R::start(self, config)
     }
 }
 

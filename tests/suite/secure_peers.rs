@@ -1,0 +1,110 @@
+//! TLS on data connections: those who stall, break off or speak something else.
+
+use crate::client::{eventually, reset};
+use crate::runtime::{Runtime, Setup, Witness};
+use crate::tls::Secured;
+use ftp_proto::testing::MemoryStorage;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+on_both_runtimes! {
+    a_handshake_that_stalls_delays_nobody, a_handshake_that_breaks_off, a_client_that_does_not_speak_tls,
+    a_handshake_in_pieces, a_session_that_ends_in_a_handshake,
+}
+
+fn tree() -> MemoryStorage {
+    MemoryStorage::new().file("/a.txt", "some text")
+}
+
+fn a_handshake_that_stalls_delays_nobody<R: Runtime>() {
+    let witness = Arc::new(Witness::default());
+    let server: R = Setup::new(&tree())
+        .ports(20)
+        .tls()
+        .settings(|settings| settings.timeouts.data_connection = Duration::from_millis(1500))
+        .observer(Arc::<Witness>::clone(&witness))
+        .start();
+    let begin = Instant::now();
+    let mut stalled: Vec<_> = (0..8)
+        .map(|number| {
+            let mut client = server.secure_login();
+            let data = client.passive();
+            client.command("RETR a.txt", "150");
+            // Some don't say a word, others not the last.
+            let data = if number % 2 == 0 { Ok(data) } else { Err(Secured::hello(data, client.ticket())) };
+            (client, data)
+        })
+        .collect();
+    let mut others: Vec<_> = (0..8).map(|_| server.secure_login()).collect();
+    for client in &mut others {
+        assert_eq!(client.fetch_protected("RETR a.txt"), b"some text");
+    }
+    assert!(begin.elapsed() < Duration::from_millis(1400), "they are done before the others give up");
+    for (client, _) in &mut stalled {
+        client.command("NOOP", "200");
+    }
+    for (client, _) in &mut stalled {
+        let reply = client.expect("4");
+        assert!(reply.contains("TLS"), "{reply}");
+    }
+    assert!(begin.elapsed() >= Duration::from_millis(1400));
+    assert_eq!(witness.verdicts(), ["tls_timed_out"; 8]);
+    assert_eq!(stalled[0].0.fetch_protected("RETR a.txt"), b"some text");
+}
+
+fn a_handshake_that_breaks_off<R: Runtime>() {
+    let server: R = Setup::new(&tree()).ports(1).tls().start();
+    let mut client = server.secure_login();
+    for way in 0..4 {
+        let data = client.passive();
+        client.command("RETR a.txt", "150");
+        match way {
+            0 => reset(data),
+            1 => drop(data),
+            2 => reset(Secured::hello(data, client.ticket()).stream),
+            _ => drop(Secured::hello(data, client.ticket())),
+        }
+        client.expect("4");
+        assert_eq!(client.fetch_protected("RETR a.txt"), b"some text", "after {way}");
+    }
+}
+
+fn a_client_that_does_not_speak_tls<R: Runtime>() {
+    let server: R = Setup::new(&tree()).ports(1).tls().start();
+    let mut client = server.secure_login();
+    let mut data = client.passive();
+    client.command("STOR up", "150");
+    data.write_all(b"in the clear\r\n").unwrap();
+    let reply = client.expect("4");
+    assert!(reply.contains("TLS"), "{reply}");
+    assert_eq!(client.fetch_protected("RETR a.txt"), b"some text");
+}
+
+fn a_handshake_in_pieces<R: Runtime>() {
+    let server: R = Setup::new(&tree()).tls().start();
+    let mut client = server.secure_login();
+    let data = client.passive();
+    client.command("RETR a.txt", "150");
+    let mut data = Secured::hello_in_pieces(data, client.ticket());
+    data.handshake().unwrap();
+    assert_eq!(data.read_all(), b"some text");
+    client.expect("226");
+}
+
+fn a_session_that_ends_in_a_handshake<R: Runtime>() {
+    let server: R = Setup::new(&tree()).ports(1).tls().start();
+    for quits in [true, false] {
+        let mut client = server.secure_login();
+        let mut data = Secured::hello(client.passive(), client.ticket());
+        client.command("RETR a.txt", "150");
+        if quits {
+            client.say("ABOR");
+            client.expect("4");
+        }
+        drop(client);
+        while data.receive().is_ok_and(|came| came.is_some()) {}
+        eventually("the session is gone", || server.sessions() == 0);
+    }
+    assert_eq!(server.secure_login().fetch_protected("RETR a.txt"), b"some text");
+}
