@@ -24,7 +24,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 use openings::{Opened, Openings};
-use ports::{Leasing, PoolEvent, PortPool};
+use ports::{Asker, Leasing, PoolEvent, PortPool};
 
 /// How often the log hears that connections can't be accepted.
 const ACCEPT_FAILED_EVERY: Duration = Duration::from_secs(60);
@@ -135,7 +135,9 @@ impl Server {
     /// Answers a session's question, at once.
     pub fn consult(&mut self, now: Now, request: Request) -> Answer {
         let answer = match request {
-            Request::Lease { session, link, until, open: _ } => self.lease(now, session, link, until),
+            Request::Lease { session, link, until, open } => {
+                self.lease(now, Asker { session, link, open }, until)
+            }
             Request::Remember { .. } => Answer::Noted,
             Request::Recall { .. } => Answer::Recalled { sends_close_notify: false },
             Request::Release { session, link } => {
@@ -147,13 +149,14 @@ impl Server {
         answer
     }
 
-    fn lease(&mut self, now: Now, session: SessionId, link: LinkId, until: Instant) -> Answer {
-        let Some(arrival) = self.sessions.arrival(session) else { return Answer::NoPort { link } };
+    fn lease(&mut self, now: Now, asker: Asker, until: Instant) -> Answer {
+        let link = asker.link;
+        let Some(arrival) = self.sessions.arrival(asker.session) else { return Answer::NoPort { link } };
         // While ports are being opened, at the start or for a new range, it is worth waiting for them.
         if self.pool.is_empty() && !self.openings.is_awaiting() {
             return Answer::NoneOpen { link };
         }
-        match self.pool.lease(now.mono, session, link, arrival.peer.ip(), until) {
+        match self.pool.lease(now.mono, asker, arrival.peer.ip(), until) {
             Leasing::Leased(port) => self.leased(arrival, link, port),
             Leasing::Queued => Answer::Queued { link },
             Leasing::NoPort => Answer::NoPort { link },
@@ -172,12 +175,12 @@ impl Server {
         self.pool.activate(session, link);
     }
 
-    /// Whom a connection to a passive port belongs to; `None`: close it, the sessions that wait on the port are
-    /// told of the stranger. A lease that is routed to is used up and its port free again at once.
+    /// Whom a connection to a passive port belongs to, and the name it has there; `None`: close it, the sessions
+    /// that wait on the port are told of the stranger. A closed lease that is routed to is used up and its port free
+    /// again at once; an open one goes on.
     pub fn route(&mut self, now: Now, port: u16, peer: SocketAddr) -> Option<(SessionId, LinkId)> {
         let peer = canonical(peer);
         let owner = self.pool.route(now.mono, port, peer.ip());
-        let owner = owner.map(|(session, link)| (session, link.arrived(1)));
         if owner.is_none() {
             for (session, link) in self.pool.stranger(port) {
                 self.deliver(session, Event::Message(Message::Stranger(link, peer)));

@@ -1,14 +1,17 @@
 //! Passive ports: listeners belong to the server, sessions lease them.
 //!
 //! Theory of operation: every port is listened on all the time. A lease is a pair (port, client address) for
-//! which one session waits; a connection is given to the lease of its own port and address and to no other,
-//! and uses it up, so that the port is free for the same client again at once. What bounds a range is thus
+//! which one session waits. A connection is given to the lease of its own port and address; a closed lease is used
+//! up by it, so that the port is free for the same client again at once, an open one goes on until its session
+//! releases it and gets connections from other addresses as well (see `port`). What bounds a range is thus
 //! only how many connections one address may have *pending* at a time. A lease that ended without an arrival
-//! cools down: the connection may still come, and must not reach another session of that address. Only the
-//! session that had it may have it again at once, and gets just this one, so that nobody can make a whole range
-//! cool down by asking again and again. Who finds all ports pending waits in the queue of its address; addresses
-//! don't compete with each other, and a session waits once at most, so queues are as short as the limit of
+//! from its client cools down: the connection may still come, and must not reach another session of that address.
+//! Only the session that had it may have it again at once, and gets just this one, so that nobody can make a whole
+//! range cool down by asking again and again. Who finds all ports pending waits in the queue of its address;
+//! addresses don't compete with each other, and a session waits once at most, so queues are as short as the limit of
 //! sessions. Nothing here listens, accepts or sleeps.
+
+mod port;
 
 use crate::event::{LinkId, SessionId};
 use crate::time::Instant;
@@ -16,22 +19,10 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
+use port::{Lease, Port};
 
 /// How long a late connection is waited for before its port is leased to another session of that address.
 pub(crate) const COOL_DOWN: Duration = Duration::from_secs(5);
-/// How many strangers one lease hears of: enough for a verdict, and a flood can't fill a mailbox.
-const STRANGERS: u8 = 4;
-
-/// A session's wait on a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Lease {
-    session: SessionId,
-    link: LinkId,
-    /// The port was drained: connections are routed to it.
-    active: bool,
-    /// How many strangers it heard of.
-    strangers: u8,
-}
 
 /// A late connection may still come to a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,14 +30,6 @@ struct Cooling {
     /// May have its own port again at once: a late connection could only be its own.
     session: SessionId,
     until: Instant,
-}
-
-#[derive(Debug, Default)]
-#[cfg_attr(test, derive(Clone))]
-struct Port {
-    leases: BTreeMap<IpAddr, Lease>,
-    /// No longer in the range: closed when its last lease ends.
-    retired: bool,
 }
 
 /// Where a session's lease is.
@@ -57,10 +40,14 @@ struct Place {
     client: IpAddr,
 }
 
+/// Who asks for a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Waiter {
-    session: SessionId,
-    link: LinkId,
+pub(crate) struct Asker {
+    pub(crate) session: SessionId,
+    /// For which link.
+    pub(crate) link: LinkId,
+    /// Whether the lease is to be open.
+    pub(crate) open: bool,
 }
 
 /// What the pool has to tell.
@@ -87,7 +74,7 @@ pub(crate) enum Leasing {
 pub(crate) struct PortPool {
     ports: BTreeMap<u16, Port>,
     places: BTreeMap<SessionId, Place>,
-    queues: BTreeMap<IpAddr, VecDeque<Waiter>>,
+    queues: BTreeMap<IpAddr, VecDeque<Asker>>,
     /// Who waits: its address, and until when.
     waiting: BTreeMap<SessionId, (IpAddr, Instant)>,
     expiries: BTreeSet<(Instant, SessionId)>,
@@ -96,6 +83,8 @@ pub(crate) struct PortPool {
     cooled: BTreeSet<(Instant, u16, IpAddr)>,
     /// The ports that cool down for a session's sake: one, unless the range has changed.
     cooled_by: BTreeSet<(SessionId, u16)>,
+    /// How many leases were activated.
+    activations: u64,
     events: VecDeque<PoolEvent>,
     random: u64,
 }
@@ -111,6 +100,7 @@ impl PortPool {
             cooling: BTreeMap::new(),
             cooled: BTreeSet::new(),
             cooled_by: BTreeSet::new(),
+            activations: 0,
             events: VecDeque::new(),
             random: seed,
         }
@@ -137,9 +127,9 @@ impl PortPool {
     fn give_back(&mut self, client: IpAddr, port: u16) {
         let Some(&Cooling { session, .. }) = self.cooling.get(&(port, client)) else { return };
         if self.is_free(port, client)
-            && let Some(link) = self.leave_queue(session, client)
+            && let Some(asker) = self.leave_queue(session, client)
         {
-            self.give(Waiter { session, link }, client, port);
+            self.give(asker, client, port);
         }
     }
 
@@ -171,35 +161,28 @@ impl PortPool {
     // Leases.
 
     /// A session asks for a port; a second time for the same link it gets the same answer.
-    pub(crate) fn lease(
-        &mut self,
-        now: Instant,
-        session: SessionId,
-        link: LinkId,
-        client: IpAddr,
-        until: Instant,
-    ) -> Leasing {
+    pub(crate) fn lease(&mut self, now: Instant, asker: Asker, client: IpAddr, until: Instant) -> Leasing {
+        let Asker { session, link, .. } = asker;
         if let Some(place) = self.places.get(&session)
             && place.link == link
         {
             return Leasing::Leased(place.port);
         }
-        if self.queues.get(&client).is_some_and(|queue| queue.contains(&Waiter { session, link })) {
+        if self.is_queued(session, link) {
             return Leasing::Queued;
         }
         self.release_all(now, session);
         // While others of this address wait, nothing is free but a port that only this session may use.
         let others_wait = self.queues.contains_key(&client);
-        let port = self.own_port(session, client);
-        let port = if others_wait { port } else { port.or_else(|| self.pick(client)) };
+        let port = if others_wait { self.own_port(session, client) } else { self.find_port(asker, client) };
         if let Some(port) = port {
-            self.place(session, link, client, port);
+            self.place(asker, client, port);
             return Leasing::Leased(port);
         }
         if until <= now {
             return Leasing::NoPort;
         }
-        self.queues.entry(client).or_default().push_back(Waiter { session, link });
+        self.queues.entry(client).or_default().push_back(asker);
         self.waiting.insert(session, (client, until));
         self.expiries.insert((until, session));
         Leasing::Queued
@@ -209,43 +192,43 @@ impl PortPool {
     pub(crate) fn activate(&mut self, session: SessionId, link: LinkId) {
         let Some(place) = self.places.get(&session).filter(|place| place.link == link) else { return };
         let lease = self.ports.get_mut(&place.port).and_then(|port| port.leases.get_mut(&place.client));
-        if let Some(lease) = lease {
-            lease.active = true;
+        if let Some(lease) = lease
+            && lease.activated.is_none()
+        {
+            lease.activated = Some(self.activations);
+            self.activations += 1;
         }
     }
 
-    /// Whose a connection is. The lease is used up.
+    /// Whose a connection is, and its name.
     pub(crate) fn route(&mut self, now: Instant, port: u16, peer: IpAddr) -> Option<(SessionId, LinkId)> {
+        let owner = self.find_owner(port, peer);
         self.cool_down(now);
-        let leases = &mut self.ports.get_mut(&port)?.leases;
-        let lease = *leases.get(&peer).filter(|lease| lease.active)?;
-        leases.remove(&peer);
-        self.places.remove(&lease.session);
-        self.close_if_done(port);
+        // Its lease is used up or can be replaced.
         self.serve(peer);
-        Some((lease.session, lease.link))
+        owner
+    }
+
+    fn find_owner(&mut self, number: u16, peer: IpAddr) -> Option<(SessionId, LinkId)> {
+        let port = self.ports.get_mut(&number)?;
+        let Some((session, link)) = port.arrive(peer) else { return port.arrive_from_elsewhere() };
+        if !port.leases.contains_key(&peer) {
+            self.places.remove(&session);
+            self.close_if_done(number);
+        }
+        Some((session, link))
     }
 
     /// Somebody came to a port whom nobody expects: the sessions that wait there and are to hear of it.
     pub(crate) fn stranger(&mut self, port: u16) -> Vec<(SessionId, LinkId)> {
-        let Some(port) = self.ports.get_mut(&port) else { return Vec::new() };
-        let mut told = Vec::new();
-        for lease in port.leases.values_mut() {
-            if lease.active && lease.strangers < STRANGERS {
-                lease.strangers += 1;
-                told.push((lease.session, lease.link));
-            }
-        }
-        told
+        self.ports.get_mut(&port).map(Port::stranger).unwrap_or_default()
     }
 
-    /// A session no longer waits for a port or on one, for this link. If it does for another by now, this is
-    /// old news.
+    /// A session no longer waits for a port or on one, for this link. If it does for another by now, or had to leave
+    /// its port to another session, this is old news.
     pub(crate) fn release(&mut self, now: Instant, session: SessionId, link: LinkId) {
         let placed = self.places.get(&session).map(|place| place.link);
-        let queue = self.waiting.get(&session).and_then(|(client, _)| self.queues.get(client));
-        let waits = queue.is_some_and(|queue| queue.contains(&Waiter { session, link }));
-        if placed == Some(link) || waits {
+        if placed == Some(link) || self.is_queued(session, link) {
             self.release_all(now, session);
         }
     }
@@ -256,7 +239,8 @@ impl PortPool {
     }
 
     fn release_all(&mut self, now: Instant, session: SessionId) {
-        if let Some(&(client, _)) = self.waiting.get(&session) {
+        let queued = self.waiting.get(&session).map(|&(client, _)| client);
+        if let Some(client) = queued {
             self.leave_queue(session, client);
         }
         let place = self.places.remove(&session);
@@ -264,16 +248,16 @@ impl PortPool {
             self.end_lease(now, session, place);
         }
         self.cool_down(now);
-        if let Some(place) = place {
-            self.serve(place.client);
+        if let Some(client) = place.map(|place| place.client).or(queued) {
+            self.serve(client);
         }
     }
 
     fn end_lease(&mut self, now: Instant, session: SessionId, Place { port: number, client, .. }: Place) {
         let Some(port) = self.ports.get_mut(&number) else { return };
+        let lease = port.leases.remove(&client);
         // One that was never routed to was never announced either.
-        let announced = port.leases.remove(&client).is_some_and(|lease| lease.active);
-        if announced {
+        if lease.is_some_and(|lease| lease.activated.is_some() && !lease.has_client()) {
             let until = now + COOL_DOWN;
             if let Some(before) = self.cooling.insert((number, client), Cooling { session, until }) {
                 self.cooled.remove(&(before.until, number, client));
@@ -284,29 +268,39 @@ impl PortPool {
         self.close_if_done(number);
     }
 
-    /// Takes a session out of the queue of its address; the link it waited for.
-    fn leave_queue(&mut self, session: SessionId, client: IpAddr) -> Option<LinkId> {
+    fn is_queued(&self, session: SessionId, link: LinkId) -> bool {
+        let queue = self.waiting.get(&session).and_then(|(client, _)| self.queues.get(client));
+        queue.is_some_and(|queue| queue.iter().any(|asker| (asker.session, asker.link) == (session, link)))
+    }
+
+    /// Takes a session out of the queue of its address.
+    fn leave_queue(&mut self, session: SessionId, client: IpAddr) -> Option<Asker> {
         if let Some((_, until)) = self.waiting.remove(&session) {
             self.expiries.remove(&(until, session));
         }
         let queue = self.queues.get_mut(&client)?;
-        let index = queue.iter().position(|waiter| waiter.session == session)?;
-        let waiter = queue.remove(index)?;
+        let index = queue.iter().position(|asker| asker.session == session)?;
+        let asker = queue.remove(index)?;
         if queue.is_empty() {
             self.queues.remove(&client);
         }
-        Some(waiter.link)
+        Some(asker)
     }
 
     /// The port stays marked as cooling if it is: what comes for the lease before may come later still.
-    fn place(&mut self, session: SessionId, link: LinkId, client: IpAddr, number: u16) {
+    fn place(&mut self, Asker { session, link, open }: Asker, client: IpAddr, number: u16) {
         let Some(port) = self.ports.get_mut(&number) else { return };
-        port.leases.insert(client, Lease { session, link, active: false, strangers: 0 });
+        port.leases.insert(client, Lease::new(session, link, open));
         self.places.insert(session, Place { link, port: number, client });
     }
 
     fn is_free(&self, port: u16, client: IpAddr) -> bool {
         self.ports.get(&port).is_some_and(|port| !port.retired && !port.leases.contains_key(&client))
+    }
+
+    fn find_port(&mut self, asker: Asker, client: IpAddr) -> Option<u16> {
+        let port = self.own_port(asker.session, client).or_else(|| self.pick(client));
+        port.or_else(|| if asker.open { self.take_over(client) } else { None })
     }
 
     /// A port that cools down for this session's sake, if it can be leased: a late connection to it could only
@@ -336,6 +330,26 @@ impl PortPool {
         second_best
     }
 
+    /// Ends an open lease of this client, whose connection has come, for the sake of another open one, so that many
+    /// clients behind one address need no more ports than with closed leases. Its session keeps the connections it
+    /// has; the lease that waits longest is the least likely to need another.
+    ///
+    /// If the right connection of that session comes late all the same, it reaches the new lease. This is harmless
+    /// only since that one is open: the TLS handshake shows that the connection isn't its own. A closed lease would
+    /// take it for its own and send it somebody else's file; so whoever asks for one waits. Nor is a port taken over
+    /// while it cools down: the connection that counted as the client's may have been the late one.
+    fn take_over(&mut self, client: IpAddr) -> Option<u16> {
+        let replaceable = self.ports.iter().filter_map(|(&number, port)| {
+            let lease = port.leases.get(&client).filter(|lease| lease.has_client())?;
+            let usable = !port.retired && !self.cooling.contains_key(&(number, client));
+            usable.then_some((lease.activated, number, lease.session))
+        });
+        let (_, number, session) = replaceable.min()?;
+        self.ports.get_mut(&number)?.leases.remove(&client);
+        self.places.remove(&session);
+        Some(number)
+    }
+
     /// SplitMix64: nobody should foresee a port, and a seed makes a run repeatable.
     fn next_random(&mut self) -> u64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -347,19 +361,19 @@ impl PortPool {
 
     // Waiting.
 
-    /// Gives what is free to those who wait from this address, in order.
+    /// Gives what is free to those who wait from this address, in order. The first may wait for longer than the
+    /// next would have to, if its lease is to be closed: nobody is overtaken again and again.
     fn serve(&mut self, client: IpAddr) {
-        while let Some(&waiter) = self.queues.get(&client).and_then(VecDeque::front) {
-            let own = self.own_port(waiter.session, client);
-            let Some(port) = own.or_else(|| self.pick(client)) else { return };
-            self.leave_queue(waiter.session, client);
-            self.give(waiter, client, port);
+        while let Some(&asker) = self.queues.get(&client).and_then(VecDeque::front) {
+            let Some(port) = self.find_port(asker, client) else { return };
+            self.leave_queue(asker.session, client);
+            self.give(asker, client, port);
         }
     }
 
-    fn give(&mut self, Waiter { session, link }: Waiter, client: IpAddr, port: u16) {
-        self.place(session, link, client, port);
-        self.events.push_back(PoolEvent::Leased { session, link, port });
+    fn give(&mut self, asker: Asker, client: IpAddr, port: u16) {
+        self.place(asker, client, port);
+        self.events.push_back(PoolEvent::Leased { session: asker.session, link: asker.link, port });
     }
 
     /// Ports that cooled down go to those who wait for them.
@@ -381,14 +395,19 @@ impl PortPool {
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         self.cool_down(now);
+        let mut clients = BTreeSet::new();
         while let Some(&(until, session)) = self.expiries.first()
             && until <= now
         {
             self.expiries.pop_first();
             let Some(&(client, _)) = self.waiting.get(&session) else { continue };
-            if let Some(link) = self.leave_queue(session, client) {
+            if let Some(Asker { link, .. }) = self.leave_queue(session, client) {
                 self.events.push_back(PoolEvent::NoPort { session, link });
             }
+            clients.insert(client);
+        }
+        for client in clients {
+            self.serve(client);
         }
     }
 

@@ -2,6 +2,7 @@
 //! states that a small world can get into, and in long histories of a larger one. The model doesn't foresee
 //! which port is chosen; it judges whether the choice was allowed.
 
+use super::port::{Arrivals, FOREIGN_ARRIVALS};
 use super::*;
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 use std::format;
@@ -20,8 +21,10 @@ macro_rules! ensure {
 /// Everything that can happen to a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Operation {
-    /// A session asks for a port for its next link; the number stands for the dice.
+    /// A session asks for a port for its next link, by a closed lease; the number stands for the dice.
     Lease(u64, u64),
+    /// By an open one.
+    LeaseOpen(u64, u64),
     /// It asks once more for the link it has.
     LeaseAgain(u64),
     /// The adapter has drained the port.
@@ -52,7 +55,11 @@ struct NaiveLease {
     client: u8,
     session: u64,
     link: u32,
-    active: bool,
+    open: bool,
+    /// When it was activated, in the order of all activations.
+    active: Option<usize>,
+    /// From its own address, and from others.
+    arrivals: (u32, u32),
 }
 
 #[derive(Clone, Debug)]
@@ -60,6 +67,7 @@ struct NaiveWaiter {
     client: u8,
     session: u64,
     link: u32,
+    open: bool,
     until: Instant,
 }
 
@@ -82,6 +90,7 @@ struct World {
     /// In the order in which they came.
     waiters: Vec<NaiveWaiter>,
     abandoned: Vec<Abandoned>,
+    activations: usize,
     links: BTreeMap<u64, u32>,
 }
 
@@ -110,6 +119,7 @@ impl World {
             leases: Vec::new(),
             waiters: Vec::new(),
             abandoned: Vec::new(),
+            activations: 0,
             links: BTreeMap::new(),
         }
     }
@@ -133,6 +143,21 @@ impl World {
             && !self.expects_own(session, port)
     }
 
+    /// Whose lease an open one of this client may replace if nothing is free: the oldest whose client has come, on
+    /// a port where nobody is expected any more.
+    fn replaceable(&self, client: u8) -> Option<&NaiveLease> {
+        let expected = |port| {
+            self.abandoned
+                .iter()
+                .any(|old| (old.port, old.client) == (port, client) && old.at + COOL_DOWN > self.now)
+        };
+        self.leases
+            .iter()
+            .filter(|lease| lease.open && lease.client == client && lease.arrivals.0 > 0)
+            .filter(|lease| self.open.contains(&lease.port) && !expected(lease.port))
+            .min_by_key(|lease| lease.active)
+    }
+
     fn expects_own(&self, session: u64, port: u16) -> bool {
         self.abandoned
             .iter()
@@ -145,18 +170,15 @@ impl World {
 
     fn apply(&mut self, operation: Operation) -> Verdict {
         match operation {
-            Operation::Lease(session, dice) => {
-                self.pool.random = dice;
-                let link = self.link(session).number + 1;
-                self.links.insert(session, link);
-                self.abandon(session);
-                self.lease(session, link)?;
-            }
+            Operation::Lease(session, dice) => self.lease(session, dice, false)?,
+            Operation::LeaseOpen(session, dice) => self.lease(session, dice, true)?,
             Operation::LeaseAgain(session) => self.lease_again(session)?,
             Operation::Activate(session) => {
                 self.pool.activate(SessionId(session), self.link(session));
-                for lease in &mut self.leases {
-                    lease.active |= lease.session == session;
+                self.activations += 1;
+                let place = self.activations;
+                for lease in self.leases.iter_mut().filter(|lease| lease.session == session) {
+                    lease.active.get_or_insert(place);
                 }
             }
             Operation::Release(session) => {
@@ -205,20 +227,30 @@ impl World {
         self.balances()
     }
 
-    fn lease(&mut self, session: u64, link: u32) -> Verdict {
+    fn ask(&mut self, session: u64, open: bool) -> Leasing {
         let until = self.now + PATIENCE;
+        let asker = Asker { session: SessionId(session), link: self.link(session), open };
+        self.pool.lease(self.now, asker, address(client_of(session)), until)
+    }
+
+    fn lease(&mut self, session: u64, dice: u64, open: bool) -> Verdict {
+        self.pool.random = dice;
+        let link = self.link(session).number + 1;
+        self.links.insert(session, link);
+        self.abandon(session);
         let client = client_of(session);
-        let answer = self.pool.lease(self.now, SessionId(session), LinkId::new(link), address(client), until);
+        let answer = self.ask(session, open);
         // What came free by this very call goes to those who waited, first.
         self.hear()?;
+        let waiter = NaiveWaiter { client, session, link, open, until: self.now + PATIENCE };
         match answer {
             Leasing::Leased(port) => {
                 let waits = self.waiters.iter().any(|waiter| waiter.client == client);
                 ensure!(!waits || self.expects_own(session, port), "{session} got {port} out of turn");
-                self.take(session, link, port)
+                self.take(&waiter, port)
             }
             Leasing::Queued => {
-                self.waiters.push(NaiveWaiter { client, session, link, until });
+                self.waiters.push(waiter);
                 Ok(())
             }
             Leasing::NoPort => Err(format!("{session} was turned away without waiting")),
@@ -226,30 +258,39 @@ impl World {
     }
 
     fn lease_again(&mut self, session: u64) -> Verdict {
-        let link = self.link(session);
         let has = self.leases.iter().find(|lease| lease.session == session).map(|lease| lease.port);
         let waits = self.waiters.iter().any(|waiter| waiter.session == session);
         if has.is_none() && !waits {
             return Ok(());
         }
-        let until = self.now + PATIENCE;
-        let answer = self.pool.lease(self.now, SessionId(session), link, address(client_of(session)), until);
+        let answer = self.ask(session, false);
         let expected = has.map_or(Leasing::Queued, Leasing::Leased);
         ensure!(answer == expected, "asked again, {session} got {answer:?} instead of {expected:?}");
         Ok(())
     }
 
-    fn take(&mut self, session: u64, link: u32, port: u16) -> Verdict {
-        ensure!(self.is_allowed(session, port), "{session} may not have {port}");
-        let better = self.open.iter().find(|&&other| self.is_best(session, other));
-        let crowded = self.leases.iter().any(|lease| lease.port == port);
-        if !self.expects_own(session, port)
-            && crowded
-            && let Some(better) = better
+    fn take(&mut self, waiter: &NaiveWaiter, port: u16) -> Verdict {
+        let &NaiveWaiter { client, session, link, open, .. } = waiter;
+        if let Some(index) = self.leases.iter().position(|lease| (lease.port, lease.client) == (port, client))
         {
-            return Err(format!("{session} got {port}, where others are pending, instead of {better}"));
+            ensure!(open, "{session} replaced a lease on {port}, and its own is closed");
+            let free = self.open.iter().find(|&&free| self.is_allowed(session, free));
+            ensure!(free.is_none(), "{session} replaced a lease on {port}, and {free:?} is free");
+            let oldest = self.replaceable(client).map(|lease| lease.port);
+            ensure!(oldest == Some(port), "{session} replaced the lease on {port}, not on {oldest:?}");
+            self.leases.remove(index);
+        } else {
+            ensure!(self.is_allowed(session, port), "{session} may not have {port}");
+            let better = self.open.iter().find(|&&other| self.is_best(session, other));
+            let crowded = self.leases.iter().any(|lease| lease.port == port);
+            if !self.expects_own(session, port)
+                && crowded
+                && let Some(better) = better
+            {
+                return Err(format!("{session} got {port}, where others are pending, instead of {better}"));
+            }
         }
-        self.leases.push(NaiveLease { port, client: client_of(session), session, link, active: false });
+        self.leases.push(NaiveLease { port, client, session, link, open, active: None, arrivals: (0, 0) });
         Ok(())
     }
 
@@ -257,26 +298,43 @@ impl World {
     fn abandon(&mut self, session: u64) {
         self.waiters.retain(|waiter| waiter.session != session);
         if let Some(index) = self.leases.iter().position(|lease| lease.session == session) {
-            let NaiveLease { port, client, active, .. } = self.leases.remove(index);
-            if active {
+            let NaiveLease { port, client, active, arrivals, .. } = self.leases.remove(index);
+            if active.is_some() && arrivals.0 == 0 {
                 self.abandoned.push(Abandoned { port, client, session, at: self.now });
             }
         }
     }
 
+    /// Whose a connection is, and its name.
+    fn expected_owner(&mut self, port: u16, client: u8) -> Option<(SessionId, LinkId)> {
+        let here = || |lease: &&mut NaiveLease| lease.port == port && lease.active.is_some();
+        let own = self.leases.iter_mut().filter(here()).find(|lease| lease.client == client);
+        let lease = if let Some(lease) = own {
+            lease.arrivals.0 += 1;
+            lease
+        } else {
+            let open = self.leases.iter_mut().filter(here()).filter(|lease| lease.open);
+            let ready = open.filter(|lease| lease.arrivals.1 < FOREIGN_ARRIVALS);
+            let lease = ready.min_by_key(|lease| (lease.arrivals.0 + lease.arrivals.1, lease.active))?;
+            lease.arrivals.1 += 1;
+            lease
+        };
+        let link = LinkId::new(lease.link).arrived(lease.arrivals.0 + lease.arrivals.1);
+        let owner = (SessionId(lease.session), link);
+        // The first connection ends a closed lease.
+        self.leases.retain(|lease| lease.open || lease.arrivals == (0, 0));
+        Some(owner)
+    }
+
     fn arrive(&mut self, port: u16, client: u8) -> Verdict {
-        let expected = self
-            .leases
-            .iter()
-            .position(|lease| (lease.port, lease.client) == (port, client) && lease.active)
-            .map(|index| self.leases.remove(index));
+        let expected = self.expected_owner(port, client);
         let owner = self.pool.route(self.now, port, address(client));
-        let named = expected.as_ref().map(|lease| (SessionId(lease.session), LinkId::new(lease.link)));
-        ensure!(owner == named, "a connection to {port} went to {owner:?} instead of {named:?}");
+        ensure!(owner == expected, "a connection to {port} went to {owner:?} instead of {expected:?}");
         if owner.is_none() {
             for (session, link) in self.pool.stranger(port) {
                 let waits = self.leases.iter().any(|lease| {
-                    (lease.port, lease.session, lease.link, lease.active) == (port, session.0, link.0, true)
+                    (lease.port, lease.session, LinkId::new(lease.link)) == (port, session.0, link)
+                        && lease.active.is_some()
                 });
                 ensure!(waits, "{session:?} heard of a stranger at {port}");
             }
@@ -294,12 +352,17 @@ impl World {
                         return Err(format!("{session:?} got {port} and didn't wait"));
                     };
                     let waiter = self.waiters.remove(index);
-                    ensure!(waiter.link == link.0, "{session:?} got a port for {link:?}, long forgotten");
+                    ensure!(
+                        waiter.link == link.number,
+                        "{session:?} got a port for {link:?}, long forgotten"
+                    );
+                    let occupied =
+                        self.leases.iter().any(|lease| (lease.port, lease.client) == (port, waiter.client));
                     let overtaken = self.waiters.iter().take(index).find(|before| {
-                        before.client == waiter.client && self.is_allowed(before.session, port)
+                        before.client == waiter.client && (occupied || self.is_allowed(before.session, port))
                     });
                     ensure!(overtaken.is_none(), "{session:?} was served before {overtaken:?}");
-                    self.take(waiter.session, waiter.link, port)?;
+                    self.take(&waiter, port)?;
                 }
                 PoolEvent::NoPort { session, .. } => {
                     let index = self.waiters.iter().position(|waiter| waiter.session == session.0);
@@ -328,6 +391,11 @@ impl World {
             ensure!(due || waiter.until > self.now, "{waiter:?} waits for ever");
             ensure!(self.pool.deadline().is_some(), "{waiter:?} waits without a deadline");
         }
+        for client in 0..=client_of(SESSIONS) {
+            let Some(first) = self.waiters.iter().find(|waiter| waiter.client == client) else { continue };
+            let replaceable = self.replaceable(client).filter(|_| first.open);
+            ensure!(due || replaceable.is_none(), "{first:?} waits and could replace {replaceable:?}");
+        }
         for port in &self.retired {
             let leased = self.leases.iter().any(|lease| lease.port == *port);
             ensure!(leased, "{port} is of no use and wasn't closed");
@@ -346,8 +414,11 @@ impl World {
             ensure!(known.is_some_and(|place| place.port == lease.port), "{lease:?} is lost: {known:?}");
             let pools =
                 self.pool.ports.get(&lease.port).and_then(|port| port.leases.get(&address(lease.client)));
-            let same =
-                pools.is_some_and(|pools| (pools.session.0, pools.active) == (lease.session, lease.active));
+            let same = pools.is_some_and(|pools| {
+                let arrivals = pools.open.map(|Arrivals { own, foreign }| (own, foreign));
+                (pools.session.0, pools.activated.is_some()) == (lease.session, lease.active.is_some())
+                    && arrivals == lease.open.then_some(lease.arrivals)
+            });
             ensure!(same, "{lease:?} is {pools:?} to the pool");
         }
         Ok(())
@@ -367,18 +438,30 @@ impl World {
     }
 
     /// Two worlds with the same essence have the same future: link numbers, dice and the time of day are left
-    /// out.
+    /// out, and so is how much came to an open lease, but for what it has more than others of its port.
     fn essence(&self) -> String {
         let left = |until: Instant| until.duration_since(self.now).as_millis();
         let pool = &self.pool;
+        let mut activations: Vec<_> = self.leases.iter().filter_map(|lease| lease.active).collect();
+        activations.sort_unstable();
+        let place = |lease: &Lease| {
+            let naive = self.leases.iter().find(|naive| naive.session == lease.session.0)?;
+            activations.binary_search(&naive.active?).ok()
+        };
         let leases: Vec<_> = pool
             .ports
             .iter()
             .flat_map(|(port, state)| {
-                state.leases.values().map(move |lease| (port, lease.session.0, lease.active))
+                let open = state.leases.values().filter_map(|lease| lease.open.map(Arrivals::all));
+                let fewest = open.min().unwrap_or(0);
+                state.leases.values().map(move |lease| {
+                    let more = lease.open.map(|arrivals| arrivals.all() - fewest);
+                    (port, lease.session.0, place(lease), lease.has_client(), more)
+                })
             })
             .collect();
-        let queues: Vec<_> = pool.queues.values().flatten().map(|waiter| waiter.session.0).collect();
+        let queues: Vec<_> =
+            pool.queues.values().flatten().map(|asker| (asker.session.0, asker.open)).collect();
         let waiting: Vec<_> =
             self.waiters.iter().map(|waiter| (waiter.session, left(waiter.until))).collect();
         let cooling: Vec<_> =
@@ -429,11 +512,16 @@ fn dice() -> [u64; 2] {
     [0, 1].map(|parity| (0..).find(|&seed| PortPool::new(seed).next_random() % 2 == parity).unwrap())
 }
 
-/// Everything that can happen to these sessions on these ports, with a stranger.
-fn operations(sessions: u64, ports: &[u16]) -> Vec<Operation> {
+type Asks = &'static [fn(u64, u64) -> Operation];
+const CLOSED: Asks = &[Operation::Lease];
+const OPEN: Asks = &[Operation::LeaseOpen];
+const MIXED: Asks = &[Operation::Lease, Operation::LeaseOpen];
+
+/// Everything that can happen to these sessions on these ports, with a stranger, if this is how they ask.
+fn operations(asks: Asks, sessions: u64, ports: &[u16]) -> Vec<Operation> {
     let mut all = std::vec![Operation::Tick, Operation::LateTick];
     for session in 0..sessions {
-        all.extend(dice().map(|dice| Operation::Lease(session, dice)));
+        all.extend(asks.iter().flat_map(|ask| dice().map(|dice| ask(session, dice))));
         all.extend([
             Operation::LeaseAgain(session),
             Operation::Activate(session),
@@ -450,28 +538,51 @@ fn operations(sessions: u64, ports: &[u16]) -> Vec<Operation> {
 
 #[test]
 fn one_port_serves_three_sessions_of_one_address_in_every_state_there_is() {
-    assert!(explore(&[2_000], &operations(3, &[2_000]), usize::MAX));
+    assert!(explore(&[2_000], &operations(MIXED, 3, &[2_000]), usize::MAX));
 }
 
 #[test]
-fn two_ports_serve_three_sessions_of_one_address_in_every_state_there_is() {
+fn two_ports_serve_three_sessions_with_closed_leases_in_every_state_there_is() {
     let ports = [2_000, 2_001];
-    assert!(explore(&ports, &operations(3, &ports), usize::MAX));
+    assert!(explore(&ports, &operations(CLOSED, 3, &ports), usize::MAX));
 }
 
 #[test]
-fn two_ports_serve_two_addresses_in_every_history_of_eight_operations() {
+fn two_ports_serve_three_sessions_with_open_leases_in_every_state_there_is() {
     let ports = [2_000, 2_001];
-    explore(&ports, &operations(4, &ports), 8);
+    assert!(explore(&ports, &operations(OPEN, 3, &ports), usize::MAX));
 }
 
 #[test]
-fn ports_come_and_go_in_every_history_of_seven_operations() {
+fn two_ports_serve_three_sessions_with_mixed_leases_in_every_history_of_eight_operations() {
     let ports = [2_000, 2_001];
-    let mut operations = operations(3, &ports);
+    explore(&ports, &operations(MIXED, 3, &ports), 8);
+}
+
+#[test]
+fn two_ports_serve_two_addresses_with_closed_leases_in_every_history_of_eight_operations() {
+    let ports = [2_000, 2_001];
+    explore(&ports, &operations(CLOSED, 4, &ports), 8);
+}
+
+#[test]
+fn two_ports_serve_two_addresses_with_mixed_leases_in_every_history_of_six_operations() {
+    let ports = [2_000, 2_001];
+    explore(&ports, &operations(MIXED, 4, &ports), 6);
+}
+
+#[test]
+fn one_port_serves_two_addresses_with_open_leases_in_every_history_of_eight_operations() {
+    explore(&[2_000], &operations(OPEN, 4, &[2_000]), 8);
+}
+
+#[test]
+fn ports_come_and_go_in_every_history_of_six_operations() {
+    let ports = [2_000, 2_001];
+    let mut operations = operations(MIXED, 3, &ports);
     operations.extend(ports.map(Operation::Retire));
     operations.extend(ports.map(Operation::Open));
-    explore(&ports, &operations, 7);
+    explore(&ports, &operations, 6);
 }
 
 /// The larger world: five ports, three addresses of three sessions each.
@@ -482,7 +593,8 @@ impl Arbitrary for Operation {
         let session = u64::arbitrary(random) % SESSIONS;
         let port = 2_000 + u16::arbitrary(random) % 5;
         match u8::arbitrary(random) % 32 {
-            0..=8 => Self::Lease(session, u64::arbitrary(random)),
+            0..=4 => Self::Lease(session, u64::arbitrary(random)),
+            5..=8 => Self::LeaseOpen(session, u64::arbitrary(random)),
             9 => Self::LeaseAgain(session),
             10..=15 => Self::Activate(session),
             16..=18 => Self::Release(session),
@@ -511,16 +623,6 @@ fn long_histories_of_nine_sessions_on_five_ports() {
 }
 
 #[test]
-fn a_lease_hears_of_a_few_strangers_and_no_more() {
-    let mut world = World::new([2_000]);
-    for operation in [Operation::Lease(0, 0), Operation::Activate(0), Operation::Lease(3, 0)] {
-        world.apply(operation).unwrap();
-    }
-    let told: usize = (0..1_000).map(|_| world.pool.stranger(2_000).len()).sum();
-    assert_eq!(told, usize::from(STRANGERS), "and the lease that isn't routed to yet hears of none");
-}
-
-#[test]
 fn leases_are_spread_over_the_range() {
     let mut pool = PortPool::new(7);
     let ports: BTreeSet<u16> = (0..100).map(|port| 2_000 + port).collect();
@@ -530,8 +632,8 @@ fn leases_are_spread_over_the_range() {
     // Each from an address of its own: nobody is made to share while a port has nobody pending.
     let leased: Vec<u16> = (0..100u8)
         .map(|client| {
-            let session = SessionId(u64::from(client));
-            match pool.lease(Instant::ZERO, session, LinkId::new(1), address(client), Instant::ZERO) {
+            let asker = Asker { session: SessionId(u64::from(client)), link: LinkId::new(1), open: false };
+            match pool.lease(Instant::ZERO, asker, address(client), Instant::ZERO) {
                 Leasing::Leased(port) => port,
                 other => panic!("{other:?}"),
             }
