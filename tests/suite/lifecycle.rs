@@ -4,6 +4,7 @@ use crate::alone;
 use crate::client::{Client, PATIENCE, connect, eventually, read_all, reset};
 use crate::runtime::{Runtime, Setup, Witness};
 use crate::storage::Rude;
+use crate::tls::Secured;
 use ftp_proto::testing::MemoryStorage;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -202,13 +203,56 @@ fn end_somehow<R: Runtime>(server: &R, way: u64) {
     }
 }
 
+/// The same under TLS.
+fn end_somehow_under_tls<R: Runtime>(server: &R, way: u64) {
+    if way == 0 {
+        let mut client = server.client();
+        client.command("AUTH TLS", "234");
+        return reset(client.control);
+    }
+    let mut client = server.secure_login();
+    match way {
+        1 => reset(client.control),
+        2 => drop(client.passive()),
+        3 => {
+            let data = client.passive();
+            client.command("RETR big", "150");
+            reset(client.control);
+            drop(data);
+        }
+        4 => {
+            let data = client.passive();
+            client.command("RETR big", "150");
+            drop(Secured::hello(data, client.ticket()));
+        }
+        5 => {
+            let _data = Secured::hello(client.passive(), client.ticket());
+            client.say("RETR big");
+            client.say("ABOR");
+            client.control.shutdown(Shutdown::Write).unwrap();
+            while client.line().is_some() {}
+        }
+        6 => {
+            let mut data = client.begin_protected("RETR big");
+            data.receive().unwrap();
+            reset(data.stream);
+        }
+        7 => {
+            let mut data = client.begin_protected("STOR up");
+            data.send(b"half").unwrap();
+            reset(client.control);
+        }
+        _ => assert_eq!(client.fetch_protected("RETR a.txt"), b"some text"),
+    }
+}
+
 fn random_ends_leave_nothing_behind<R: Runtime>() {
     alone::run::<R>(module_path!(), "random_ends_leave_nothing_behind", || {
         // A port that was announced and not used cools down, so that few of them would make this slow.
-        let setup = || Setup::new(&tree()).ports(50);
+        let setup = || Setup::new(&tree()).ports(50).tls();
         // What a runtime keeps for the whole process is there after the first server.
         let server: R = setup().start();
-        server.login().fetch("RETR a.txt");
+        server.secure_login().fetch_protected("RETR a.txt");
         server.stop(Duration::ZERO);
         std::thread::sleep(Duration::from_secs(1));
         let (descriptors, threads) = (alone::descriptors(), alone::threads());
@@ -218,7 +262,10 @@ fn random_ends_leave_nothing_behind<R: Runtime>() {
         let mut number = 1_u64;
         for _ in 0..300 {
             number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            end_somehow(&server, (number >> 33) % 12);
+            match (number >> 33) % 20 {
+                way @ ..12 => end_somehow(&server, way),
+                way => end_somehow_under_tls(&server, way - 12),
+            }
         }
         eventually("all sessions are gone", || server.sessions() == 0);
         // Threads that wait for the next session may hold a descriptor in reserve.

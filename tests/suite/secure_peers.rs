@@ -57,8 +57,17 @@ fn a_handshake_that_breaks_off<R: Runtime>() {
     let server: R = Setup::new(&tree()).ports(1).tls().start();
     let mut client = server.secure_login();
     for way in 0..4 {
-        let data = client.passive();
-        client.command("RETR a.txt", "150");
+        // A passive one that breaks off is given time to come again.
+        let data = if way == 0 {
+            let data = client.passive();
+            client.command("RETR a.txt", "150");
+            data
+        } else {
+            let listener = client.active();
+            client.say("RETR a.txt");
+            client.expect("150");
+            listener.accept().unwrap().0
+        };
         match way {
             0 => reset(data),
             1 => drop(data),
