@@ -392,7 +392,10 @@ impl<'a> Player<'a> {
             }
             Feed::LinkFailed(error) => client.break_link(&self.shared, error.clone())?,
             Feed::Reset => client.break_link(&self.shared, LinkError::Reset)?,
-            Feed::PeerClosed => client.handle(&self.shared, Event::PeerClosed),
+            Feed::PeerClosed => {
+                client.leave_tls(false);
+                client.handle(&self.shared, Event::PeerClosed);
+            }
             Feed::Kick => {
                 let session = client.session.ok_or("there is no session")?;
                 self.shared.server.kick(now, session);
