@@ -1,7 +1,8 @@
-//! What all sessions share: admission, passive ports, shutdown. One [`Server`] per process, behind one short
+//! What all sessions share: admission, passive ports, what is known of clients, shutdown. One [`Server`] per process, behind one short
 //! lock.
 
 mod admission;
+mod habits;
 mod openings;
 mod ports;
 
@@ -23,6 +24,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
+use habits::{Client, Habits};
 use openings::{Opened, Openings};
 use ports::{Asker, Leasing, PoolEvent, PortPool};
 
@@ -46,6 +48,7 @@ pub struct Server {
     sessions: Sessions,
     openings: Openings,
     pool: PortPool,
+    habits: Habits,
     draining: bool,
     /// When it was last told that connections can't be accepted.
     accept_failure_told: Option<Instant>,
@@ -63,6 +66,7 @@ impl Server {
             sessions: Sessions::default(),
             openings: Openings::default(),
             pool: PortPool::new(seed),
+            habits: Habits::default(),
             draining: false,
             accept_failure_told: None,
             tasks: VecDeque::new(),
@@ -138,8 +142,17 @@ impl Server {
             Request::Lease { session, link, until, open } => {
                 self.lease(now, Asker { session, link, open }, until)
             }
-            Request::Remember { .. } => Answer::Noted,
-            Request::Recall { .. } => Answer::Recalled { sends_close_notify: false },
+            Request::Remember { session, user } => {
+                if let Some(client) = self.client(session, user) {
+                    self.habits.remember(client);
+                }
+                Answer::Noted
+            }
+            Request::Recall { session, user } => {
+                let client = self.client(session, user);
+                let known = client.is_some_and(|client| self.habits.sends_close_notify(&client));
+                Answer::Recalled { sends_close_notify: known }
+            }
             Request::Release { session, link } => {
                 self.pool.release(now.mono, session, link);
                 Answer::Noted
@@ -147,6 +160,11 @@ impl Server {
         };
         self.carry_out_pool_events();
         answer
+    }
+
+    fn client(&self, session: SessionId, user: String) -> Option<Client> {
+        let address = self.sessions.arrival(session)?.peer.ip();
+        Some(Client { address, user })
     }
 
     fn lease(&mut self, now: Now, asker: Asker, until: Instant) -> Answer {
