@@ -2,14 +2,20 @@
 //!
 //! The program `ftpd` is [`cli::main`]. Beneath it, each part can be used alone: [`storage`] is a jailed
 //! directory as [`ftp_proto::host::Storage`], [`accounts`] the accounts file as
-//! [`ftp_proto::host::Accounts`], [`log`] the notices as log lines, [`config_file`] the configuration file,
-//! and [`runtime`] starts either adapter. What is not listed there on other systems than Unix needs Unix.
+//! [`ftp_proto::host::Accounts`], [`certificate`] what certificates say, [`log`] the notices as log lines,
+//! [`config_file`] the configuration file, and [`runtime`] starts either adapter. What is not listed there on
+//! other systems than Unix needs Unix.
+
+#[cfg(not(any(feature = "tls-aws-lc-rs", feature = "tls-ring")))]
+compile_error!("ftpd needs cryptography; choose the feature tls-aws-lc-rs or tls-ring");
 
 pub mod accounts;
+pub mod certificate;
 #[cfg(unix)]
 pub mod cli;
 pub mod config_file;
 pub mod log;
+mod replace;
 #[cfg(unix)]
 pub mod runtime;
 mod stamp;

@@ -5,10 +5,11 @@ use super::file::{AccountsFile, USER, User, rights_names};
 use super::password::PasswordHash;
 use crate::config_file::FileError;
 use crate::config_file::reader::plain;
+use crate::replace::{directory_of, replace_file};
 use ftp_proto::account::Rights;
-use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io;
+use std::path::Path;
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, value};
 
 /// Why an accounts file was not changed.
@@ -162,14 +163,10 @@ fn edit(
 ) -> Result<(), EditError> {
     // A link stays a link: what it points to is replaced.
     let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let directory = match path.parent() {
-        Some(directory) if !directory.as_os_str().is_empty() => directory.to_owned(),
-        _ => PathBuf::from("."),
-    };
     let failed = |error: &io::Error| EditError::System(format!("{}: {}", path.display(), plain(error)));
     // Two commands at the same time must not lose one of the changes. Where directories can't be opened or
     // locked, it has to do without.
-    let lock = File::open(&directory);
+    let lock = File::open(directory_of(&path));
     let _ = lock.as_ref().map(File::lock);
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
@@ -184,51 +181,5 @@ fn edit(
     change(&mut document, &known)?;
     let text = document.to_string();
     AccountsFile::parse(&path, &text)?;
-    replace(&path, &directory, text.as_bytes()).map_err(|error| failed(&error))
-}
-
-/// Writes a new file beside the old one and renames it over it. A new file is its owner's alone; one that
-/// replaces another keeps that one's owner and mode, or a server that runs as somebody else could no longer
-/// read it.
-fn replace(path: &Path, directory: &Path, bytes: &[u8]) -> io::Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = directory.join(format!(".{name}.{}", std::process::id()));
-    let written = (|| {
-        let mut file = create(&temporary)?;
-        if let Ok(old) = std::fs::metadata(path) {
-            hand_on(&old, &file)?;
-        }
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    })();
-    if written.is_err() {
-        let _ = std::fs::remove_file(&temporary);
-    }
-    written
-}
-
-/// A new file, its owner's alone.
-fn create(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-/// Gives a new file the owner and mode of the old one.
-#[cfg(unix)]
-fn hand_on(old: &Metadata, file: &File) -> io::Result<()> {
-    use std::os::unix::fs::MetadataExt as _;
-    let new = file.metadata()?;
-    if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
-        std::os::unix::fs::fchown(file, Some(old.uid()), Some(old.gid()))?;
-    }
-    file.set_permissions(old.permissions())
-}
-
-#[cfg(not(unix))]
-fn hand_on(_: &Metadata, _: &File) -> io::Result<()> {
-    Ok(())
+    replace_file(&path, text.as_bytes()).map_err(|error| failed(&error))
 }
