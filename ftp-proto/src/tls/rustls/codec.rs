@@ -37,11 +37,13 @@ pub(super) struct Codec<E> {
     /// The beginning of a handshake message that goes on in the next record: rustls wants to see it again.
     unfinished: Vec<u8>,
     is_closed: bool,
+    /// Then rustls must not be asked any more.
+    failed: Option<TlsError>,
 }
 
 impl<E: Endpoint> Codec<E> {
     pub(super) fn new(endpoint: E, minimum: TlsVersion) -> Self {
-        Self { endpoint, minimum, unfinished: Vec::new(), is_closed: false }
+        Self { endpoint, minimum, unfinished: Vec::new(), is_closed: false, failed: None }
     }
 
     /// Says what comes before all else.
@@ -99,6 +101,9 @@ impl<E: Endpoint> Codec<E> {
         out: &mut Vec<u8>,
         word: Word<'_>,
     ) -> Result<usize, TlsError> {
+        if let Some(why) = &self.failed {
+            return Err(why.clone());
+        }
         let mut taken = 0;
         loop {
             let rest = incoming.get_mut(taken..).unwrap_or_default();
@@ -121,16 +126,22 @@ impl<E: Endpoint> Codec<E> {
                 }
                 Ok(_) => return Ok(taken),
                 Err(why) => {
-                    self.say_alert(incoming.get_mut(taken..).unwrap_or_default(), out);
-                    return Err(failure(&why, self.minimum));
+                    let why = failure(&why, self.minimum);
+                    self.failed = Some(why.clone());
+                    self.say_alert(out);
+                    return Err(why);
                 }
             }
         }
     }
 
     /// After an error: what rustls has to say about it.
-    fn say_alert(&mut self, incoming: &mut [u8], out: &mut Vec<u8>) {
-        while let Ok(ConnectionState::EncodeTlsData(mut alert)) = self.endpoint.process(incoming).state {
+    fn say_alert(&mut self, out: &mut Vec<u8>) {
+        // Never once more than there are records to be sent: it would look at what came again.
+        while self.endpoint.state().wants_write() {
+            let Ok(ConnectionState::EncodeTlsData(mut alert)) = self.endpoint.process(&mut []).state else {
+                return;
+            };
             if encode(&mut alert, out).is_err() {
                 return;
             }
