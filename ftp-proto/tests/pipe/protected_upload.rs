@@ -192,6 +192,8 @@ fn without_close_notify_the_policy_decides() {
         upload.client.send(b"all?").unwrap();
         upload.arrive();
         upload.pipe.receive(at(0), b"");
+        upload.client.send(b"unasked for").unwrap();
+        upload.arrive();
         if outcome.is_ok() {
             assert_eq!(upload.step(), Step::Write, "we still say that we have done");
             upload.deliver();
