@@ -1,4 +1,4 @@
-//! The core by itself: a line, a turn, a path, a listing.
+//! The core by itself: a line, a turn, a path, a listing, a transfer.
 #![allow(missing_docs, clippy::expect_used, reason = "criterion's macros; a benchmark that fails may panic")]
 
 use benches::Session;
@@ -6,11 +6,13 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ftp_proto::account::Rights;
 use ftp_proto::command::lookup;
 use ftp_proto::command::table::COMMANDS;
-use ftp_proto::host::{Entry, Kind, Metadata};
+use ftp_proto::host::{Entry, File, Kind, Metadata, StorageError};
 use ftp_proto::listing::{Facts, Format, Listing};
 use ftp_proto::path::VirtualPath;
-use ftp_proto::testing::{MemoryAccounts, MemoryStorage};
-use ftp_proto::time::UnixTime;
+use ftp_proto::testing::{MemoryAccounts, MemoryStorage, data_handshake, secure_pipe};
+use ftp_proto::time::{Now, UnixTime};
+use ftp_proto::tls::{TlsError, TlsFacts, TlsSession, TlsStatus};
+use ftp_proto::transfer::{Pipe, Step};
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -79,5 +81,103 @@ fn listing(bench: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, line, turn, path, listing);
+/// Bytes of each measured transfer.
+const TRANSFER: usize = 16 << 20;
+/// A record's header, and the handshake, alert and data that begin with it.
+const HANDSHAKE: [u8; 5] = [22, 3, 3, 0, 0];
+const CLOSE_NOTIFY: [u8; 5] = [21, 3, 3, 0, 0];
+const FULL_RECORD: [u8; 5] = [23, 3, 3, 0x40, 0];
+
+/// TLS that costs a copy each way and nothing else, so that what is measured is what goes on around it.
+struct CopyingTls;
+
+impl TlsSession for CopyingTls {
+    fn read_record(
+        &mut self,
+        record: &mut [u8],
+        plain: &mut Vec<u8>,
+        _out: &mut Vec<u8>,
+    ) -> Result<TlsStatus, TlsError> {
+        plain.extend(record.get(5..).unwrap_or_default());
+        Ok(if record == CLOSE_NOTIFY { TlsStatus::Closed } else { TlsStatus::Established })
+    }
+
+    fn write(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), TlsError> {
+        for piece in plain.chunks(16 << 10) {
+            out.extend(FULL_RECORD);
+            out.extend(piece);
+        }
+        Ok(())
+    }
+
+    fn close_notify(&mut self, out: &mut Vec<u8>) {
+        out.extend(CLOSE_NOTIFY);
+    }
+
+    fn facts(&self) -> Option<TlsFacts> {
+        None
+    }
+}
+
+/// Any number of the same byte, and a place to write to that forgets.
+struct Nothing;
+
+impl File for Nothing {
+    fn size(&self) -> Option<u64> {
+        Some(TRANSFER as u64)
+    }
+
+    fn read_at(&mut self, _: u64, buffer: &mut [u8]) -> Result<usize, StorageError> {
+        Ok(buffer.len())
+    }
+
+    fn write_at(&mut self, _: u64, bytes: &[u8]) -> Result<(), StorageError> {
+        black_box(bytes);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, _: bool) -> Result<(), StorageError> {
+        Ok(())
+    }
+}
+
+fn secured(mut pipe: Pipe) -> Pipe {
+    let mut handshake = data_handshake(Box::new(CopyingTls));
+    handshake.receive(&HANDSHAKE);
+    secure_pipe(&mut pipe, handshake, true).expect("a handshake");
+    pipe
+}
+
+/// Leads a transfer to its end; how many bytes it moved.
+fn drive(mut pipe: Pipe, incoming: &mut [u8]) -> u64 {
+    let now = Now::default();
+    let mut pieces = incoming.chunks_mut(64 << 10);
+    loop {
+        match pipe.step(now) {
+            Step::Write => pipe.transmitted(now, pipe.transmit().len()),
+            Step::Read => pipe.receive_in_place(now, pieces.next().unwrap_or_default()),
+            Step::Turn => pipe.turn(),
+            Step::End(end) => return end.bytes,
+            Step::Report(_) | Step::Direct { .. } => {}
+        }
+    }
+}
+
+fn transfer(bench: &mut Criterion) {
+    let plain = vec![7; TRANSFER];
+    let mut records: Vec<u8> =
+        plain.chunks(16 << 10).flat_map(|piece| [&FULL_RECORD, piece].concat()).collect();
+    records.extend(CLOSE_NOTIFY);
+    let mut plain = plain;
+    let mut group = bench.benchmark_group("transfer of 16 MiB");
+    group.throughput(Throughput::Bytes(TRANSFER as u64));
+    let download = || Pipe::download(Box::new(Nothing), 0, false);
+    let upload = || Pipe::upload(Box::new(Nothing), false);
+    group.bench_function("download", |bench| bench.iter(|| drive(download(), &mut [])));
+    group.bench_function("download in records", |bench| bench.iter(|| drive(secured(download()), &mut [])));
+    group.bench_function("upload", |bench| bench.iter(|| drive(upload(), &mut plain)));
+    group.bench_function("upload in records", |bench| bench.iter(|| drive(secured(upload()), &mut records)));
+}
+
+criterion_group!(benches, line, turn, path, listing, transfer);
 criterion_main!(benches);
