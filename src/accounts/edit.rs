@@ -2,6 +2,7 @@
 //! sees the old or the new one; comments and order survive.
 
 use super::file::{AccountsFile, USER, User, rights_names};
+use super::login::{CertificateRule, LoginBy};
 use super::password::PasswordHash;
 use crate::config_file::FileError;
 use crate::config_file::reader::plain;
@@ -78,10 +79,11 @@ pub fn set_password(path: &Path, name: &str, password: &PasswordHash) -> Result<
     edit(path, false, |document, _| {
         let mut found = false;
         for_each_user(document, |user| {
-            if user.get("name").and_then(Item::as_str) == Some(name)
-                && let Some(hash) = user.get_mut("password")
-            {
-                *hash = value(password.as_str());
+            if user.get("name").and_then(Item::as_str) == Some(name) {
+                match user.get_mut("password") {
+                    Some(hash) => *hash = value(password.as_str()),
+                    None => drop(user.insert("password", value(password.as_str()))),
+                }
                 found = true;
             }
         });
@@ -132,7 +134,16 @@ fn for_each_user(document: &mut DocumentMut, mut visit: impl FnMut(&mut dyn toml
 fn table_of(user: &User) -> Table {
     let mut table = Table::new();
     table.insert("name", value(user.name.as_str()));
-    table.insert("password", value(user.password.as_str()));
+    if let Some(password) = &user.password {
+        table.insert("password", value(password.as_str()));
+    }
+    if user.login != LoginBy::default() {
+        table.insert("login", value(user.login.name()));
+    }
+    if !user.certificates.is_empty() {
+        let rules = user.certificates.iter().map(CertificateRule::to_table);
+        table.insert("certificates", value(rules.collect::<Array>()));
+    }
     if let Some(root) = &user.root {
         table.insert("root", value(root.to_string_lossy().as_ref()));
     }

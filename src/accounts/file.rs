@@ -8,8 +8,21 @@
 //! rights = ["read", "list"]               # or "read-only", "all", "none"
 //! rights_below = { "/in" = ["create", "list"] }
 //! home = "/in"
+//!
+//! [[user]]
+//! name = "eve"
+//! login = "certificate"                   # or "password", "password-and-certificate", "password-or-certificate"
+//! certificates = [                        # any of them
+//!     { fingerprint = "AB:CD:…" },        # SHA-256 of the certificate, whoever issued it
+//!     { subject = "CN=eve,O=Example" },   # RFC 4514; of a trusted authority only, as is the next
+//!     { san = "eve@example.org" },        # a subject alternative name
+//! ]
 //! ```
+//!
+//! `ftpd tls show FILE` tells fingerprint, subject and names of a certificate as they are written here.
+//! [`DistinguishedName`](crate::certificate::DistinguishedName) says when two subjects are the same.
 
+use super::login::{self, CertificateRule, LoginBy};
 use super::password::PasswordHash;
 use crate::config_file::FileError;
 use crate::config_file::reader::{Node, Source};
@@ -20,16 +33,28 @@ use std::path::{Path, PathBuf};
 
 /// The key of the list of users.
 pub(super) const USER: &str = "user";
-const KEYS: [&str; 6] =
-    ["user.name", "user.password", "user.root", "user.rights", "user.rights_below", "user.home"];
+const KEYS: [&str; 8] = [
+    "user.name",
+    "user.password",
+    "user.login",
+    "user.certificates",
+    "user.root",
+    "user.rights",
+    "user.rights_below",
+    "user.home",
+];
 
 /// One user of the file.
 #[derive(Clone, Debug)]
 pub struct User {
     /// The name to log in with.
     pub name: String,
-    /// The password's hash.
-    pub password: PasswordHash,
+    /// The password's hash; there may be none if a certificate is needed anyway.
+    pub password: Option<PasswordHash>,
+    /// What has to be shown.
+    pub login: LoginBy,
+    /// The user's certificates: any of them.
+    pub certificates: Vec<CertificateRule>,
     /// The tree; the server's own if `None`.
     pub root: Option<PathBuf>,
     /// What is allowed everywhere.
@@ -96,13 +121,15 @@ impl AccountsFile {
 
 fn read_user<'a>(node: &Node<'a>) -> Result<(User, Node<'a>), FileError> {
     let (mut name, mut password, mut root) = (None, None, None);
+    let (mut login, mut certificates) = (LoginBy::default(), Vec::new());
     let (mut rights, mut rights_below, mut home) = (Rights::READ_ONLY, Vec::new(), VirtualPath::root());
-    for entry in node.entries()? {
+    let entries = node.entries()?;
+    for entry in &entries {
         match entry.key() {
             "user.name" => {
                 let text = entry.text("bob")?;
                 check_name(text).map_err(|problem| entry.wrong(problem))?;
-                name = Some((text.to_owned(), entry));
+                name = Some((text.to_owned(), entry.clone()));
             }
             "user.password" => {
                 let hash = PasswordHash::parse(entry.text("$argon2id$...")?).map_err(|problem| {
@@ -110,19 +137,34 @@ fn read_user<'a>(node: &Node<'a>) -> Result<(User, Node<'a>), FileError> {
                 })?;
                 password = Some(hash);
             }
+            "user.login" => login = entry.one_of(LoginBy::NAMES)?,
+            "user.certificates" => certificates = read_certificates(entry)?,
             "user.root" => root = Some(entry.source().resolve(entry.text("/srv/bob")?)),
-            "user.rights" => rights = read_rights(&entry)?,
-            "user.rights_below" => rights_below = read_rights_below(&entry)?,
-            "user.home" => home = read_path(entry.text("/in")?, &entry)?,
+            "user.rights" => rights = read_rights(entry)?,
+            "user.rights_below" => rights_below = read_rights_below(entry)?,
+            "user.home" => home = read_path(entry.text("/in")?, entry)?,
             _ => return Err(entry.unknown(KEYS.into_iter())),
         }
     }
-    let missing = |key: &str, advice: &str| {
-        node.source().error_at(node.offset(), format_args!("user.{key}: missing; {advice}"))
+    let wrong = |key: &str, problem: &str| {
+        // Where the key stands, or, if it is missing, the user.
+        let dotted = format!("user.{key}");
+        let place = entries.iter().find(|entry| entry.key() == dotted).unwrap_or(node);
+        node.source().error_at(place.offset(), format_args!("{dotted}: {problem}"))
     };
-    let (name, name_node) = name.ok_or_else(|| missing("name", "write name = \"bob\""))?;
-    let password = password.ok_or_else(|| missing("password", "write it with `ftpd user passwd`"))?;
-    Ok((User { name, password, root, rights, rights_below, home }, name_node))
+    let (name, name_node) = name.ok_or_else(|| wrong("name", "missing; write name = \"bob\""))?;
+    login::check(login, password.as_ref(), &certificates).map_err(|(key, problem)| wrong(key, &problem))?;
+    Ok((User { name, password, login, certificates, root, rights, rights_below, home }, name_node))
+}
+
+fn read_certificates(node: &Node<'_>) -> Result<Vec<CertificateRule>, FileError> {
+    let rules = node.members().ok_or_else(|| {
+        node.wrong(format_args!(
+            "expected a list, not {}; write [{{ fingerprint = \"AB:CD:…\" }}]",
+            node.kind()
+        ))
+    })?;
+    rules.iter().map(CertificateRule::read).collect()
 }
 
 /// A table of directory = rights.

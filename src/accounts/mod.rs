@@ -2,6 +2,7 @@
 
 pub mod edit;
 pub mod file;
+pub mod login;
 pub mod password;
 
 mod gate;
@@ -10,6 +11,7 @@ mod tests;
 mod trees;
 
 pub use file::{AccountsFile, User};
+pub use login::{CertificateRule, LoginBy};
 pub use password::PasswordHash;
 
 use crate::config_file::reader::plain;
@@ -19,6 +21,7 @@ use ftp_proto::account::{Account, Credentials, LoginError, Rights, RightsByPath}
 use ftp_proto::host::{Accounts, Storage};
 use ftp_proto::path::VirtualPath;
 use gate::Gate;
+use login::Shown;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
@@ -308,7 +311,7 @@ impl State {
     /// A hash to check when there is no such user, as costly as those of the file.
     fn decoy(&self) -> Option<&PasswordHash> {
         static DECOY: OnceLock<Option<PasswordHash>> = OnceLock::new();
-        let of_file = self.file.users.values().next().map(|user| &user.password);
+        let of_file = self.file.users.values().find_map(|user| user.password.as_ref());
         of_file.or_else(|| DECOY.get_or_init(|| PasswordHash::of(b"").ok()).as_ref())
     }
 }
@@ -325,10 +328,11 @@ impl Accounts for ServerAccounts {
         if state.sources.file.is_none() {
             return Err(LoginError::Refused);
         }
-        // An unknown name costs the same as a wrong password, or the time would tell which names exist.
         let user = state.file.users.get(&credentials.user);
-        let hash = user.map(|user| &user.password).or_else(|| state.decoy());
-        let matches = match hash {
+        let shown = credentials.certificate.as_ref().map(Shown::new);
+        // Whatever is missing, a hash is checked: the time must not tell which names exist, nor how they log in.
+        let hash = user.and_then(|user| user.password.as_ref()).or_else(|| state.decoy());
+        let password_is_right = match hash {
             Some(hash) => self
                 .gate
                 .pass(credentials.peer.ip(), || hash.verify(&credentials.password))
@@ -336,9 +340,21 @@ impl Accounts for ServerAccounts {
                 .map_err(LoginError::Unavailable)?,
             None => false,
         };
-        match user {
-            Some(user) if matches => self.account(&state, user),
-            _ => Err(LoginError::Refused),
-        }
+        let user = user.filter(|user| user.password.is_some() && password_is_right);
+        let user = user.ok_or(LoginError::Refused)?;
+        let may_enter = match user.login {
+            LoginBy::Password | LoginBy::PasswordOrCertificate => true,
+            LoginBy::PasswordAndCertificate => shown.is_some_and(|shown| shown.is_of(&user.certificates)),
+            LoginBy::Certificate => false,
+        };
+        if may_enter { self.account(&state, user) } else { Err(LoginError::Refused) }
+    }
+
+    fn authenticate_by_certificate(&self, credentials: &Credentials) -> Result<Account, LoginError> {
+        let shown = credentials.certificate.as_ref().map(Shown::new).ok_or(LoginError::Refused)?;
+        let state = self.fresh_state();
+        let user = state.file.users.get(&credentials.user).filter(|user| user.login.certificate_alone());
+        let user = user.filter(|user| shown.is_of(&user.certificates)).ok_or(LoginError::Refused)?;
+        self.account(&state, user)
     }
 }

@@ -6,20 +6,22 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 /// A hash that is quick to check.
-fn cheap(password: &[u8]) -> PasswordHash {
+pub(super) fn cheap(password: &[u8]) -> PasswordHash {
     use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version};
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8, 1, 1, None).unwrap());
     PasswordHash::parse(&argon2.hash_password(password).unwrap().to_string()).unwrap()
 }
 
 fn verifies(file: &AccountsFile, name: &str, password: &[u8]) -> bool {
-    file.users[name].password.verify(password).unwrap()
+    file.users[name].password.as_ref().unwrap().verify(password).unwrap()
 }
 
-fn user(name: &str, root: Option<&Path>) -> User {
+pub(super) fn user(name: &str, root: Option<&Path>) -> User {
     User {
         name: name.to_owned(),
-        password: cheap(b"secret"),
+        password: Some(cheap(b"secret")),
+        login: LoginBy::Password,
+        certificates: Vec::new(),
         root: root.map(Path::to_owned),
         rights: Rights::READ_ONLY,
         rights_below: Vec::new(),
@@ -27,7 +29,7 @@ fn user(name: &str, root: Option<&Path>) -> User {
     }
 }
 
-fn credentials(user: &str, password: &str) -> Credentials {
+pub(super) fn credentials(user: &str, password: &str) -> Credentials {
     Credentials {
         user: user.to_owned(),
         password: password.into(),
@@ -252,8 +254,8 @@ fn what_is_missing_shows_at_the_start() {
 fn an_unknown_name_costs_as_much_as_a_wrong_password() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("accounts.toml");
-    let costly =
-        User { password: PasswordHash::of(b"secret").unwrap(), ..user("bob", Some(directory.path())) };
+    let hash = PasswordHash::of(b"secret").unwrap();
+    let costly = User { password: Some(hash.clone()), ..user("bob", Some(directory.path())) };
     edit::add(&path, &costly).unwrap();
     let accounts = by_file(&path);
     // The least of some tries: what else runs on the machine only adds.
@@ -268,5 +270,5 @@ fn an_unknown_name_costs_as_much_as_a_wrong_password() {
     // A check of a hash takes thousands of times what a look into a map takes.
     assert!(least("nobody") > least("bob") / 10.0);
     let settings = |hash: &PasswordHash| hash.as_str().split('$').nth(3).map(str::to_owned);
-    assert_eq!(accounts.state().decoy().and_then(settings), settings(&costly.password));
+    assert_eq!(accounts.state().decoy().and_then(settings), settings(&hash));
 }

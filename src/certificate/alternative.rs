@@ -1,6 +1,6 @@
 //! Subject alternative names (RFC 5280 section 4.2.1.6).
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use x509_parser::extensions::GeneralName;
 
@@ -67,9 +67,9 @@ impl fmt::Display for AlternativeName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             // It goes to terminals and logs, and nobody checked what a certificate says.
-            Self::Host(text) | Self::Mail(text) | Self::Uri(text) => {
-                out.write_str(&text.escape_debug().to_string())
-            }
+            Self::Host(text) | Self::Mail(text) | Self::Uri(text) => text.chars().try_for_each(|letter| {
+                if letter.is_control() { letter.escape_default().fmt(out) } else { out.write_char(letter) }
+            }),
             Self::Address(address) => address.fmt(out),
         }
     }

@@ -159,12 +159,12 @@ impl Value {
             | Tag::Ia5String => std::str::from_utf8(bytes).ok().map(str::to_owned),
             // Nobody agrees on what its other characters are.
             Tag::TeletexString if bytes.is_ascii() => std::str::from_utf8(bytes).ok().map(str::to_owned),
-            Tag::BmpString if bytes.len() % 2 == 0 => {
+            Tag::BmpString if bytes.len().is_multiple_of(2) => {
                 let (pairs, _) = bytes.as_chunks::<2>();
                 String::from_utf16(&pairs.iter().map(|pair| u16::from_be_bytes(*pair)).collect::<Vec<_>>())
                     .ok()
             }
-            Tag::UniversalString if bytes.len() % 4 == 0 => {
+            Tag::UniversalString if bytes.len().is_multiple_of(4) => {
                 let (quads, _) = bytes.as_chunks::<4>();
                 quads.iter().map(|quad| char::from_u32(u32::from_be_bytes(*quad))).collect()
             }

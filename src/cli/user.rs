@@ -1,9 +1,10 @@
 //! `ftpd user`: the users of an accounts file.
 
-use super::{Failure, complain, password_from_environment, print, user_name};
+use super::{Failure, complain, password_from_environment, print, user_name, words};
 use crate::accounts::edit::{self, EditError};
 use crate::accounts::file::{parse_path, parse_rights, rights_names};
-use crate::accounts::{AccountsFile, PasswordHash, User, password};
+use crate::accounts::{AccountsFile, CertificateRule, LoginBy, PasswordHash, User, password};
+use crate::certificate::Fingerprint;
 use clap::{Args, Subcommand};
 use ftp_proto::account::Rights;
 use ftp_proto::path::VirtualPath;
@@ -33,6 +34,12 @@ pub(super) enum UserCommand {
         /// Where a session starts
         #[arg(long, value_name = "PATH", default_value = "/", value_parser = parse_path)]
         home: VirtualPath,
+        /// What the user has to show; a certificate needs TLS
+        #[arg(long, value_name = "WHAT", default_value = "password", value_parser = words(LoginBy::NAMES))]
+        login: LoginBy,
+        /// The SHA-256 fingerprint of a certificate of the user, AB:CD:…; can be given several times
+        #[arg(long, value_name = "FINGERPRINT", value_parser = fingerprint)]
+        certificate_fingerprint: Vec<Fingerprint>,
         #[command(flatten)]
         password: Password,
     },
@@ -88,15 +95,33 @@ impl From<EditError> for Failure {
 
 pub(super) fn run(command: UserCommand) -> Result<(), Failure> {
     match command {
-        UserCommand::Add { file, name, root, rights, rights_below, home, password } => {
+        UserCommand::Add {
+            file,
+            name,
+            root,
+            rights,
+            rights_below,
+            home,
+            login,
+            certificate_fingerprint,
+            password,
+        } => {
             // What is in the file is relative to the file, what was typed to the working directory.
             let root = root.map(std::path::absolute).transpose();
             let root = root.map_err(|error| Failure::System(format!("--root: {error}")))?;
             if let Some(root) = root.as_deref().filter(|root| !root.is_dir()) {
                 complain(&format!("warning: {}: no such directory yet", root.display()));
             }
-            let (hash, made) = password.hash()?;
-            let user = User { name, password: hash, root, rights, rights_below, home };
+            let certificates: Vec<_> =
+                certificate_fingerprint.into_iter().map(CertificateRule::Fingerprint).collect();
+            check_login(login, &certificates)?;
+            let (hash, made) = if login.takes_password() {
+                let (hash, made) = password.hash()?;
+                (Some(hash), made)
+            } else {
+                (None, None)
+            };
+            let user = User { name, password: hash, login, certificates, root, rights, rights_below, home };
             edit::add(&file.path, &user)?;
             show_made(&user.name, made);
         }
@@ -113,6 +138,18 @@ pub(super) fn run(command: UserCommand) -> Result<(), Failure> {
         UserCommand::List { file } => print(&list(&AccountsFile::load(&file.path)?)),
     }
     Ok(())
+}
+
+/// What the command line says about certificates must fit together before a password is asked for.
+fn check_login(login: LoginBy, certificates: &[CertificateRule]) -> Result<(), Failure> {
+    let problem = match (login, certificates.is_empty()) {
+        (LoginBy::Password, false) => {
+            "--certificate-fingerprint: asked for by no --login; write --login certificate"
+        }
+        (LoginBy::Password, true) | (_, false) => return Ok(()),
+        (_, true) => "--login: needs a certificate; write --certificate-fingerprint, see `ftpd tls show`",
+    };
+    Err(Failure::Configuration(format!("ftpd: {problem}")))
 }
 
 impl Password {
@@ -168,9 +205,19 @@ fn list(file: &AccountsFile) -> String {
         if !user.home.is_root() {
             let _ = write!(text, "\thome={}", user.home);
         }
+        if user.login != LoginBy::default() {
+            let _ = write!(text, "\tlogin={}", user.login.name());
+        }
+        for certificate in &user.certificates {
+            let _ = write!(text, "\t{certificate}");
+        }
         text.push('\n');
     }
     text
+}
+
+fn fingerprint(text: &str) -> Result<Fingerprint, String> {
+    text.parse()
 }
 
 fn rule(text: &str) -> Result<(VirtualPath, Rights), String> {
