@@ -8,11 +8,10 @@
     reason = "a test fails by panicking"
 )]
 
-mod common;
-
-use common::serve;
 use ftp_proto::config::{PassivePorts, Settings};
 use ftp_proto::testing::{Script, run_over_tcp};
+use ftp_sync::Options;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -38,8 +37,16 @@ fn play(path: &Path) -> Result<bool, String> {
         settings.passive.ports = PassivePorts::Auto(range.len().clamp(1, 4) as u16);
     }
     let storage = script.storage();
-    let server = serve(settings, script.accounts(&storage), Arc::new(()));
-    run_over_tcp(&script, *server.control_addrs().first().unwrap(), &storage).map(|()| true)
+    let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let options = Options {
+        control: vec![loopback],
+        implicit_tls: if script.is_implicit() { vec![loopback] } else { Vec::new() },
+        tls: script.tls(),
+        ..Options::new(Arc::new(settings.validate().unwrap()), Arc::new(script.accounts(&storage)))
+    };
+    let server = ftp_sync::start(options).unwrap();
+    let doors = if script.is_implicit() { server.implicit_tls_addrs() } else { server.control_addrs() };
+    run_over_tcp(&script, *doors.first().unwrap(), &storage).map(|()| true)
 }
 
 #[test]

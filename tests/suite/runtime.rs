@@ -119,7 +119,7 @@ pub(crate) struct Setup {
     pub(crate) settings: Settings,
     control: Vec<SocketAddr>,
     implicit_tls: Vec<SocketAddr>,
-    tls: Option<Arc<dyn Tls>>,
+    pub(crate) tls: Option<Arc<dyn Tls>>,
     accounts: Arc<dyn Accounts>,
     observer: Arc<dyn Observer>,
 }

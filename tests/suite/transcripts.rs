@@ -43,8 +43,13 @@ fn play<R: Runtime>(script: &Script) -> Result<(), String> {
     let mut setup = Setup::with_accounts(script.accounts(&storage));
     setup.settings = (*script.config().unwrap()).clone();
     setup.settings.passive.ports = PassivePorts::Auto(2);
+    setup.tls = script.tls();
+    if script.is_implicit() {
+        setup = setup.implicit_tls("127.0.0.1:0");
+    }
     let server: R = setup.start();
-    run_over_tcp(script, server.address(), &storage)
+    let doors = if script.is_implicit() { server.implicit_tls_addrs() } else { server.control_addrs() };
+    run_over_tcp(script, *doors.first().unwrap(), &storage)
 }
 
 fn every_transcript_plays_over_loopback<R: Runtime>() {

@@ -21,6 +21,8 @@ use std::net::TcpListener;
 
 /// How long a test waits for anything.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How often it looks around meanwhile.
+const LOOKS: u32 = 200;
 
 /// Plays `script` against the server whose control port is `server`. The server must run with
 /// [`Script::config`] (its passive ports may differ), [`Script::accounts`], [`Script::tls`] and this `storage`, which
@@ -202,6 +204,7 @@ impl Client {
         if wants_listener {
             let own = self.control.stream.local_addr().map_err(words)?.ip().to_canonical();
             let listener = TcpListener::bind((own, 0)).map_err(words)?;
+            listener.set_nonblocking(true).map_err(words)?;
             bytes = with_addresses(&bytes, listener.local_addr().map_err(words)?).0;
             (self.listener, self.data) = (Some(listener), None);
         }
@@ -241,13 +244,14 @@ impl Client {
     }
 
     fn line(&mut self) -> Result<Vec<u8>, String> {
-        loop {
+        for _ in 0..LOOKS {
             if let Some(end) = self.unread.iter().position(|&byte| byte == b'\n') {
                 let line: Vec<u8> = self.unread.drain(..=end).collect();
                 let text = line.strip_suffix(b"\r\n").ok_or("a line that does not end with CR LF")?;
                 return Ok(text.to_vec());
             }
-            match self.control.read()? {
+            self.look_at_data()?;
+            match self.control.read_within(PATIENCE / LOOKS)? {
                 None => return Err(String::from("the server closed the connection")),
                 Some(bytes) => self.unread.extend(bytes),
             }
@@ -255,6 +259,20 @@ impl Client {
             if let Some(tls) = &mut self.control.tls {
                 self.tickets.extend(tls.take_tickets());
             }
+        }
+        Err(String::from("the server says nothing"))
+    }
+
+    /// Whatever is said on the control connection, the server's connection is accepted and a handshake goes on.
+    fn look_at_data(&mut self) -> Result<(), String> {
+        match (&mut self.data, &self.listener) {
+            (Some(data), _) => data.go_on_with_handshake(),
+            (None, Some(listener)) => match listener.accept() {
+                Ok((data, _)) => self.open_data(Socket::new(data)?),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+                Err(error) => Err(words(error)),
+            },
+            (None, None) => Ok(()),
         }
     }
 
@@ -275,45 +293,29 @@ impl Client {
         Ok(())
     }
 
-    /// The server's connection to the client's listener. While it doesn't come, the control connection is
-    /// looked at: the server may say why.
-    fn accept(&mut self, listener: &TcpListener) -> Result<Socket, String> {
-        const LOOKS: u32 = 200;
-        listener.set_nonblocking(true).map_err(words)?;
-        self.control.stream.set_read_timeout(Some(PATIENCE / LOOKS)).map_err(words)?;
-        let mut accepted = Err(String::from("the server does not connect"));
+    /// Waits for the server's connection to the client's listener. The server may say instead why it does not come.
+    fn accept(&mut self) -> Result<(), String> {
         let mut said = false;
         for _ in 0..LOOKS {
-            match listener.accept() {
-                Ok((data, _)) => {
-                    accepted = Ok(data);
-                    break;
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => return Err(words(error)),
-            }
+            self.look_at_data()?;
             // A short transfer may be over before the listener was looked at: one more look decides.
-            if said {
-                accepted = Err(format!("instead of connecting the server said: {}", escape(&self.line()?)));
+            if said || self.data.is_some() {
                 break;
             }
-            said = self.control.stream.peek(&mut [0]).is_ok();
+            said = self.control.has_more(PATIENCE / LOOKS)?;
         }
-        self.control.stream.set_read_timeout(Some(PATIENCE)).map_err(words)?;
-        Socket::new(accepted?)
+        if self.data.is_none() {
+            return Err(format!("instead of connecting the server said: {}", escape(&self.line()?)));
+        }
+        Ok(())
     }
 
     /// The open data connection, or a new one.
     fn data(&mut self) -> Result<Socket, String> {
-        if self.data.is_none() {
-            match self.listener.take() {
-                Some(listener) => {
-                    let data = self.accept(&listener)?;
-                    self.open_data(data)?;
-                    self.listener = Some(listener);
-                }
-                None => self.connect(self.port)?,
-            }
+        if self.data.is_none() && self.listener.is_some() {
+            self.accept()?;
+        } else if self.data.is_none() {
+            self.connect(self.port)?;
         }
         self.data.take().ok_or_else(|| String::from("there is no data connection"))
     }

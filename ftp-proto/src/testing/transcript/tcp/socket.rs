@@ -2,13 +2,14 @@
 
 #![expect(clippy::disallowed_types, reason = "this runner is the client on the other side of a real socket")]
 
-use super::{PATIENCE, words};
+use super::{LOOKS, PATIENCE, words};
 use crate::testing::FakeTlsClient;
 use crate::testing::transcript::secure::Opening;
 use crate::tls::TlsStatus;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use core::time::Duration;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 
@@ -18,6 +19,8 @@ pub(super) struct Socket {
     /// What is said goes through TLS; what comes does as long as there is TLS.
     speaks_tls: bool,
     pub(super) tls_error: Option<String>,
+    /// What came together with the end of the handshake.
+    came: Vec<u8>,
 }
 
 impl Socket {
@@ -27,10 +30,9 @@ impl Socket {
 
     pub(super) fn new(stream: TcpStream) -> Result<Self, String> {
         stream.set_nonblocking(false).map_err(words)?;
-        stream.set_read_timeout(Some(PATIENCE)).map_err(words)?;
         stream.set_write_timeout(Some(PATIENCE)).map_err(words)?;
         stream.set_nodelay(true).map_err(words)?;
-        Ok(Self { stream, tls: None, speaks_tls: false, tls_error: None })
+        Ok(Self { stream, tls: None, speaks_tls: false, tls_error: None, came: Vec::new() })
     }
 
     /// Begins as a data connection does.
@@ -59,14 +61,30 @@ impl Socket {
         self.stream.write_all(&bytes).map_err(words)
     }
 
+    fn is_in_handshake(&self) -> bool {
+        self.tls_error.is_none()
+            && self.tls.as_ref().is_some_and(|tls| tls.status() == TlsStatus::Handshaking)
+    }
+
     /// Reads until the handshake is over, well or not.
     pub(super) fn handshake(&mut self) -> Result<(), String> {
-        while self.tls_error.is_none()
-            && self.tls.as_ref().is_some_and(|tls| tls.status() == TlsStatus::Handshaking)
-        {
-            if self.read()?.is_none() {
-                return Err(String::from("the server closed the connection in the handshake"));
+        for _ in 0..LOOKS {
+            if !self.is_in_handshake() {
+                return Ok(());
             }
+            match self.read_more(PATIENCE / LOOKS)? {
+                Some(bytes) => self.came.extend(bytes),
+                None => return Err(String::from("the server closed the connection in the handshake")),
+            }
+        }
+        Err(String::from("the handshake takes too long"))
+    }
+
+    /// The same, as far as it goes without waiting.
+    pub(super) fn go_on_with_handshake(&mut self) -> Result<(), String> {
+        if self.is_in_handshake() {
+            let bytes = self.read_now()?;
+            self.came.extend(bytes);
         }
         Ok(())
     }
@@ -91,14 +109,29 @@ impl Socket {
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 
-    /// What comes next, without TLS; `None` at the end.
-    pub(super) fn read(&mut self) -> Result<Option<Vec<u8>>, String> {
-        let mut buffer = [0; 4096];
-        let len = self.stream.read(&mut buffer).map_err(words)?;
-        if len == 0 {
-            return Ok(None);
+    /// What comes next, without TLS; nothing if nothing does; `None` at the end.
+    pub(super) fn read_within(&mut self, patience: Duration) -> Result<Option<Vec<u8>>, String> {
+        if !self.came.is_empty() {
+            return Ok(Some(core::mem::take(&mut self.came)));
         }
-        self.take(buffer.get(..len).unwrap_or_default()).map(Some)
+        self.read_more(patience)
+    }
+
+    fn read_more(&mut self, patience: Duration) -> Result<Option<Vec<u8>>, String> {
+        let mut buffer = [0; 4096];
+        self.stream.set_read_timeout(Some(patience)).map_err(words)?;
+        match self.stream.read(&mut buffer) {
+            Ok(0) => Ok(None),
+            Ok(len) => self.take(buffer.get(..len).unwrap_or_default()).map(Some),
+            Err(error) if is_patience(&error) => Ok(Some(Vec::new())),
+            Err(error) => Err(words(error)),
+        }
+    }
+
+    /// Whether something comes, or the end.
+    pub(super) fn has_more(&mut self, patience: Duration) -> Result<bool, String> {
+        self.stream.set_read_timeout(Some(patience)).map_err(words)?;
+        Ok(!self.came.is_empty() || self.stream.peek(&mut [0]).is_ok())
     }
 
     /// All that came already.
@@ -131,8 +164,9 @@ impl Socket {
 
     /// All that comes until the end. A reset is one, too.
     pub(super) fn read_to_end(&mut self) -> Result<Vec<u8>, String> {
-        let mut bytes = Vec::new();
+        let mut bytes = core::mem::take(&mut self.came);
         let mut buffer = [0; 4096];
+        self.stream.set_read_timeout(Some(PATIENCE)).map_err(words)?;
         loop {
             match self.stream.read(&mut buffer) {
                 Ok(0) => return Ok(bytes),
@@ -154,4 +188,9 @@ impl Socket {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether only time ran out.
+fn is_patience(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
