@@ -3,7 +3,7 @@
 //! The program `ftpd` is [`cli::main`]. Beneath it, each part can be used alone: [`storage`] is a jailed
 //! directory as [`ftp_proto::host::Storage`], [`accounts`] the accounts file as
 //! [`ftp_proto::host::Accounts`], [`certificate`] what certificates say, [`log`] the notices as log lines,
-//! [`config_file`] the configuration file, and [`runtime`] starts either adapter. What is not listed there on
+//! [`config_file`] the configuration file, [`mod@tls`] the certificates in use, and [`runtime`] starts either adapter. What is not listed there on
 //! other systems than Unix needs Unix.
 
 #[cfg(not(any(feature = "tls-aws-lc-rs", feature = "tls-ring")))]
@@ -20,6 +20,7 @@ mod replace;
 pub mod runtime;
 mod stamp;
 pub mod storage;
+pub mod tls;
 
 /// Compiles and runs the example in README.md.
 #[cfg(doctest)]

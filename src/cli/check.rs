@@ -1,19 +1,25 @@
 //! `ftpd check-config`: reads all files as the server would, and shows what they amount to.
 
-use super::{Failure, complain, print};
+use super::{Failure, complain, policy, print};
 use crate::accounts::AccountsFile;
 use crate::config_file::{
     self, Bind, LogFormat, LogLevel, PARTIAL_NAMES, RuntimeKind, ServerConfig, Uploads,
 };
+use crate::tls::{self, Loaded};
 use ftp_proto::config::External;
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 pub(super) fn run(path: &Path) -> Result<(), Failure> {
     let config = config_file::load(path)?;
     let accounts = config.accounts.as_deref().map(AccountsFile::load).transpose()?;
-    print(&summary(&config, accounts.as_ref()));
+    let loaded = config.tls.as_ref().map(tls::load).transpose().map_err(Failure::Configuration)?;
+    print(&summary(&config, accounts.as_ref(), loaded.as_ref()));
+    for warning in loaded.iter().flat_map(|loaded| &loaded.warnings) {
+        complain(&format!("warning: {warning}"));
+    }
     let mut roots: Vec<_> = config.root.iter().collect();
     roots.extend(config.anonymous.iter().filter_map(|anonymous| anonymous.root.as_ref()));
     roots.extend(accounts.iter().flat_map(|file| file.users.values()).filter_map(|user| user.root.as_ref()));
@@ -26,16 +32,16 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
 }
 
 /// "ok", and the values of all settings, defaults included.
-fn summary(config: &ServerConfig, accounts: Option<&AccountsFile>) -> String {
+fn summary(config: &ServerConfig, accounts: Option<&AccountsFile>, loaded: Option<&Loaded>) -> String {
     let mut text = String::from("ok\n");
     // Writing to a string can't fail.
     let mut row = |key: &str, value: &dyn std::fmt::Display| {
         let _ = writeln!(text, "{key:<28}{value}");
     };
     let core = &config.core;
-    let bind: Vec<_> = config.bind.addresses().iter().map(ToString::to_string).collect();
     let default = if config.bind == Bind::Everywhere { " (default)" } else { "" };
-    row("server.bind", &format_args!("{}{default}", bind.join(", ")));
+    row("server.bind", &format_args!("{}{default}", addresses(&config.bind.addresses())));
+    row("server.bind_implicit_tls", &addresses(&config.bind_implicit_tls));
     row("server.root", &config.root.as_deref().map_or("none".into(), |root| root.display().to_string()));
     row("server.greeting", &core.greeting);
     row("server.runtime", &name(RuntimeKind::NAMES, config.runtime));
@@ -58,6 +64,9 @@ fn summary(config: &ServerConfig, accounts: Option<&AccountsFile>) -> String {
     row("passive.strict_ports", &core.passive.strict_ports);
     row("active.enabled", &core.active.enabled);
     row("active.source_port", &core.active.source_port.map_or("any".into(), |port| port.to_string()));
+    for (key, value) in policy::rows(config, loaded, tls::now()) {
+        row(&key, &value);
+    }
     row("timeouts.login", &seconds(core.timeouts.login));
     row("timeouts.idle", &seconds(core.timeouts.idle));
     row("timeouts.data_connection", &seconds(core.timeouts.data_connection));
@@ -81,6 +90,11 @@ fn summary(config: &ServerConfig, accounts: Option<&AccountsFile>) -> String {
     text
 }
 
+fn addresses(addresses: &[SocketAddr]) -> String {
+    let written: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+    if written.is_empty() { "none".to_owned() } else { written.join(", ") }
+}
+
 fn anonymous(config: &ServerConfig) -> String {
     match &config.anonymous {
         None => "no".to_owned(),
@@ -96,6 +110,7 @@ fn seconds(time: Duration) -> String {
     format!("{} s", time.as_secs_f64())
 }
 
-fn name<T: PartialEq>(names: &[(&'static str, T)], value: T) -> &'static str {
+/// The word for a value.
+pub(super) fn name<T: PartialEq>(names: &[(&'static str, T)], value: T) -> &'static str {
     names.iter().find(|(_, meaning)| *meaning == value).map_or("", |(name, _)| name)
 }

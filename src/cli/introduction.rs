@@ -7,6 +7,7 @@ use ftp_proto::config::{External, PassivePorts};
 use ftp_proto::diagnose::is_public;
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::path::PathBuf;
 
 /// Who may enter, as far as the introduction shows it.
 pub(super) struct Guests<'a> {
@@ -18,8 +19,23 @@ pub(super) struct Guests<'a> {
     pub(super) writable: bool,
 }
 
+/// The certificate clients will see.
+pub(super) struct Shown {
+    /// The first host it is for.
+    pub(super) name: Option<String>,
+    /// SHA-256.
+    pub(super) fingerprint: String,
+    /// Its file, if the server made it: no client trusts it unasked.
+    pub(super) own: Option<PathBuf>,
+}
+
 /// The whole text.
-pub(super) fn text(config: &ServerConfig, running: &Running, guests: &Guests<'_>) -> String {
+pub(super) fn text(
+    config: &ServerConfig,
+    running: &Running,
+    guests: &Guests<'_>,
+    certificate: Option<&Shown>,
+) -> String {
     let mut text = String::new();
     // Writing to a string can't fail.
     let mut line = |words: std::fmt::Arguments<'_>| {
@@ -28,14 +44,20 @@ pub(super) fn text(config: &ServerConfig, running: &Running, guests: &Guests<'_>
     for address in running.control_addrs() {
         line(format_args!("listening on {address}"));
     }
+    for address in running.implicit_tls_addrs() {
+        line(format_args!("listening on {address}, TLS from the start (implicit)"));
+    }
     if let Some(served) = served(config, guests) {
         line(format_args!("{served}"));
     }
     if let Some((name, Some(password))) = guests.user {
         line(format_args!("user {name}, password {password} (shown only now)"));
     }
+    if let Some(certificate) = certificate {
+        certificate.introduce(&mut line);
+    }
     if let Some(address) = running.control_addrs().first() {
-        for example in examples(*address, guests) {
+        for example in examples(*address, guests, certificate) {
             line(format_args!("  {example}"));
         }
     }
@@ -46,6 +68,19 @@ pub(super) fn text(config: &ServerConfig, running: &Running, guests: &Guests<'_>
         }
     }
     text
+}
+
+impl Shown {
+    fn introduce(&self, line: &mut impl FnMut(std::fmt::Arguments<'_>)) {
+        line(format_args!("TLS certificate, SHA-256 {}", self.fingerprint));
+        if let Some(file) = &self.own {
+            line(format_args!(
+                "it was made here and is kept in {}: compare the fingerprint when your client asks",
+                file.parent().unwrap_or(file).display()
+            ));
+        }
+        line(format_args!("in your client choose \"explicit FTP over TLS\" (FTPES), as here:"));
+    }
 }
 
 /// What is served to whom, unless an accounts file says.
@@ -61,13 +96,29 @@ fn served(config: &ServerConfig, guests: &Guests<'_>) -> Option<String> {
 }
 
 /// What to type.
-fn examples(address: SocketAddr, guests: &Guests<'_>) -> Vec<String> {
+fn examples(address: SocketAddr, guests: &Guests<'_>, certificate: Option<&Shown>) -> Vec<String> {
     let host = match address.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) | IpAddr::V6(Ipv6Addr::UNSPECIFIED) => "127.0.0.1".to_owned(),
         IpAddr::V4(ip) => ip.to_string(),
         IpAddr::V6(ip) => format!("[{ip}]"),
     };
+    // Clients compare the name they were told with those in the certificate; one made here has the addresses, too.
+    let named = certificate.filter(|certificate| certificate.own.is_none());
+    let host = named.and_then(|certificate| certificate.name.clone()).unwrap_or(host);
     let url = format!("ftp://{host}:{}/", address.port());
+    let (curl_tls, lftp_tls) = match certificate {
+        None => (String::new(), String::new()),
+        Some(Shown { own: None, .. }) => {
+            ("--ssl-reqd ".to_owned(), "-e 'set ftp:ssl-force true' ".to_owned())
+        }
+        Some(Shown { own: Some(file), .. }) => {
+            let file = file.display().to_string();
+            (
+                format!("--ssl-reqd --cacert '{}' ", shell(&file)),
+                format!("-e 'set ftp:ssl-force true; set ssl:ca-file \"{}\"' ", shell(&file)),
+            )
+        }
+    };
     let (curl, lftp) = match guests.user {
         Some((name, Some(password))) => {
             (format!("-u '{}:{password}' ", shell(name)), format!("-u '{},{password}' ", shell(name)))
@@ -77,21 +128,22 @@ fn examples(address: SocketAddr, guests: &Guests<'_>) -> Vec<String> {
         None if guests.anonymous => (String::new(), String::new()),
         None => ("-u NAME ".to_owned(), "-u NAME ".to_owned()),
     };
-    let mut lines = vec![format!("curl {curl}{url}"), format!("lftp {lftp}{url}")];
+    let mut lines = vec![format!("curl {curl_tls}{curl}{url}"), format!("lftp {lftp_tls}{lftp}{url}")];
     if guests.writable {
-        lines.push(format!("curl {curl}-T FILE {url}"));
+        lines.push(format!("curl {curl_tls}{curl}-T FILE {url}"));
     }
     lines
 }
 
-/// A name between single quotes of a shell.
+/// What may stand between single quotes of a shell.
 fn shell(name: &str) -> String {
     name.replace('\'', r"'\''")
 }
 
 fn passive(ports: &PassivePorts, running: &Running) -> String {
     let open = running.passive_ports();
-    let control: Vec<_> = running.control_addrs().iter().map(|address| address.port().to_string()).collect();
+    let control = running.control_addrs().iter().chain(running.implicit_tls_addrs());
+    let control: Vec<_> = control.map(|address| address.port().to_string()).collect();
     match ports {
         PassivePorts::Range(range) => {
             let (wanted, listened) = (range.clone().count(), ports.listened().count());
@@ -157,16 +209,34 @@ mod tests {
         let address = |text: &str| text.parse::<SocketAddr>().unwrap();
         let guests = Guests { user: None, anonymous: true, writable: false };
         assert_eq!(
-            examples(address("[::]:2121"), &guests),
+            examples(address("[::]:2121"), &guests, None),
             ["curl ftp://127.0.0.1:2121/", "lftp ftp://127.0.0.1:2121/"]
         );
         let guests = Guests { user: Some(("o'b", Some("pw"))), anonymous: false, writable: true };
         assert_eq!(
-            examples(address("[::1]:21"), &guests),
+            examples(address("[::1]:21"), &guests, None),
             [
                 r"curl -u 'o'\''b:pw' ftp://[::1]:21/",
                 r"lftp -u 'o'\''b,pw' ftp://[::1]:21/",
                 r"curl -u 'o'\''b:pw' -T FILE ftp://[::1]:21/",
+            ]
+        );
+        let guests = Guests { user: Some(("bob", None)), anonymous: false, writable: false };
+        let mut certificate =
+            Shown { name: Some("ftp.example.org".into()), fingerprint: String::new(), own: None };
+        assert_eq!(
+            examples(address("[::]:21"), &guests, Some(&certificate)),
+            [
+                "curl --ssl-reqd -u 'bob' ftp://ftp.example.org:21/",
+                "lftp -e 'set ftp:ssl-force true' -u 'bob' ftp://ftp.example.org:21/",
+            ]
+        );
+        certificate.own = Some("/home/o'b/c.pem".into());
+        assert_eq!(
+            examples(address("[::]:21"), &guests, Some(&certificate)),
+            [
+                r"curl --ssl-reqd --cacert '/home/o'\''b/c.pem' -u 'bob' ftp://127.0.0.1:21/",
+                r#"lftp -e 'set ftp:ssl-force true; set ssl:ca-file "/home/o'\''b/c.pem"' -u 'bob' ftp://127.0.0.1:21/"#,
             ]
         );
     }

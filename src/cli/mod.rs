@@ -5,6 +5,8 @@
 
 mod check;
 mod introduction;
+mod plan;
+mod policy;
 mod serve;
 mod signals;
 mod user;
@@ -81,6 +83,18 @@ struct ServeArguments {
     /// Where clients connect [default: [::]:2121, IPv4 included]; can be given several times
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = crate::config_file::parse_bind)]
     bind: Vec<SocketAddr>,
+    /// Offer TLS, with a certificate made for it and kept; passwords are then asked for under TLS only
+    #[arg(long, conflicts_with = "config")]
+    tls: bool,
+    /// Offer TLS with this certificate and those of its issuers behind it (PEM)
+    #[arg(long, value_name = "FILE", conflicts_with = "config")]
+    tls_certificate: Option<PathBuf>,
+    /// The certificate's private key (PEM), if it is in a file of its own
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
+    /// Where clients connect that begin with TLS at once (port 990 by tradition); can be given several times
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = crate::config_file::parse_bind)]
+    bind_implicit_tls: Vec<SocketAddr>,
     /// Ports for passive data connections: FIRST-LAST, one port, or auto:N [default: 21000-21099]
     #[arg(long, value_name = "PORTS", conflicts_with = "config", value_parser = passive_ports)]
     passive_ports: Option<PassivePorts>,

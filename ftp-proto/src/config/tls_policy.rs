@@ -140,6 +140,21 @@ pub struct TlsChange {
     pub server_to_server: Option<bool>,
 }
 
+/// The change that makes this policy of any other.
+impl From<TlsPolicy> for TlsChange {
+    fn from(policy: TlsPolicy) -> Self {
+        Self {
+            control: Some(policy.control),
+            data: Some(policy.data),
+            resumption: Some(policy.resumption),
+            clear_command_channel: Some(policy.clear_command_channel),
+            close_notify: Some(policy.close_notify),
+            client_certificates: Some(policy.client_certificates),
+            server_to_server: Some(policy.server_to_server),
+        }
+    }
+}
+
 /// A listener of control connections: a port, on one address or on any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Listener {

@@ -1,0 +1,287 @@
+//! What to serve, from the command line or a file.
+
+use super::introduction::{Guests, Shown};
+use super::{Failure, ServeArguments, password_from_environment};
+use crate::accounts::{ServerAccounts, SingleUser, Sources, password};
+use crate::certificate::self_signed::SelfSigned;
+use crate::config_file::{
+    self, Anonymous, Bind, CertificateFiles, LogConfig, LogLevel, ServerConfig, TlsFiles,
+    policies_with_certificate,
+};
+use crate::tls::{Loaded, OwnCertificate};
+use ftp_proto::config::{ConfigError, External, Settings, TlsChange};
+use ftp_proto::tls::TlsVersion;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What to serve, and where that is written.
+pub(super) struct Plan {
+    pub(super) config: ServerConfig,
+    /// The configuration file, and what the command line changes in it.
+    pub(super) file: Option<(PathBuf, Overrides)>,
+    single: Option<SingleUser>,
+    /// Whether the single user's password was made here and has to be shown.
+    password_made: bool,
+    /// The certificate is to be one of the server's own making.
+    pub(super) own_certificate: Option<OwnCertificate>,
+    made: Option<SelfSigned>,
+}
+
+/// Options that may stand beside `--config`.
+#[derive(Clone)]
+pub(super) struct Overrides {
+    bind: Option<Bind>,
+    bind_implicit_tls: Option<Vec<SocketAddr>>,
+    runtime: Option<config_file::RuntimeKind>,
+    log_format: Option<config_file::LogFormat>,
+    level: Option<LogLevel>,
+}
+
+impl Overrides {
+    fn of(arguments: &ServeArguments) -> Self {
+        let given = |addresses: &[SocketAddr]| (!addresses.is_empty()).then(|| addresses.to_vec());
+        Self {
+            bind: given(&arguments.bind).map(Bind::At),
+            bind_implicit_tls: given(&arguments.bind_implicit_tls),
+            runtime: arguments.runtime,
+            log_format: arguments.log_format,
+            level: match arguments.verbose {
+                0 => None,
+                1 => Some(LogLevel::Debug),
+                _ => Some(LogLevel::Trace),
+            },
+        }
+    }
+
+    fn apply(&self, config: &mut ServerConfig) {
+        if let Some(bind) = &self.bind {
+            config.bind = bind.clone();
+        }
+        if let Some(bind) = &self.bind_implicit_tls {
+            config.bind_implicit_tls = bind.clone();
+        }
+        config.runtime = self.runtime.unwrap_or(config.runtime);
+        config.log.format = self.log_format.unwrap_or(config.log.format);
+        config.log.level = self.level.map_or(config.log.level, |level| level.max(config.log.level));
+    }
+}
+
+impl Plan {
+    pub(super) fn of(arguments: &ServeArguments) -> Result<Self, Failure> {
+        let overrides = Overrides::of(arguments);
+        match (&arguments.config, &arguments.dir) {
+            (Some(path), _) => Ok(Self {
+                config: read(path, &overrides)?,
+                file: Some((path.clone(), overrides)),
+                single: None,
+                password_made: false,
+                own_certificate: None,
+                made: None,
+            }),
+            (None, Some(dir)) => Self::for_directory(dir.clone(), arguments, &overrides),
+            (None, None) => {
+                Err(Failure::Configuration("ftpd: write a directory or --config FILE".to_owned()))
+            }
+        }
+    }
+
+    fn for_directory(
+        dir: PathBuf,
+        arguments: &ServeArguments,
+        overrides: &Overrides,
+    ) -> Result<Self, Failure> {
+        let tls = arguments.tls_certificate.as_ref().map(|certificate| {
+            let own = CertificateFiles { certificate: certificate.clone(), key: arguments.tls_key.clone() };
+            one_certificate(own)
+        });
+        let own_certificate = match (&tls, arguments.tls) {
+            (None, true) => {
+                Some(OwnCertificate { directory: data_directory()?, names: names_for_certificate(arguments) })
+            }
+            _ => None,
+        };
+        let mut settings = settings(arguments);
+        settings.notify_commands = overrides.level.is_some_and(|level| level >= LogLevel::Debug);
+        if tls.is_some() || own_certificate.is_some() {
+            settings.tls = policies_with_certificate(TlsChange::default(), Vec::new());
+        } else if !arguments.bind_implicit_tls.is_empty() {
+            return Err(Failure::Configuration(
+                "ftpd: --bind-implicit-tls: needs a certificate; add --tls".to_owned(),
+            ));
+        }
+        let core = settings.validate().map_err(|error| Failure::Configuration(in_options(&error)))?;
+        let (single, password_made) = single_user(arguments, &dir)?;
+        let mut config = ServerConfig {
+            bind: Bind::Everywhere,
+            bind_implicit_tls: Vec::new(),
+            core: Arc::new(core),
+            keepalive: Duration::from_secs(60),
+            runtime: config_file::RuntimeKind::default(),
+            uploads: arguments.uploads.unwrap_or_default(),
+            root: Some(dir),
+            tls,
+            accounts: None,
+            anonymous: single.is_none().then_some(Anonymous { root: None, writable: arguments.writable }),
+            log: LogConfig::default(),
+        };
+        overrides.apply(&mut config);
+        config.check_ports().map_err(|error| Failure::Configuration(in_options(&error)))?;
+        Ok(Self { config, file: None, single, password_made, own_certificate, made: None })
+    }
+
+    /// Where accounts come from.
+    pub(super) fn sources(&self) -> Sources {
+        let config = &self.config;
+        let anonymous = config.anonymous.as_ref().and_then(|anonymous| {
+            let root = anonymous.root.as_ref().or(config.root.as_ref())?;
+            Some((root.clone(), anonymous.writable))
+        });
+        Sources {
+            file: config.accounts.clone(),
+            root: config.root.clone(),
+            single: self.single.clone(),
+            anonymous,
+            uploads: config.uploads,
+        }
+    }
+
+    /// Reads the certificates, and makes one first if it is to be the server's own.
+    pub(super) fn load_tls(&mut self) -> Result<Option<Loaded>, Failure> {
+        if let Some(own) = &self.own_certificate {
+            let made = own.load_or_make(crate::tls::now()).map_err(Failure::System)?;
+            self.config.tls = Some(one_certificate(CertificateFiles {
+                certificate: made.certificate.clone(),
+                key: Some(made.key.clone()),
+            }));
+            self.made = Some(made);
+        }
+        let loaded = self.config.tls.as_ref().map(crate::tls::load).transpose();
+        loaded.map_err(Failure::Configuration)
+    }
+
+    /// What the introduction says of the certificate.
+    pub(super) fn shown(&self, loaded: &Loaded) -> Option<Shown> {
+        let first = loaded.certificates.first()?;
+        Some(Shown {
+            name: first.names.first().filter(|name| !name.contains('*')).cloned(),
+            fingerprint: first.facts.fingerprint.to_string(),
+            own: self.made.as_ref().map(|made| made.certificate.clone()),
+        })
+    }
+
+    pub(super) fn guests(&self) -> Guests<'_> {
+        let anonymous = self.config.anonymous.as_ref();
+        Guests {
+            user: self
+                .single
+                .as_ref()
+                .map(|user| (user.name.as_str(), self.password_made.then_some(user.password.as_str()))),
+            anonymous: anonymous.is_some(),
+            writable: self.single.is_some() || anonymous.is_some_and(|anonymous| anonymous.writable),
+        }
+    }
+
+    /// What isn't wrong, but should be known.
+    pub(super) fn warn(&self, accounts: &ServerAccounts) {
+        if self.config.anonymous.as_ref().is_some_and(|anonymous| anonymous.writable) {
+            tracing::warn!("anybody may upload without a password");
+        }
+        for warning in accounts.warnings() {
+            tracing::warn!("{warning}");
+        }
+    }
+}
+
+/// What the command line says of the core's settings.
+fn settings(arguments: &ServeArguments) -> Settings {
+    let mut settings = Settings::default();
+    if let Some(ports) = &arguments.passive_ports {
+        settings.passive.ports = ports.clone();
+    }
+    if let Some(address) = arguments.external_address {
+        settings.passive.external = External::Literal(address);
+    }
+    settings.active.source_port = arguments.active_source_port;
+    settings
+}
+
+/// The user of `--user`, and whether her password was made just now.
+fn single_user(arguments: &ServeArguments, dir: &Path) -> Result<(Option<SingleUser>, bool), Failure> {
+    let Some(name) = &arguments.user else { return Ok((None, false)) };
+    let given = password_from_environment()?;
+    let made = given.is_none();
+    let password = match given {
+        Some(password) => password,
+        None => password::generate().map_err(Failure::System)?,
+    };
+    Ok((Some(SingleUser { name: name.clone(), password, root: dir.to_owned() }), made))
+}
+
+fn one_certificate(files: CertificateFiles) -> TlsFiles {
+    TlsFiles {
+        certificates: vec![files],
+        minimum: TlsVersion::V1_2,
+        client_authorities: Vec::new(),
+        revocations: Vec::new(),
+    }
+}
+
+/// Where the program keeps what it makes for its user, as the XDG Base Directory Specification says.
+fn data_directory() -> Result<PathBuf, Failure> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || absolute("HOME").map(|home| home.join(".local/share"));
+    if let Some(data) = absolute("XDG_DATA_HOME").or_else(home) {
+        return Ok(data.join("ftpd"));
+    }
+    if rustix::process::geteuid().is_root() {
+        return Ok(PathBuf::from("/var/lib/ftpd"));
+    }
+    Err(Failure::Configuration(
+        "ftpd: --tls: no place to keep the certificate; set HOME, or name one by --tls-certificate"
+            .to_owned(),
+    ))
+}
+
+/// By which addresses clients may call the server, as far as that is known, besides its host's name.
+fn names_for_certificate(arguments: &ServeArguments) -> Vec<String> {
+    let bound = arguments.bind.iter().chain(&arguments.bind_implicit_tls).map(SocketAddr::ip);
+    let addresses = bound.filter(|address| !address.is_unspecified()).chain(arguments.external_address);
+    let own = ["127.0.0.1".to_owned(), "::1".to_owned()];
+    own.into_iter().chain(addresses.map(|address| address.to_string())).collect()
+}
+
+/// The file, with the command line's word above it.
+pub(super) fn read(path: &Path, overrides: &Overrides) -> Result<ServerConfig, Failure> {
+    let mut config = config_file::load(path)?;
+    overrides.apply(&mut config);
+    if config.log.wants_commands() != config.core.notify_commands {
+        let mut settings = Settings::clone(&config.core);
+        settings.notify_commands = config.log.wants_commands();
+        let core = settings.validate().map_err(|error| Failure::Configuration(error.to_string()))?;
+        config.core = Arc::new(core);
+    }
+    // The command line may have changed what the file was checked for.
+    let checked = config.check_ports();
+    checked.map_err(|error| Failure::Configuration(format!("{}: {error}", path.display())))?;
+    if config.tls.is_none() && !config.bind_implicit_tls.is_empty() {
+        return Err(Failure::Configuration(format!(
+            "{}: --bind-implicit-tls needs certificates below [tls]",
+            path.display()
+        )));
+    }
+    Ok(config)
+}
+
+/// The core's complaint about a setting, in terms of the command line.
+fn in_options(error: &ConfigError) -> String {
+    let option = match error.key {
+        "server.bind_implicit_tls" => "--bind-implicit-tls",
+        "passive.ports" => "--passive-ports",
+        "passive.external_address" => "--external-address",
+        "active.source_port" => "--active-source-port",
+        other => other,
+    };
+    format!("ftpd: {option}: {}", error.problem)
+}
