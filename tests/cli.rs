@@ -370,6 +370,114 @@ fn users_are_added_listed_changed_and_removed() {
     assert_eq!(result(&run(&["user", "list", "--accounts", name])).1.lines().count(), 1);
 }
 
+#[test]
+fn users_with_certificates_are_added_and_listed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("accounts.toml");
+    let name = path.to_str().unwrap();
+    let fingerprint = ["AB"; 32].join(":");
+    let add = |arguments: &[&str]| {
+        result(&run(&[&["user", "add", "--accounts", name, "--root", "/"], arguments].concat()))
+    };
+    let given = ["bob", "--login", "certificate", "--certificate-fingerprint", &fingerprint.to_lowercase()];
+    assert_eq!(add(&given), (Some(0), String::new(), String::new()), "no password is made");
+    let given = ["eve", "--login", "password-and-certificate", "--certificate-fingerprint", &fingerprint];
+    assert!(add(&given).1.starts_with("user eve, password "));
+    for (given, want) in [
+        (&["x", "--login", "certificate"][..], "--login: needs a certificate;"),
+        (
+            &["x", "--certificate-fingerprint", &fingerprint],
+            "--certificate-fingerprint: asked for by no --login;",
+        ),
+        (&["x", "--certificate-fingerprint", "AB"], "is no SHA-256 fingerprint"),
+        (&["x", "--login", "token"], "possible values: password, certificate,"),
+    ] {
+        let (code, out, error) = add(given);
+        assert!(code == Some(2) && out.is_empty() && error.contains(want), "{error}");
+    }
+    let list = format!(
+        "bob\tread-only\t/\tlogin=certificate\tfingerprint={fingerprint}\n\
+         eve\tread-only\t/\tlogin=password-and-certificate\tfingerprint={fingerprint}\n"
+    );
+    assert_eq!(result(&run(&["user", "list", "--accounts", name])), (Some(0), list, String::new()));
+}
+
+#[test]
+fn certificates_are_shown_and_judged() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let made = |days_ago: i64| {
+        let then = i64::try_from(now).unwrap() - days_ago * 86_400;
+        ftpd::certificate::self_signed::self_signed(
+            &["ftp.example.org".to_owned()],
+            ftp_proto::time::UnixTime::from_seconds(then),
+        )
+        .unwrap()
+    };
+    let (fresh, old, over) = (made(0), made(380), made(400));
+    let show = |arguments: &[&str]| result(&run(&[&["tls", "show"], arguments].concat()));
+
+    let (certificate, key) = (file("fresh.pem", &fresh.0), file("key.pem", &fresh.1));
+    let (code, out, error) = show(&[&certificate, &key]);
+    assert_eq!((code, error.as_str()), (Some(0), ""), "{out}");
+    for want in [
+        format!(
+            "{certificate}\n  certificate 1\n    subject     CN=ftpd\n    issuer      CN=ftpd\n    names       "
+        ),
+        "ftp.example.org, ".to_owned(),
+        ", 396 days left\n    key         ECDSA P-256\n".to_owned(),
+        "  note: self-signed: ".to_owned(),
+        format!("  note: the key in {key} fits\n{key}\n  note: the key of {certificate}\n"),
+    ] {
+        assert!(out.contains(&want), "{want:?} in {out}");
+    }
+
+    let (code, out, error) = show(&[&file("old.pem", &old.0)]);
+    assert_eq!((code, error.as_str()), (Some(0), ""), "{out}");
+    assert!(out.contains("  warning: certificate 1 expires on "), "{out}");
+    let other = file("other.pem", &format!("{}{}", old.0, fresh.1));
+    let (expired, both) = (file("over.pem", &over.0), file("both.pem", &(old.0.clone() + &fresh.0)));
+    for (path, want) in [
+        (&expired, "  broken: certificate 1 has expired on "),
+        (&other, "  broken: "),
+        (&both, "  broken: certificate 1 was not issued by certificate 2;"),
+        (&key, "  broken: a key, and no file with its certificate is named\n"),
+        (&file("junk.pem", "junk"), "junk.pem: no certificate and no key in it;"),
+        (
+            &file("cut.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+            "certificate 1: not a",
+        ),
+        (&"missing.pem".to_owned(), "  broken: missing.pem: No such file or directory\n"),
+    ] {
+        let (code, out, error) = show(&[path]);
+        assert_eq!((code, error), (Some(1), format!("ftpd: can't be used: {path}\n")));
+        assert!(out.contains(want), "{want:?} in {out}");
+    }
+    assert!(show(&[&other]).1.contains("the private key belongs to another certificate"));
+    let both_named = show(&[&certificate, &expired]);
+    assert_eq!(both_named.2, format!("ftpd: can't be used: {expired}\n"));
+
+    let config = |tls: &str| {
+        file("ftpd.toml", &format!("[server]\nroot = \".\"\n[accounts]\nanonymous = true\n{tls}"))
+    };
+    let pair = "[tls]\ncertificates = [{ certificate = \"fresh.pem\", key = \"key.pem\" }]\n";
+    let (code, out, error) =
+        show(&["--config", &config(&format!("{pair}client_authorities = [\"old.pem\"]\n"))]);
+    assert_eq!((code, error.as_str()), (Some(0), ""), "{out}");
+    assert!(out.contains(&format!("  note: the key in {key} fits\n")) && out.contains("old.pem\n"), "{out}");
+    let (code, out, _) =
+        show(&["--config", &config(&pair.replace("key.pem", "other.pem").replace("fresh", "old"))]);
+    assert!(code == Some(1) && out.contains("the private key belongs to another certificate"), "{out}");
+    let (code, _, error) = show(&["--config", &config("")]);
+    assert!(code == Some(2) && error.contains("ftpd.toml: tls.certificates: missing; write"), "{error}");
+    assert_eq!(show(&[]).0, Some(2));
+}
+
 fn write_config(path: &Path, greeting: &str) {
     let text = format!(
         "[server]\nbind = \"127.0.0.1:0\"\nroot = \".\"\ngreeting = \"{greeting}\"\n\

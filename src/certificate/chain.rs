@@ -44,7 +44,7 @@ pub fn findings(chain: &[CertificateFacts], now: UnixTime) -> Vec<Finding> {
     }
     for (index, pair) in chain.windows(2).enumerate() {
         if let [certificate, next] = pair
-            && !certificate.names_as_issuer(next)
+            && (certificate.is_self_signed() || !certificate.names_as_issuer(next))
         {
             findings.push(Finding::Broken(format!(
                 "certificate {} was not issued by certificate {}; write the server's own first, then its issuer's, \
@@ -65,8 +65,8 @@ pub fn findings(chain: &[CertificateFacts], now: UnixTime) -> Vec<Finding> {
     findings
 }
 
-/// Whether a certificate's time has come, and is not over.
-fn validity(number: usize, certificate: &CertificateFacts, now: UnixTime) -> Option<Finding> {
+/// Whether a certificate's time has come, and is not over. `number` is what it is called.
+pub fn validity(number: usize, certificate: &CertificateFacts, now: UnixTime) -> Option<Finding> {
     let (first, last) = (date(certificate.not_before), date(certificate.not_after));
     if certificate.is_over(now) {
         Some(Finding::Broken(format!("certificate {number} has expired on {last}; renew it")))

@@ -1,4 +1,4 @@
-//! The command line: `ftpd serve`, `ftpd check-config`, `ftpd user`.
+//! The command line: `ftpd serve`, `ftpd check-config`, `ftpd user`, `ftpd tls`.
 //!
 //! Errors are one line on standard error. The exit code is 2 if what was written is wrong (command line,
 //! configuration, accounts file) and 1 if the system says no.
@@ -9,6 +9,7 @@ mod plan;
 mod policy;
 mod serve;
 mod signals;
+mod tls;
 mod user;
 
 use crate::config_file::{FileError, LogFormat, RuntimeKind, UPLOADS_NAMES, Uploads};
@@ -58,6 +59,9 @@ enum Command {
     /// Change or show the users of an accounts file
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Look at certificates
+    #[command(subcommand)]
+    Tls(tls::TlsCommand),
 }
 
 const SERVE_HELP: &str = "\
@@ -124,6 +128,7 @@ pub fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(*arguments),
         Command::CheckConfig { file } => check::run(&file),
         Command::User(command) => user::run(command),
+        Command::Tls(command) => tls::run(command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
