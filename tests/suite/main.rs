@@ -30,6 +30,7 @@ mod control;
 mod lifecycle;
 mod passive;
 mod peers;
+mod rustls;
 mod secure_control;
 mod secure_data;
 mod secure_peers;

@@ -164,8 +164,13 @@ impl Setup {
         self
     }
 
-    pub(crate) fn tls(mut self) -> Self {
-        self.tls = Some(Arc::new(FakeTls::new()));
+    /// With TLS that keeps no secret.
+    pub(crate) fn tls(self) -> Self {
+        self.tls_by(FakeTls::new())
+    }
+
+    pub(crate) fn tls_by(mut self, tls: impl Tls + 'static) -> Self {
+        self.tls = Some(Arc::new(tls));
         self
     }
 
