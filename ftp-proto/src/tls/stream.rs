@@ -29,7 +29,7 @@ pub(crate) struct TlsStream {
     /// What is to be sent; from `sent` on it still has to.
     outgoing: Vec<u8>,
     sent: usize,
-    /// Our close_notify is said.
+    /// Our close_notify is said. Nothing follows it (RFC 8446 section 6.1), no answer to a key update either.
     closing: bool,
 }
 
@@ -70,7 +70,8 @@ impl TlsStream {
             let waiting = self.incoming.get_mut(self.start..).unwrap_or_default();
             let Some(record) = record_len(waiting)?.and_then(|len| waiting.get_mut(..len)) else { break };
             self.start += record.len();
-            self.status = self.session.read_record(record, plain, &mut self.outgoing)?;
+            let out = if self.closing { &mut Vec::new() } else { &mut self.outgoing };
+            self.status = self.session.read_record(record, plain, out)?;
         }
         if self.start == self.incoming.len() {
             self.start = 0;
@@ -110,7 +111,8 @@ impl TlsStream {
         {
             let (record, rest) = core::mem::take(&mut bytes).split_at_mut(len);
             bytes = rest;
-            self.status = self.session.read_record(record, plain, &mut self.outgoing)?;
+            let out = if self.closing { &mut Vec::new() } else { &mut self.outgoing };
+            self.status = self.session.read_record(record, plain, out)?;
         }
         if self.status != TlsStatus::Closed {
             self.receive(bytes);

@@ -97,6 +97,28 @@ pub(super) const LINES: &[&str] = &[
     "TYPE X",
 ];
 
+/// About TLS, where there is any.
+pub(super) const SECURITY: &[&str] = &[
+    "AUTH TLS",
+    "AUTH TLS",
+    "AUTH SSL",
+    "AUTH TLS-C",
+    "AUTH KERBEROS_V4",
+    "PBSZ 0",
+    "PBSZ 9",
+    "PROT P",
+    "PROT P",
+    "PROT P",
+    "PROT C",
+    "PROT S",
+    "CCC",
+    "CCC",
+    "SSCN",
+    "SSCN ON",
+    "SSCN OFF",
+    "HOST ftp.example.com",
+];
+
 /// Said in vain without a data connection, so a client that has one says them more often.
 pub(super) const TRANSFERS: &[&str] =
     &["RETR a", "RETR big", "STOR up/#", "STOU", "APPE log", "LIST", "NLST", "MLSD up"];

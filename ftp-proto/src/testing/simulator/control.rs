@@ -1,0 +1,431 @@
+//! The client's end of a control connection: lines on their way to the server, replies on their way back, in the clear
+//! or under TLS, and what must hold for them.
+
+use super::choices::Choices;
+use crate::testing::{FakeHello, FakeTlsClient};
+use crate::tls::{TlsStatus, TlsVersion};
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+/// What a client does about TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// Nothing, at first.
+    Clear,
+    /// AUTH before anything else.
+    Explicit,
+    /// TLS before anything else.
+    Implicit,
+}
+
+/// A command that was sent, as far as its reply changes something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sent {
+    Auth { private: bool },
+    Prot { private: bool },
+    Ccc,
+    Rein,
+    Other,
+}
+
+impl Sent {
+    fn of(line: &str) -> Self {
+        match line {
+            "AUTH TLS" | "AUTH TLS-C" => Self::Auth { private: false },
+            "AUTH SSL" | "AUTH TLS-P" => Self::Auth { private: true },
+            "PROT P" => Self::Prot { private: true },
+            "PROT C" => Self::Prot { private: false },
+            "CCC" => Self::Ccc,
+            "REIN" => Self::Rein,
+            _ => Self::Other,
+        }
+    }
+}
+
+pub(super) struct Control {
+    style: Style,
+    /// It says close_notify when it leaves TLS.
+    closes_tls: bool,
+    /// It does not wait for the reply to CCC or REIN.
+    is_hasty: bool,
+    version: TlsVersion,
+    tls: Option<FakeTlsClient>,
+    /// The server has left TLS, so what the client says is in the clear.
+    leaving: bool,
+    /// What was sent under TLS, or instead of it, is wrong: only an end may follow.
+    pub(super) spoilt: bool,
+    /// On its way to the server; and how much was sent and received there in all.
+    to_server: VecDeque<u8>,
+    sent: usize,
+    taken: usize,
+    /// Where the commands end that are on their way.
+    ends: VecDeque<usize>,
+    /// Commands without a final reply, as far as the client has read.
+    outstanding: VecDeque<Sent>,
+    /// To be said when the client may.
+    unsaid: VecDeque<String>,
+    /// Commands whose line is complete on the server's side, and final replies that came.
+    received: usize,
+    pub(super) answered: usize,
+    reply: Vec<u8>,
+    in_block: Option<Vec<u8>>,
+    pub(super) saw_421: bool,
+    /// 221 came.
+    said_goodbye: bool,
+    logged_in: bool,
+    /// PROT P holds.
+    private: bool,
+    /// The port of the last 227 or 229.
+    pub(super) announced: Option<u16>,
+    /// What was put behind an AUTH in the clear: directories that must never be made, once the AUTH is accepted.
+    injected: Vec<String>,
+    pub(super) forbidden: Vec<String>,
+    /// Tickets of this control connection's present TLS, and whether they were used.
+    pub(super) tickets: Vec<(Vec<u8>, bool)>,
+    /// An upload ended with close_notify since this TLS began.
+    pub(super) has_habit: bool,
+}
+
+impl Control {
+    pub(super) fn new(style: Style, choices: &mut Choices<'_>) -> Self {
+        let version = if choices.one_in(3) { TlsVersion::V1_2 } else { TlsVersion::V1_3 };
+        let mut control = Self {
+            style,
+            closes_tls: !choices.one_in(3),
+            is_hasty: choices.one_in(3),
+            version,
+            tls: None,
+            leaving: false,
+            spoilt: false,
+            to_server: VecDeque::new(),
+            sent: 0,
+            taken: 0,
+            ends: VecDeque::new(),
+            outstanding: VecDeque::new(),
+            unsaid: VecDeque::new(),
+            received: 0,
+            answered: 0,
+            reply: Vec::new(),
+            in_block: None,
+            saw_421: false,
+            said_goodbye: false,
+            logged_in: false,
+            private: style == Style::Implicit,
+            announced: None,
+            injected: Vec::new(),
+            forbidden: Vec::new(),
+            tickets: Vec::new(),
+            has_habit: false,
+        };
+        match style {
+            Style::Clear => control.log_in(),
+            Style::Explicit => control.say("AUTH TLS"),
+            Style::Implicit => control.begin_tls(),
+        }
+        control
+    }
+
+    pub(super) fn version(&self) -> TlsVersion {
+        self.version
+    }
+
+    fn log_in(&mut self) {
+        let mut lines = Vec::from(["USER u", "PASS p"]);
+        if self.style == Style::Explicit {
+            lines.extend(["PBSZ 0", "PROT P"]);
+        }
+        self.unsaid.extend(lines.into_iter().map(ToString::to_string));
+        self.say_unsaid();
+    }
+
+    // What the client says.
+
+    /// Whether the client has to wait before it says anything more.
+    pub(super) fn is_waiting(&self) -> bool {
+        let blocks = |sent: &Sent| match sent {
+            Sent::Auth { .. } => true,
+            Sent::Ccc | Sent::Rein => !self.is_hasty,
+            Sent::Prot { .. } | Sent::Other => false,
+        };
+        self.spoilt || self.is_handshaking() || self.outstanding.iter().any(blocks)
+    }
+
+    fn is_handshaking(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.status() == TlsStatus::Handshaking)
+    }
+
+    pub(super) fn say(&mut self, line: &str) {
+        self.unsaid.push_back(line.to_string());
+        self.say_unsaid();
+    }
+
+    fn say_unsaid(&mut self) {
+        while !self.is_waiting()
+            && let Some(line) = self.unsaid.pop_front()
+        {
+            let sent = Sent::of(&line);
+            let line = [line.as_bytes(), b"\r\n"].concat();
+            if let Some(tls) = self.tls.as_mut().filter(|_| !self.leaving) {
+                if tls.send(&line).is_err() {
+                    return;
+                }
+                self.flush_tls();
+            } else {
+                self.put(&line);
+            }
+            self.outstanding.push_back(sent);
+            self.ends.push_back(self.sent);
+        }
+    }
+
+    /// Somebody on the way puts a command behind an AUTH, to have it obeyed as if TLS had protected it.
+    pub(super) fn inject(&mut self, name: String) {
+        let waits = self.outstanding.iter().any(|sent| matches!(sent, Sent::Auth { .. }));
+        if !waits || self.tls.is_some() {
+            return;
+        }
+        for line in ["USER u".to_string(), "PASS p".to_string(), format!("MKD {name}")] {
+            self.put(line.as_bytes());
+            self.put(b"\r\n");
+            self.outstanding.push_back(Sent::Other);
+            self.ends.push_back(self.sent);
+        }
+        self.injected.push(name);
+    }
+
+    /// Bytes that no client should send.
+    pub(super) fn spoil(&mut self, choices: &mut Choices<'_>) {
+        let Some(tls) = self.tls.as_mut().filter(|_| !self.leaving) else { return };
+        match choices.below(4) {
+            0 => tls.send_damaged(),
+            1 => tls.alert("internal_error"),
+            2 if tls.status() == TlsStatus::Established => tls.close_notify(),
+            _ => {
+                let len = 1 + choices.below(8);
+                self.to_server.extend((0..len).map(|_| u8::try_from(choices.below(256)).unwrap_or(0)));
+                self.sent += len;
+            }
+        }
+        self.flush_tls();
+        self.spoilt = true;
+    }
+
+    /// The server has to answer by TLS, though nothing is said.
+    pub(super) fn update_keys(&mut self) {
+        let may = |tls: &&mut FakeTlsClient| tls.status() == TlsStatus::Established;
+        if let Some(tls) = self.tls.as_mut().filter(may)
+            && !self.leaving
+            && !self.spoilt
+        {
+            tls.update_keys();
+            self.flush_tls();
+        }
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        self.to_server.extend(bytes);
+        self.sent += bytes.len();
+    }
+
+    fn flush_tls(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            let out = tls.take_outgoing();
+            self.put(&out);
+        }
+    }
+
+    /// Up to this many bytes reach the server.
+    pub(super) fn deliver(&mut self, count: usize) -> Vec<u8> {
+        let count = count.min(self.to_server.len());
+        self.taken += count;
+        while self.ends.front().is_some_and(|end| *end <= self.taken) {
+            self.ends.pop_front();
+            self.received += 1;
+        }
+        self.to_server.drain(..count).collect()
+    }
+
+    // What the client hears.
+
+    /// Bytes of the server.
+    pub(super) fn take(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let mut bytes = bytes.to_vec();
+        while !bytes.is_empty() && !self.spoilt {
+            let Some(tls) = &mut self.tls else {
+                let len = bytes.iter().position(|&byte| byte == b'\n').map_or(bytes.len(), |at| at + 1);
+                let rest = bytes.split_off(len);
+                self.read(&bytes)?;
+                bytes = rest;
+                continue;
+            };
+            let plain = tls.receive(&bytes).map_err(|error| {
+                format!("no TLS from the server: {error}: {:?}", String::from_utf8_lossy(&bytes))
+            })?;
+            bytes = tls.take_rest();
+            let has_ended = tls.status() == TlsStatus::Closed;
+            self.tickets.extend(tls.take_tickets().into_iter().map(|ticket| (ticket, false)));
+            self.flush_tls();
+            self.read(&plain)?;
+            if has_ended && self.leaving {
+                (self.tls, self.leaving) = (None, false);
+            } else if has_ended && !bytes.is_empty() {
+                return Err(format!("plain text under TLS: {:?}", String::from_utf8_lossy(&bytes)));
+            }
+        }
+        self.say_unsaid();
+        Ok(())
+    }
+
+    fn read(&mut self, plain: &[u8]) -> Result<(), String> {
+        for &byte in plain {
+            self.reply.push(byte);
+            if byte == b'\n' {
+                let line = core::mem::take(&mut self.reply);
+                self.reply_line(&line)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// How the server cuts its replies into writes; under TLS nobody else sees them.
+    pub(super) fn check_cuts(&self, shown: &[u8]) -> Result<(), String> {
+        if self.tls.is_some() {
+            return Ok(());
+        }
+        let lines: Vec<&[u8]> = shown.split_inclusive(|&byte| byte == b'\n').collect();
+        // The first may be the rest of a line, which begins with any number it likes.
+        let begun = usize::from(!self.reply.is_empty());
+        let passive = |line: &&[u8]| line.starts_with(b"227 ") || line.starts_with(b"229 ");
+        if lines.len() > 1 && lines.iter().skip(begun).any(passive) {
+            return Err(format!("not alone in its write: {}", String::from_utf8_lossy(shown)));
+        }
+        Ok(())
+    }
+
+    fn reply_line(&mut self, line: &[u8]) -> Result<(), String> {
+        if !line.ends_with(b"\r\n") || line.iter().filter(|&&byte| matches!(byte, b'\r' | b'\n')).count() != 2
+        {
+            return Err(format!("bare line end in a reply: {:?}", String::from_utf8_lossy(line)));
+        }
+        let (Some(code), Some(&mark)) = (line.get(..3), line.get(3)) else {
+            return Err("a short reply".to_string());
+        };
+        if let Some(open) = &self.in_block {
+            if code == open.as_slice() && mark == b' ' {
+                self.in_block = None;
+                self.final_reply(line);
+            } else if line.first() != Some(&b' ') {
+                return Err(format!("a line in a block: {}", String::from_utf8_lossy(line)));
+            }
+            return Ok(());
+        }
+        if matches!(code, b"150" | b"227" | b"229" | b"257") && !self.logged_in {
+            return Err(format!("without a login: {}", String::from_utf8_lossy(line)));
+        }
+        match (code, mark) {
+            ([b'1'..=b'5', b'0'..=b'9', b'0'..=b'9'], b'-') => self.in_block = Some(code.to_vec()),
+            ([b'1', ..], b' ') => {}
+            ([b'2'..=b'5', b'0'..=b'9', b'0'..=b'9'], b' ') => self.final_reply(line),
+            _ => return Err(format!("not a reply: {}", String::from_utf8_lossy(line))),
+        }
+        self.check_count()
+    }
+
+    /// No more final replies than commands, at any time.
+    pub(super) fn check_count(&self) -> Result<(), String> {
+        if self.answered > self.received && !self.saw_421 {
+            return Err(format!("{} replies to {} commands", self.answered, self.received));
+        }
+        Ok(())
+    }
+
+    /// QUIT is the last that a client says.
+    pub(super) fn check_ended(&self) -> Result<(), String> {
+        if self.said_goodbye && !self.saw_421 && self.answered != self.received {
+            return Err(format!("{} replies to {} commands before 221", self.answered, self.received));
+        }
+        Ok(())
+    }
+
+    /// Whether transfers go under TLS from now on; `None`: what the client has sent may change it.
+    pub(super) fn protects_data(&self) -> Option<bool> {
+        let changes = |sent: &Sent| matches!(sent, Sent::Auth { .. } | Sent::Prot { .. } | Sent::Rein);
+        (!self.outstanding.iter().any(changes)).then_some(self.private)
+    }
+
+    fn final_reply(&mut self, line: &[u8]) {
+        if line.starts_with(b"220 Welcome.") {
+            return;
+        }
+        if line.starts_with(b"421 ") {
+            self.saw_421 = true;
+            return;
+        }
+        self.answered += 1;
+        match (self.outstanding.pop_front(), line.get(..3).unwrap_or_default()) {
+            (Some(Sent::Auth { private }), b"234") => {
+                self.private = private;
+                self.forbidden.append(&mut self.injected);
+                // What stands behind AUTH in the clear is no command; what has not come yet is no TLS.
+                (self.received, self.spoilt) = (self.answered, !self.to_server.is_empty());
+                self.ends.clear();
+                self.outstanding.clear();
+                self.begin_tls();
+            }
+            (Some(Sent::Auth { .. }), _) => {
+                self.injected.clear();
+                if self.style == Style::Explicit && !self.logged_in {
+                    self.log_in();
+                }
+            }
+            (Some(Sent::Prot { private }), b"200") => self.private = private,
+            (Some(Sent::Ccc), b"200") => self.leave_tls(),
+            (Some(Sent::Rein), b"220") => {
+                self.private = self.style == Style::Implicit;
+                self.logged_in = false;
+                self.has_habit = false;
+                if self.style != Style::Implicit {
+                    self.leave_tls();
+                }
+            }
+            (_, b"221") => self.said_goodbye = true,
+            (_, b"230" | b"232") => self.logged_in = true,
+            (_, b"331") => self.logged_in = false,
+            (_, b"227" | b"229") => self.announced = announced(line),
+            _ => {}
+        }
+    }
+
+    fn begin_tls(&mut self) {
+        self.logged_in = false;
+        self.has_habit = false;
+        self.tickets.clear();
+        let hello = FakeHello { version: self.version, ..FakeHello::default() };
+        self.tls = Some(FakeTlsClient::new(hello));
+        self.flush_tls();
+        self.unsaid.clear();
+        self.log_in();
+    }
+
+    fn leave_tls(&mut self) {
+        let Some(tls) = self.tls.as_mut().filter(|_| !self.leaving) else { return };
+        if self.closes_tls {
+            tls.close_notify();
+        }
+        self.flush_tls();
+        self.leaving = true;
+    }
+}
+
+/// The port in a 227 or 229.
+fn announced(line: &[u8]) -> Option<u16> {
+    let text = String::from_utf8_lossy(line);
+    if let Some(rest) = text.strip_prefix("229 Entering Extended Passive Mode (|||") {
+        return rest.split('|').next().and_then(|port| port.parse().ok());
+    }
+    let numbers = text.strip_prefix("227 Entering Passive Mode (")?.split_once(')')?.0;
+    let fields: Vec<u16> = numbers.split(',').filter_map(|field| field.parse().ok()).collect();
+    if let [_, _, _, _, high, low] = fields.as_slice() { Some(high * 256 + low) } else { None }
+}

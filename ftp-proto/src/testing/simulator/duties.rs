@@ -1,0 +1,183 @@
+//! What an adapter owes the core: it moves bytes, carries out actions and tasks, and takes out what has ended.
+
+use super::World;
+use super::client::{Transfer, check_transfer};
+use crate::event::{Action, Event, LinkError, News, SessionId, Task};
+use crate::notice::Notice;
+use crate::transfer::{Direction, EndReason, Step};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+impl World<'_> {
+    /// One step of one running transfer.
+    pub(super) fn pump(&mut self, index: usize) -> Result<(), String> {
+        let Self { choices, clients, now, policy, .. } = self;
+        let Some(client) = clients.get_mut(index) else { return Ok(()) };
+        let which = choices.below(client.transfers.len());
+        let Some(transfer) = client.transfers.get_mut(which) else { return Ok(()) };
+        if choices.one_in(60) {
+            transfer.pipe.fail(EndReason::Link(LinkError::Reset));
+        }
+        match transfer.pipe.step(*now) {
+            Step::Write => {
+                let shown = transfer.pipe.transmit();
+                let count = if choices.one_in(2) { shown.len() } else { 1 + choices.below(shown.len()) };
+                let bytes = transfer.socket.receive(shown.get(..count).unwrap_or(shown), choices)?;
+                transfer.bytes.extend(bytes);
+                let tickets = transfer.socket.take_tickets().into_iter();
+                if !transfer.socket.is_thief {
+                    client.control.tickets.extend(tickets.map(|ticket| (ticket, false)));
+                }
+                transfer.pipe.transmitted(*now, count);
+            }
+            Step::Read => {
+                let bytes = transfer.socket.deliver(choices.below(200));
+                if !bytes.is_empty() || transfer.socket.is_silent() {
+                    transfer.pipe.receive(*now, &bytes);
+                }
+            }
+            Step::Turn => transfer.pipe.turn(),
+            Step::Report(bytes) => client.connection.handle(*now, Event::Moved(transfer.id, bytes)),
+            Step::Direct { .. } => return Err("a memory file has no way past the pipe".to_string()),
+            Step::End(end) => {
+                let transfer = client.transfers.remove(which);
+                transfer.check_end(&end, client.control.has_habit, *policy)?;
+                client.control.has_habit |=
+                    end.close_notify && transfer.pipe.direction() == Direction::Upload;
+                client.ended.push(transfer.crossed().to_vec());
+                client.connection.handle(*now, Event::Ended(transfer.id, end));
+            }
+        }
+        Ok(())
+    }
+
+    // The adapter's duties.
+
+    pub(super) fn tasks(&mut self) {
+        while let Some(task) = self.server.poll_task() {
+            match task {
+                Task::OpenPort(port) => {
+                    let news = if self.choices.one_in(6) {
+                        News::PortFailed(port, "in use".to_string())
+                    } else {
+                        News::PortOpened(port)
+                    };
+                    self.server.handle(self.now, news);
+                }
+                Task::Deliver(session, event) => self.deliver(session, event),
+                Task::ClosePort(_) | Task::Notify(_) => {}
+            }
+        }
+    }
+
+    fn deliver(&mut self, session: SessionId, event: Event) {
+        if let Event::Answer(answer) = &event
+            && let Some((link, _)) = answer.port_to_drain()
+        {
+            self.server.activate(self.now, session, link);
+        }
+        let Some(client) = self.clients.iter_mut().find(|client| client.id == session) else { return };
+        if let Event::Answer(answer) = &event {
+            client.watched = answer.port_to_drain().or(client.watched);
+        }
+        client.connection.handle(self.now, event);
+    }
+
+    /// Carries out the actions of a client, takes its replies, checks the invariants.
+    pub(super) fn settle(&mut self, index: usize) -> Result<(), String> {
+        self.actions(index)?;
+        let fast = !self.choices.one_in(4);
+        let count = if fast { usize::MAX } else { self.choices.below(30) };
+        let now = self.now;
+        if let Some(client) = self.clients.get_mut(index) {
+            client.read_replies(now, count)?;
+            if let Some((ticket, _)) =
+                client.control.tickets.first().filter(|(ticket, _)| !self.stolen.contains(ticket))
+            {
+                self.stolen.push(ticket.clone());
+            }
+        }
+        self.actions(index)?;
+        self.bury(index)
+    }
+
+    fn actions(&mut self, index: usize) -> Result<(), String> {
+        while let Some(action) =
+            self.clients.get_mut(index).and_then(|client| client.connection.poll_action())
+        {
+            self.action(index, action)?;
+        }
+        Ok(())
+    }
+
+    fn action(&mut self, index: usize, action: Action) -> Result<(), String> {
+        let Some(client) = self.clients.get_mut(index) else { return Ok(()) };
+        match action {
+            Action::Consult(request) => {
+                let id = client.id;
+                let answer = self.server.consult(self.now, request);
+                self.deliver(id, Event::Answer(answer));
+                self.tasks();
+            }
+            Action::Perform(ticket, job) => client.jobs.push((ticket, job)),
+            Action::Connect(link, _) => client.dialled.push(link),
+            Action::Secure(link, handshake) => {
+                let found = client.sockets.iter().find(|socket| socket.link == link);
+                let Some(is_thief) = found.map(|socket| socket.is_thief) else {
+                    return Err(format!("Secure on {link:?}, which has no socket"));
+                };
+                let hello = self.hello(index, is_thief);
+                let sockets = self.clients.get_mut(index).map(|client| client.sockets.iter_mut());
+                if let Some(socket) = sockets.and_then(|mut all| all.find(|socket| socket.link == link)) {
+                    socket.secure(handshake, hello, &mut self.choices);
+                }
+            }
+            Action::Start(link, id, pipe) => {
+                let Some(place) = client.sockets.iter().position(|socket| socket.link == link) else {
+                    return Err(format!("Start on {link:?}, which has no socket"));
+                };
+                let socket = client.sockets.remove(place);
+                let mut transfer = Transfer { id, socket, pipe, bytes: Vec::new(), aborted: false };
+                transfer.check_begin(&client.control, self.policy)?;
+                if transfer.pipe.direction() == Direction::Upload {
+                    transfer.socket.upload(&mut self.choices);
+                }
+                client.transfers.push(transfer);
+            }
+            Action::Abort(id) => {
+                if let Some(transfer) = client.transfers.iter_mut().find(|transfer| transfer.id == id) {
+                    transfer.aborted = true;
+                    transfer.pipe.fail(EndReason::Aborted);
+                }
+            }
+            Action::Drop(link) => {
+                client.sockets.retain(|socket| socket.link != link);
+                client.dialled.retain(|&dialled| dialled != link);
+                if client.watched.is_some_and(|(watched, _)| watched == link) {
+                    client.watched = None;
+                }
+            }
+            Action::Notify(Notice::TransferEnded(record)) => {
+                check_transfer(client, &record, &self.storage)?;
+            }
+            Action::Notify(Notice::SessionClosed { .. }) => client.closed += 1,
+            Action::Notify(_) => {}
+        }
+        Ok(())
+    }
+
+    /// A session that has ended is taken out; what it held comes back.
+    fn bury(&mut self, index: usize) -> Result<(), String> {
+        let Some(client) = self.clients.get(index) else { return Ok(()) };
+        if !client.connection.is_finished() {
+            return client.check_alive();
+        }
+        client.check_ended()?;
+        let client = self.clients.remove(index);
+        self.forbidden.extend(client.control.forbidden);
+        self.server.handle(self.now, News::Gone(client.id));
+        self.tasks();
+        Ok(())
+    }
+}
