@@ -9,7 +9,6 @@ use clap::Subcommand;
 use ftp_proto::time::UnixTime;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 #[derive(Subcommand, Debug)]
 pub(super) enum TlsCommand {
@@ -31,7 +30,7 @@ if something has expired or can't be used.";
 
 pub(super) fn run(command: TlsCommand) -> Result<(), Failure> {
     let TlsCommand::Show { files, config } = command;
-    let mut report = Report::new(now());
+    let mut report = Report::new(crate::tls::now());
     match config {
         Some(config) => show_configured(&mut report, &config)?,
         None => show_files(&mut report, &files),
@@ -188,9 +187,4 @@ impl Report {
             Err(problem) => Finding::Broken(format!("{path}: {problem}")),
         });
     }
-}
-
-fn now() -> UnixTime {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixTime::from_seconds(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }
