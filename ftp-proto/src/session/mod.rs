@@ -366,6 +366,10 @@ impl Session {
     pub(crate) fn finish(&mut self, now: Now, reply: Reply, why: &'static str) {
         if self.is_serving() {
             self.reply(reply);
+            if self.protection.is_handshaking() {
+                // Nothing can be said before TLS is there, and nothing may be said in the clear.
+                self.outbox.discard();
+            }
             self.begin_closing(now, why);
         }
     }
