@@ -271,7 +271,11 @@ fn random_ends_leave_nothing_behind<R: Runtime>() {
         // Threads that wait for the next session may hold a descriptor in reserve.
         eventually("their descriptors are back", || alone::descriptors() <= running + 40);
         assert_eq!(server.login().fetch("RETR a.txt"), b"some text");
+        let mut securing = server.secure_login();
+        let half = Secured::hello(securing.passive(), securing.ticket());
+        securing.command("RETR big", "150");
         server.stop(Duration::ZERO);
+        drop((securing, half));
         eventually("all descriptors are back", || alone::descriptors() <= descriptors);
         eventually("all threads are gone", || alone::threads() <= threads);
     });

@@ -6,7 +6,7 @@ use crate::tls::Secured;
 use ftp_proto::testing::{FakeHello, MemoryStorage};
 use std::io::Write as _;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 on_both_runtimes! {
     a_handshake_that_stalls_delays_nobody, a_handshake_that_breaks_off, a_client_that_does_not_speak_tls,
@@ -25,10 +25,10 @@ fn a_handshake_that_stalls_delays_nobody<R: Runtime>() {
     let server: R = Setup::new(&tree())
         .ports(20)
         .tls()
-        .settings(|settings| settings.timeouts.data_connection = Duration::from_millis(1500))
+        .settings(|settings| settings.timeouts.data_connection = Duration::from_secs(3))
         .observer(Arc::<Witness>::clone(&witness))
         .start();
-    let begin = Instant::now();
+    let mut others: Vec<_> = (0..8).map(|_| server.secure_login()).collect();
     let mut stalled: Vec<_> = (0..8)
         .map(|number| {
             let mut client = server.secure_login();
@@ -39,11 +39,10 @@ fn a_handshake_that_stalls_delays_nobody<R: Runtime>() {
             (client, data)
         })
         .collect();
-    let mut others: Vec<_> = (0..8).map(|_| server.secure_login()).collect();
     for client in &mut others {
         assert_eq!(client.fetch_protected("RETR a.txt"), b"some text");
     }
-    assert!(begin.elapsed() < Duration::from_millis(1400), "they are done before the others give up");
+    assert!(witness.verdicts().is_empty(), "they are done before the others are given up");
     for (client, _) in &mut stalled {
         client.command("NOOP", "200");
     }
@@ -51,7 +50,6 @@ fn a_handshake_that_stalls_delays_nobody<R: Runtime>() {
         let reply = client.expect("4");
         assert!(reply.contains("TLS"), "{reply}");
     }
-    assert!(begin.elapsed() >= Duration::from_millis(1400));
     assert_eq!(witness.verdicts(), ["tls_timed_out"; 8]);
     assert_eq!(stalled[0].0.fetch_protected("RETR a.txt"), b"some text");
 }
