@@ -554,9 +554,9 @@ fn two_ports_serve_three_sessions_with_open_leases_in_every_state_there_is() {
 }
 
 #[test]
-fn two_ports_serve_three_sessions_with_mixed_leases_in_every_history_of_eight_operations() {
+fn two_ports_serve_three_sessions_with_mixed_leases_in_every_history_of_seven_operations() {
     let ports = [2_000, 2_001];
-    explore(&ports, &operations(MIXED, 3, &ports), 8);
+    explore(&ports, &operations(MIXED, 3, &ports), 7);
 }
 
 #[test]
