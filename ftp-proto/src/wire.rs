@@ -104,8 +104,14 @@ impl Wire {
     }
 
     fn leave(&mut self, now: Now, session: &mut Session) {
-        while self.encrypt_next(now, session) {}
-        if let Self::Tls(secure) = self {
+        // No more than this: commands go on as soon as there is room for their replies.
+        let mut left = session.queued();
+        while let len @ 1.. = self.encrypt_next(now, session, left) {
+            left -= len;
+        }
+        if let Self::Tls(secure) = self
+            && secure.phase == Phase::On
+        {
             secure.stream.close_notify();
             secure.phase = Phase::Leaving;
             if secure.stream.status() == TlsStatus::Closed {
@@ -127,17 +133,19 @@ impl Wire {
     /// Whether it took something from the session.
     fn encrypt(&mut self, now: Now, session: &mut Session) -> bool {
         let Self::Tls(secure) = self else { return false };
-        secure.stream.transmit().len() <= HIGH_WATER && self.encrypt_next(now, session)
+        secure.stream.transmit().len() <= HIGH_WATER && self.encrypt_next(now, session, usize::MAX) > 0
     }
 
-    fn encrypt_next(&mut self, now: Now, session: &mut Session) -> bool {
-        let Self::Tls(secure) = self else { return false };
+    /// Returns how many bytes it took, `most` of them at most.
+    fn encrypt_next(&mut self, now: Now, session: &mut Session, most: usize) -> usize {
+        let Self::Tls(secure) = self else { return 0 };
         let queued = session.transmit();
+        let len = queued.len().min(most);
+        let queued = queued.get(..len).unwrap_or_default();
         let is_ready = secure.phase == Phase::On && secure.clear_first == 0 && secure.is_known;
         if !is_ready || queued.is_empty() {
-            return false;
+            return 0;
         }
-        let len = queued.len();
         match secure.stream.write(queued) {
             Ok(()) => session.transmitted(now, len),
             Err(error) => {
@@ -145,7 +153,7 @@ impl Wire {
                 session.control_tls_failed(now, error);
             }
         }
-        true
+        len
     }
 
     /// What is to be written to the socket.

@@ -50,6 +50,8 @@ pub(super) struct Control {
     closes_tls: bool,
     /// It does not wait for the reply to CCC or REIN.
     is_hasty: bool,
+    /// Under TLS it goes on as if it were still logged in.
+    is_forgetful: bool,
     version: TlsVersion,
     tls: Option<FakeTlsClient>,
     /// The server has left TLS, so what the client says is in the clear.
@@ -95,6 +97,7 @@ impl Control {
             style,
             closes_tls: !choices.one_in(3),
             is_hasty: choices.one_in(3),
+            is_forgetful: choices.one_in(3),
             version,
             tls: None,
             leaving: false,
@@ -177,6 +180,9 @@ impl Control {
             }
             self.outstanding.push_back(sent);
             self.ends.push_back(self.sent);
+            if self.is_hasty && matches!(sent, Sent::Ccc | Sent::Rein) {
+                self.unsaid.push_front("NOOP".to_string());
+            }
         }
     }
 
@@ -267,7 +273,12 @@ impl Control {
             let has_ended = tls.status() == TlsStatus::Closed;
             self.tickets.extend(tls.take_tickets().into_iter().map(|ticket| (ticket, false)));
             self.flush_tls();
-            self.read(&plain)?;
+            for line in plain.split_inclusive(|&byte| byte == b'\n') {
+                if self.leaving {
+                    return Err(format!("behind the end of TLS: {:?}", String::from_utf8_lossy(line)));
+                }
+                self.read(line)?;
+            }
             if has_ended && self.leaving {
                 (self.tls, self.leaving) = (None, false);
             } else if has_ended && !bytes.is_empty() {
@@ -406,6 +417,9 @@ impl Control {
         self.tls = Some(FakeTlsClient::new(hello));
         self.flush_tls();
         self.unsaid.clear();
+        if self.is_forgetful {
+            self.unsaid.extend(["PWD", "PASV"].map(ToString::to_string));
+        }
         self.log_in();
     }
 
