@@ -81,6 +81,21 @@ impl Shown {
         }
         line(format_args!("in your client choose \"explicit FTP over TLS\" (FTPES), as here:"));
     }
+
+    fn for_curl(&self) -> String {
+        match &self.own {
+            Some(file) => format!("--ssl-reqd --cacert '{}' ", shell(&file.display().to_string())),
+            None => "--ssl-reqd ".to_owned(),
+        }
+    }
+
+    fn for_lftp(&self) -> String {
+        let force = "set ftp:ssl-force true; ";
+        match &self.own {
+            Some(file) => format!("{force}set ssl:ca-file \"{}\"; ", file.display()),
+            None => force.to_owned(),
+        }
+    }
 }
 
 /// What is served to whom, unless an accounts file says.
@@ -106,31 +121,26 @@ fn examples(address: SocketAddr, guests: &Guests<'_>, certificate: Option<&Shown
     let named = certificate.filter(|certificate| certificate.own.is_none());
     let host = named.and_then(|certificate| certificate.name.clone()).unwrap_or(host);
     let url = format!("ftp://{host}:{}/", address.port());
-    let (curl_tls, lftp_tls) = match certificate {
-        None => (String::new(), String::new()),
-        Some(Shown { own: None, .. }) => {
-            ("--ssl-reqd ".to_owned(), "-e 'set ftp:ssl-force true' ".to_owned())
-        }
-        Some(Shown { own: Some(file), .. }) => {
-            let file = file.display().to_string();
-            (
-                format!("--ssl-reqd --cacert '{}' ", shell(&file)),
-                format!("-e 'set ftp:ssl-force true; set ssl:ca-file \"{}\"' ", shell(&file)),
-            )
-        }
-    };
     let (curl, lftp) = match guests.user {
-        Some((name, Some(password))) => {
-            (format!("-u '{}:{password}' ", shell(name)), format!("-u '{},{password}' ", shell(name)))
-        }
+        Some((name, Some(password))) => (format!("{name}:{password}"), format!("{name},{password}")),
         // The clients ask for a password that we don't show.
-        Some((name, None)) => (format!("-u '{}' ", shell(name)), format!("-u '{}' ", shell(name))),
+        Some((name, None)) => (name.to_owned(), name.to_owned()),
         None if guests.anonymous => (String::new(), String::new()),
-        None => ("-u NAME ".to_owned(), "-u NAME ".to_owned()),
+        None => ("NAME".to_owned(), "NAME".to_owned()),
     };
-    let mut lines = vec![format!("curl {curl_tls}{curl}{url}"), format!("lftp {lftp_tls}{lftp}{url}")];
+    let user = |name: &str| if name.is_empty() { String::new() } else { format!("-u '{}' ", shell(name)) };
+    let curl = format!("curl {}{}", certificate.map_or_else(String::new, Shown::for_curl), user(&curl));
+    let lftp = match certificate {
+        None => format!("lftp {}{url}", user(&lftp)),
+        // What it has to know before it connects, it has to be told before.
+        Some(certificate) => {
+            let commands = format!("{}open {}{url}", certificate.for_lftp(), user(&lftp));
+            format!("lftp -e '{}'", shell(&commands))
+        }
+    };
+    let mut lines = vec![format!("{curl}{url}"), lftp];
     if guests.writable {
-        lines.push(format!("curl {curl_tls}{curl}-T FILE {url}"));
+        lines.push(format!("{curl}-T FILE {url}"));
     }
     lines
 }
@@ -221,22 +231,23 @@ mod tests {
                 r"curl -u 'o'\''b:pw' -T FILE ftp://[::1]:21/",
             ]
         );
-        let guests = Guests { user: Some(("bob", None)), anonymous: false, writable: false };
-        let mut certificate =
-            Shown { name: Some("ftp.example.org".into()), fingerprint: String::new(), own: None };
+        let guests = Guests { user: None, anonymous: true, writable: false };
+        let name = Some("ftp.example.org".into());
+        let mut certificate = Shown { name, fingerprint: String::new(), own: None };
         assert_eq!(
             examples(address("[::]:21"), &guests, Some(&certificate)),
             [
-                "curl --ssl-reqd -u 'bob' ftp://ftp.example.org:21/",
-                "lftp -e 'set ftp:ssl-force true' -u 'bob' ftp://ftp.example.org:21/",
+                "curl --ssl-reqd ftp://ftp.example.org:21/",
+                "lftp -e 'set ftp:ssl-force true; open ftp://ftp.example.org:21/'",
             ]
         );
         certificate.own = Some("/home/o'b/c.pem".into());
+        let guests = Guests { user: Some(("bob", None)), anonymous: false, writable: false };
         assert_eq!(
             examples(address("[::]:21"), &guests, Some(&certificate)),
             [
                 r"curl --ssl-reqd --cacert '/home/o'\''b/c.pem' -u 'bob' ftp://127.0.0.1:21/",
-                r#"lftp -e 'set ftp:ssl-force true; set ssl:ca-file "/home/o'\''b/c.pem"' -u 'bob' ftp://127.0.0.1:21/"#,
+                r#"lftp -e 'set ftp:ssl-force true; set ssl:ca-file "/home/o'\''b/c.pem"; open -u '\''bob'\'' ftp://127.0.0.1:21/'"#,
             ]
         );
     }

@@ -16,6 +16,8 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+mod tls;
+
 /// How long anything may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -142,7 +144,16 @@ fn the_version_and_the_help_are_there() {
     assert_eq!((code, out), (Some(0), format!("ftpd {}\n", env!("CARGO_PKG_VERSION"))));
     let (code, out, _) = result(&run(&["serve", "--help"]));
     assert_eq!(code, Some(0));
-    for option in ["--user", "--bind", "--passive-ports", "--external-address", "--runtime", "--config"] {
+    for option in [
+        "--user",
+        "--tls",
+        "--bind-implicit-tls",
+        "--bind",
+        "--passive-ports",
+        "--external-address",
+        "--runtime",
+        "--config",
+    ] {
         assert!(out.contains(option), "{option}");
     }
 }
