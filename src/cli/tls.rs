@@ -5,7 +5,6 @@ use crate::certificate::CertificateFacts;
 use crate::certificate::chain::{self, Finding, date};
 use crate::certificate::pem::PemFile;
 use crate::config_file::{self, FileError};
-use crate::tls::now;
 use clap::Subcommand;
 use ftp_proto::time::UnixTime;
 use std::fmt::Write as _;

@@ -31,6 +31,7 @@ mod large;
 mod lftp;
 mod names;
 mod ncftp;
+mod pasted;
 mod promises;
 mod tnftp;
 mod wget;

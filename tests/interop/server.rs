@@ -39,6 +39,8 @@ pub(crate) struct Setup {
     bind: String,
     passive_ports: String,
     anonymous: bool,
+    tls: bool,
+    makes_password: bool,
 }
 
 impl Setup {
@@ -48,6 +50,8 @@ impl Setup {
             bind: String::from("127.0.0.1:0"),
             passive_ports: String::from("auto:8"),
             anonymous: false,
+            tls: false,
+            makes_password: false,
         }
     }
 
@@ -75,6 +79,18 @@ impl Setup {
         self
     }
 
+    /// With a certificate of the program's own making, kept in [`Server::home`].
+    pub(crate) fn tls(mut self) -> Self {
+        self.tls = true;
+        self
+    }
+
+    /// The program makes the password of [`USER`] and shows it.
+    pub(crate) fn makes_password(mut self) -> Self {
+        self.makes_password = true;
+        self
+    }
+
     /// Starts with an empty folder.
     pub(crate) fn start(&self) -> Server {
         let folder = TempDir::new().expect("a temporary folder");
@@ -89,8 +105,17 @@ impl Setup {
         let mut command = Command::new(program());
         command.arg("serve").arg(folder.path().join("root"));
         if !self.anonymous {
-            command.args(["--user", USER]).env("FTPD_PASSWORD", PASSWORD);
+            command.args(["--user", USER]);
         }
+        if self.makes_password {
+            command.env_remove("FTPD_PASSWORD");
+        } else {
+            command.env("FTPD_PASSWORD", PASSWORD);
+        }
+        if self.tls {
+            command.arg("--tls");
+        }
+        command.env("HOME", folder.path().join("home")).env_remove("XDG_DATA_HOME");
         command.args(["--bind", &self.bind, "--passive-ports", &self.passive_ports]);
         command.args(["--runtime", self.runtime.name()]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -154,6 +179,21 @@ impl Server {
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What it says at its start about how to connect: the commands, as they can be pasted into a shell.
+    pub(crate) fn suggested_commands(&self) -> Vec<String> {
+        let until = Instant::now() + Duration::from_secs(30);
+        loop {
+            let printed = String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned();
+            // The introduction ends with the passive ports.
+            if printed.lines().any(|line| line.starts_with("passive ports ")) {
+                let indented = printed.lines().filter_map(|line| line.strip_prefix("  "));
+                return indented.map(str::to_owned).collect();
+            }
+            assert!(Instant::now() < until, "it says nothing: {printed}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// The port it listens on, as clients take it.
