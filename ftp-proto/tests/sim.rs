@@ -1,19 +1,36 @@
 //! The simulated world, by seed. `SEEDS=FIRST-LAST` runs others; a failure names its seed.
 #![allow(clippy::panic, clippy::expect_used, reason = "a failed expectation is a failed test")]
 
-use ftp_proto::testing::{Choices, simulate};
+use ftp_proto::testing::{Choices, Tally, simulate, simulate_control_connection};
 
-const SEEDS: std::ops::Range<u64> = 0..2_500;
-
-#[test]
-fn every_seed_keeps_the_invariants() {
-    let seeds = std::env::var("SEEDS").map_or(SEEDS, |range| {
+fn run(count: u64, simulate: fn(Choices<'_>) -> Result<Tally, String>) -> Option<Tally> {
+    let given = std::env::var("SEEDS").ok();
+    let seeds = given.as_ref().map_or(0..count, |range| {
         let (first, last) = range.split_once('-').expect("SEEDS=FIRST-LAST");
         first.parse().expect("a number")..last.parse::<u64>().expect("a number") + 1
     });
+    let mut tally = Tally::default();
     for seed in seeds {
-        if let Err(problem) = simulate(Choices::Seed(seed)) {
-            panic!("seed {seed}: {problem}");
+        match simulate(Choices::Seed(seed)) {
+            Ok(more) => tally += more,
+            Err(problem) => panic!("seed {seed}: {problem}"),
         }
     }
+    given.is_none().then_some(tally)
+}
+
+#[test]
+fn every_seed_keeps_the_invariants() {
+    let Some(tally) = run(2_500, simulate) else { return };
+    let rarest = [tally.secured / 10, tally.clear_transfers, tally.secure_transfers, tally.discarded];
+    assert!(rarest.into_iter().all(|count| count > 200), "{tally:?}");
+    let rarest = [tally.cleared, tally.truncated, tally.unproven];
+    assert!(rarest.into_iter().all(|count| count > 20), "{tally:?}");
+}
+
+#[test]
+fn every_seed_keeps_the_invariants_of_a_control_connection() {
+    let Some(tally) = run(2_500, simulate_control_connection) else { return };
+    let rarest = [tally.secured, tally.cleared, tally.discarded];
+    assert!(rarest.into_iter().all(|count| count > 50), "{tally:?}");
 }

@@ -3,7 +3,7 @@
 
 #![allow(clippy::panic, clippy::expect_used, reason = "a fuzz target reports by panicking")]
 
-use super::simulator::{Choices, simulate};
+use super::simulator::{Choices, simulate, simulate_control_connection};
 use super::{MemoryAccounts, MemoryStorage};
 use crate::Connection;
 use crate::account::Rights;
@@ -20,7 +20,7 @@ pub type Target = fn(&[u8]);
 
 /// The targets by name.
 pub const TARGETS: &[(&str, Target)] =
-    &[("command_line", command_line), ("session", session), ("path", path)];
+    &[("command_line", command_line), ("wire", wire), ("session", session), ("path", path)];
 
 /// Any bytes on the control connection of somebody logged in: every line gets exactly one final reply, all
 /// replies are well formed, and how the bytes were split makes no difference.
@@ -94,6 +94,14 @@ fn turn(connection: &mut Connection, out: &mut Vec<u8>) {
         let len = shown.len();
         out.extend_from_slice(shown);
         connection.transmitted(Now::default(), len);
+    }
+}
+
+/// One control connection in the clear, under TLS and between the two, with its choices from the fuzzer; what the
+/// client's own TLS makes of the server's bytes is the oracle.
+pub fn wire(data: &[u8]) {
+    if let Err(problem) = simulate_control_connection(Choices::Bytes(data)) {
+        panic!("{problem}");
     }
 }
 

@@ -12,6 +12,6 @@ mod transcript;
 pub use accounts::MemoryAccounts;
 pub use memory::MemoryStorage;
 pub use pipe::{data_handshake, secure_pipe};
-pub use simulator::{Choices, simulate};
+pub use simulator::{Choices, Tally, simulate, simulate_control_connection};
 pub use tls::{FakeHello, FakeTls, FakeTlsClient};
 pub use transcript::{Script, Split, run_over_tcp};

@@ -1,5 +1,7 @@
 //! What the simulated world chooses from, and by what.
 
+use alloc::vec::Vec;
+
 /// Where the world's choices come from.
 #[derive(Debug)]
 pub enum Choices<'a> {
@@ -7,28 +9,33 @@ pub enum Choices<'a> {
     Seed(u64),
     /// A fuzzer's bytes; the world ends when they do.
     Bytes(&'a [u8]),
+    /// A seed, and the bytes that make the same choices.
+    Record(u64, &'a mut Vec<u8>),
 }
 
 impl Choices<'_> {
     /// A number below `bound`; 0 when there are no more bytes.
     pub(super) fn below(&mut self, bound: usize) -> usize {
-        let number = match self {
-            Self::Seed(state) => {
-                *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-                let mut mixed = *state;
-                mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-                mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-                mixed ^ (mixed >> 31)
-            }
-            Self::Bytes(bytes) => match bytes.split_first() {
-                Some((&byte, rest)) => {
+        let is_wide = bound > 256;
+        match self {
+            Self::Seed(state) => reduced(next(state), bound),
+            Self::Bytes(bytes) => {
+                let mut number = 0;
+                for _ in 0..if is_wide { 2 } else { 1 } {
+                    let Some((&byte, rest)) = bytes.split_first() else { return 0 };
                     *bytes = rest;
-                    u64::from(byte)
+                    number = number << 8 | u64::from(byte);
                 }
-                None => 0,
-            },
-        };
-        usize::try_from(number % bound.max(1) as u64).unwrap_or(0)
+                reduced(number, bound)
+            }
+            Self::Record(state, bytes) => {
+                let number = reduced(next(state), bound.min(1 << 16));
+                let [.., high, low] = number.to_be_bytes();
+                bytes.extend(is_wide.then_some(high));
+                bytes.push(low);
+                number
+            }
+        }
     }
 
     pub(super) fn one_in(&mut self, bound: usize) -> bool {
@@ -42,6 +49,19 @@ impl Choices<'_> {
     pub(super) fn is_exhausted(&self) -> bool {
         matches!(self, Self::Bytes([]))
     }
+}
+
+fn reduced(number: u64, bound: usize) -> usize {
+    usize::try_from(number % bound.max(1) as u64).unwrap_or(0)
+}
+
+/// The next number of a seed (splitmix64).
+fn next(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = *state;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }
 
 /// What a client says, once logged in. `#` becomes a number never used before.

@@ -31,14 +31,23 @@ enum Sent {
 }
 
 impl Sent {
-    fn of(line: &str) -> Self {
+    fn of(line: &[u8]) -> Self {
         match line {
-            "AUTH TLS" | "AUTH TLS-C" => Self::Auth { private: false },
-            "AUTH SSL" | "AUTH TLS-P" => Self::Auth { private: true },
-            "PROT P" => Self::Prot { private: true },
-            "PROT C" => Self::Prot { private: false },
-            "CCC" => Self::Ccc,
-            "REIN" => Self::Rein,
+            b"AUTH TLS" | b"AUTH TLS-C" => Self::Auth { private: false },
+            b"AUTH SSL" | b"AUTH TLS-P" => Self::Auth { private: true },
+            b"PROT P" => Self::Prot { private: true },
+            b"PROT C" => Self::Prot { private: false },
+            b"CCC" => Self::Ccc,
+            b"REIN" => Self::Rein,
+            _ => Self::Other,
+        }
+    }
+
+    fn of_reply(line: &[u8]) -> Self {
+        match line {
+            b"234 Begin TLS now.\r\n" => Self::Auth { private: false },
+            b"200 The control connection goes on in the clear.\r\n" => Self::Ccc,
+            b"220 Ready for a new user.\r\n" => Self::Rein,
             _ => Self::Other,
         }
     }
@@ -67,7 +76,7 @@ pub(super) struct Control {
     /// Commands without a final reply, as far as the client has read.
     outstanding: VecDeque<Sent>,
     /// To be said when the client may.
-    unsaid: VecDeque<String>,
+    unsaid: VecDeque<Vec<u8>>,
     /// Commands whose line is complete on the server's side, and final replies that came.
     received: usize,
     pub(super) answered: usize,
@@ -124,7 +133,7 @@ impl Control {
         };
         match style {
             Style::Clear => control.log_in(),
-            Style::Explicit => control.say("AUTH TLS"),
+            Style::Explicit => control.say(b"AUTH TLS"),
             Style::Implicit => control.begin_tls(),
         }
         control
@@ -139,7 +148,7 @@ impl Control {
         if self.style == Style::Explicit {
             lines.extend(["PBSZ 0", "PROT P"]);
         }
-        self.unsaid.extend(lines.into_iter().map(ToString::to_string));
+        self.unsaid.extend(lines.into_iter().map(|line| line.as_bytes().to_vec()));
         self.say_unsaid();
     }
 
@@ -159,8 +168,8 @@ impl Control {
         self.tls.as_ref().is_some_and(|tls| tls.status() == TlsStatus::Handshaking)
     }
 
-    pub(super) fn say(&mut self, line: &str) {
-        self.unsaid.push_back(line.to_string());
+    pub(super) fn say(&mut self, line: &[u8]) {
+        self.unsaid.push_back(line.to_vec());
         self.say_unsaid();
     }
 
@@ -169,7 +178,7 @@ impl Control {
             && let Some(line) = self.unsaid.pop_front()
         {
             let sent = Sent::of(&line);
-            let line = [line.as_bytes(), b"\r\n"].concat();
+            let line = [&line, &b"\r\n"[..]].concat();
             if let Some(tls) = self.tls.as_mut().filter(|_| !self.leaving) {
                 if tls.send(&line).is_err() {
                     return;
@@ -181,7 +190,8 @@ impl Control {
             self.outstanding.push_back(sent);
             self.ends.push_back(self.sent);
             if self.is_hasty && matches!(sent, Sent::Ccc | Sent::Rein) {
-                self.unsaid.push_front("NOOP".to_string());
+                let next: &[u8] = if self.sent.is_multiple_of(2) { b"NOOP" } else { b"AUTH TLS" };
+                self.unsaid.push_front(next.to_vec());
             }
         }
     }
@@ -216,6 +226,16 @@ impl Control {
         }
         self.flush_tls();
         self.spoilt = true;
+    }
+
+    /// A record of any kind, with any body.
+    pub(super) fn send_record(&mut self, kind: u8, body: &[u8]) {
+        if self.tls.is_some() && !self.leaving {
+            let len = u16::try_from(body.len()).unwrap_or(0).to_be_bytes();
+            self.put(&[&[kind, 3, 3], &len[..], body].concat());
+            // A change_cipher_spec means nothing.
+            self.spoilt |= kind != 20;
+        }
     }
 
     /// The server has to answer by TLS, though nothing is said.
@@ -375,8 +395,13 @@ impl Control {
             return;
         }
         self.answered += 1;
-        match (self.outstanding.pop_front(), line.get(..3).unwrap_or_default()) {
-            (Some(Sent::Auth { private }), b"234") => {
+        let sent = match self.outstanding.pop_front() {
+            // A command that was written in another way.
+            Some(Sent::Other) | None => Sent::of_reply(line),
+            Some(sent) => sent,
+        };
+        match (sent, line.get(..3).unwrap_or_default()) {
+            (Sent::Auth { private }, b"234") => {
                 self.private = private;
                 self.forbidden.append(&mut self.injected);
                 // What stands behind AUTH in the clear is no command; what has not come yet is no TLS.
@@ -385,15 +410,15 @@ impl Control {
                 self.outstanding.clear();
                 self.begin_tls();
             }
-            (Some(Sent::Auth { .. }), _) => {
+            (Sent::Auth { .. }, _) => {
                 self.injected.clear();
                 if self.style == Style::Explicit && !self.logged_in {
                     self.log_in();
                 }
             }
-            (Some(Sent::Prot { private }), b"200") => self.private = private,
-            (Some(Sent::Ccc), b"200") => self.leave_tls(),
-            (Some(Sent::Rein), b"220") => {
+            (Sent::Prot { private }, b"200") => self.private = private,
+            (Sent::Ccc, b"200") => self.leave_tls(),
+            (Sent::Rein, b"220") => {
                 self.private = self.style == Style::Implicit;
                 self.logged_in = false;
                 self.has_habit = false;
@@ -418,7 +443,7 @@ impl Control {
         self.flush_tls();
         self.unsaid.clear();
         if self.is_forgetful {
-            self.unsaid.extend(["PWD", "PASV"].map(ToString::to_string));
+            self.unsaid.extend([b"PWD".to_vec(), b"PASV".to_vec()]);
         }
         self.log_in();
     }

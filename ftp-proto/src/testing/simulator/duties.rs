@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 impl World<'_> {
     /// One step of one running transfer.
     pub(super) fn pump(&mut self, index: usize) -> Result<(), String> {
-        let Self { choices, clients, now, policy, .. } = self;
+        let Self { choices, clients, now, policy, tally, .. } = self;
         let Some(client) = clients.get_mut(index) else { return Ok(()) };
         let which = choices.below(client.transfers.len());
         let Some(transfer) = client.transfers.get_mut(which) else { return Ok(()) };
@@ -43,6 +43,11 @@ impl World<'_> {
             Step::End(end) => {
                 let transfer = client.transfers.remove(which);
                 transfer.check_end(&end, client.control.has_habit, *policy)?;
+                match (end.outcome.is_ok(), transfer.pipe.is_secure()) {
+                    (true, true) => tally.secure_transfers += 1,
+                    (true, false) => tally.clear_transfers += 1,
+                    (false, _) => {}
+                }
                 client.control.has_habit |=
                     end.close_notify && transfer.pipe.direction() == Direction::Upload;
                 client.ended.push(transfer.crossed().to_vec());
@@ -162,7 +167,7 @@ impl World<'_> {
                 check_transfer(client, &record, &self.storage)?;
             }
             Action::Notify(Notice::SessionClosed { .. }) => client.closed += 1,
-            Action::Notify(_) => {}
+            Action::Notify(notice) => self.tally.count(&notice),
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ mod control;
 mod data;
 mod duties;
 mod policy;
+mod talk;
 
 pub use choices::Choices;
 use choices::{LINES, LOGINS, SECURITY, TRANSFERS};
@@ -16,11 +17,14 @@ use client::Client;
 use control::{Control, Style};
 use data::Socket;
 use policy::{config, tls_policy};
+pub use talk::simulate_control_connection;
 
 use super::{FakeHello, FakeTls, MemoryAccounts, MemoryStorage};
 use crate::account::Rights;
 use crate::config::{Settings, TlsPolicy};
+use crate::diagnose::Cause;
 use crate::event::{Answer, Arrival, Event, LinkError, LinkId, Message, SessionId, TransferId};
+use crate::notice::Notice;
 use crate::time::{Instant, Now, UnixTime};
 use crate::{Admission, Server};
 use alloc::format;
@@ -29,6 +33,53 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
+
+/// What happened in a world that is worth a test's trouble: all of them zero, and it has shown nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Control connections that came under TLS.
+    pub secured: usize,
+    /// Control connections that left it.
+    pub cleared: usize,
+    /// Plain text behind AUTH was thrown away.
+    pub discarded: usize,
+    /// Transfers that were complete: in the clear, and under TLS.
+    pub clear_transfers: usize,
+    /// See `clear_transfers`.
+    pub secure_transfers: usize,
+    /// Uploads that were cut off.
+    pub truncated: usize,
+    /// Data connections that did not prove whose they are.
+    pub unproven: usize,
+}
+
+impl core::ops::AddAssign for Tally {
+    fn add_assign(&mut self, more: Self) {
+        self.secured += more.secured;
+        self.cleared += more.cleared;
+        self.discarded += more.discarded;
+        self.clear_transfers += more.clear_transfers;
+        self.secure_transfers += more.secure_transfers;
+        self.truncated += more.truncated;
+        self.unproven += more.unproven;
+    }
+}
+
+impl Tally {
+    fn count(&mut self, notice: &Notice) {
+        match notice {
+            Notice::ControlSecured(_) => self.secured += 1,
+            Notice::ControlCleared => self.cleared += 1,
+            Notice::PlaintextDiscarded { .. } => self.discarded += 1,
+            Notice::DataConnectionFailed(verdict) => match verdict.cause {
+                Cause::Truncated => self.truncated += 1,
+                Cause::NotResumed(_) => self.unproven += 1,
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+}
 
 struct World<'a> {
     choices: Choices<'a>,
@@ -43,13 +94,14 @@ struct World<'a> {
     /// Directories that were to be made by a command put behind an AUTH.
     forbidden: Vec<String>,
     counter: u32,
+    tally: Tally,
 }
 
 /// Lets a world live until all its sessions have ended.
 ///
 /// # Errors
 /// The invariant that was broken, in words.
-pub fn simulate(choices: Choices<'_>) -> Result<(), String> {
+pub fn simulate(choices: Choices<'_>) -> Result<Tally, String> {
     let mut world = World::new(choices);
     let clients = 1 + world.choices.below(4);
     for _ in 0..clients {
@@ -61,7 +113,8 @@ pub fn simulate(choices: Choices<'_>) -> Result<(), String> {
         }
         world.step()?;
     }
-    world.wind_up()
+    world.wind_up()?;
+    Ok(world.tally)
 }
 
 impl<'a> World<'a> {
@@ -95,6 +148,7 @@ impl<'a> World<'a> {
             stolen: Vec::new(),
             forbidden: Vec::new(),
             counter: 0,
+            tally: Tally::default(),
         };
         world.tasks();
         world
@@ -163,7 +217,7 @@ impl<'a> World<'a> {
             };
             choices.pick(lines).copied().unwrap_or("NOOP").replace('#', &counter.to_string())
         };
-        control.say(&line);
+        control.say(line.as_bytes());
     }
 
     fn server_receives(&mut self, index: usize) {
