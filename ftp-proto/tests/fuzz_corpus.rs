@@ -1,9 +1,10 @@
-//! Replays the fuzz corpus (`fuzz/seeds`) on stable, and keeps the seeds that are made from the command table.
-//! `UPDATE=1` writes those anew.
+//! Replays the fuzz corpus (`fuzz/seeds`) on stable, and keeps the seeds that are made from the command table and
+//! by the simulator. `UPDATE=1` writes those anew.
 #![allow(clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
 use ftp_proto::command::table::COMMANDS;
 use ftp_proto::testing::fuzz::TARGETS;
+use ftp_proto::testing::{Choices, Tally, simulate, simulate_control_connection};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -30,11 +31,38 @@ fn every_seed_of_every_target() {
 fn every_command_has_a_seed() {
     for spec in COMMANDS {
         let made: String = spec.samples.iter().map(|sample| format!("{sample}\r\n")).collect();
-        let file = seeds("command_line").join(spec.name.to_ascii_lowercase());
-        if std::env::var_os("UPDATE").is_some() {
-            fs::write(&file, &made).expect("can be written");
-        }
-        let found = fs::read(&file).unwrap_or_default();
-        assert!(found == made.as_bytes(), "{}: run this test with UPDATE=1", file.display());
+        keep(&seeds("command_line").join(spec.name.to_ascii_lowercase()), made.as_bytes());
+    }
+}
+
+fn keep(file: &Path, made: &[u8]) {
+    if std::env::var_os("UPDATE").is_some() {
+        fs::create_dir_all(file.parent().expect("is in a folder")).expect("can be made");
+        fs::write(file, made).expect("can be written");
+    }
+    let found = fs::read(file).unwrap_or_default();
+    assert!(found == made, "{}: run this test with UPDATE=1", file.display());
+}
+
+type World = fn(Choices<'_>) -> Result<Tally, String>;
+
+/// A fuzzer that begins with random bytes hardly gets through a TLS handshake: it begins with worlds that show much.
+#[test]
+fn simulated_worlds_are_seeds() {
+    keep_worlds("session", simulate, |tally| tally.secure_transfers > 0);
+    keep_worlds("wire", simulate_control_connection, |tally| tally.secured > 1 || tally.cleared > 0);
+}
+
+fn keep_worlds(target: &str, simulate: World, shows_much: fn(Tally) -> bool) {
+    let recorded = (0..).map(|seed| {
+        let mut bytes = Vec::new();
+        simulate(Choices::Record(seed, &mut bytes)).expect("the invariants hold");
+        bytes.truncate(3_000);
+        bytes
+    });
+    let replayed = |bytes: &Vec<u8>| simulate(Choices::Bytes(bytes)).expect("the invariants hold");
+    let chosen = recorded.filter(|bytes| shows_much(replayed(bytes))).take(12);
+    for (number, bytes) in chosen.enumerate() {
+        keep(&seeds(target).join(format!("world-{number:02}")), &bytes);
     }
 }
