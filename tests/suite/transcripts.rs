@@ -10,7 +10,7 @@ use std::sync::Mutex;
 on_both_runtimes! { every_transcript_plays_over_loopback }
 
 /// Fewer than this would mean that the rule which skips some has begun to skip others.
-const AT_LEAST: usize = 180;
+const AT_LEAST: usize = 290;
 /// How many are played at once.
 const PLAYERS: usize = 4;
 

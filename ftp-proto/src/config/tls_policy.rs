@@ -14,7 +14,7 @@ pub enum ControlPolicy {
     /// As the client likes.
     #[default]
     Allow,
-    /// Nobody logs in without TLS, and commands stay under it.
+    /// Nobody logs in without TLS, and commands stay under it unless CCC is allowed.
     Require,
     /// Names and passwords go under TLS; anonymous guests have none, and after the login the client may go on
     /// without (CCC, if it is allowed).

@@ -36,7 +36,7 @@ const ACCEPT_FAILED_EVERY: Duration = Duration::from_secs(60);
 pub enum Admission {
     /// It is served by this machine.
     Accepted(SessionId, Box<Connection>),
-    /// Write these bytes, then close.
+    /// Write these bytes, if any, then close.
     Refused(Vec<u8>),
 }
 
@@ -100,7 +100,10 @@ impl Server {
             Err(why) => {
                 self.notify(Notice::SessionRefused { peer: arrival.peer, why: why.into() });
                 let mut bytes = Vec::new();
-                Reply::new(421, why).write(&mut bytes);
+                // Where TLS comes first nothing is said in the clear.
+                if !arrival.implicit_tls {
+                    Reply::new(421, why).write(&mut bytes);
+                }
                 Admission::Refused(bytes)
             }
         }

@@ -428,6 +428,15 @@ impl Link {
         }
     }
 
+    /// Whether some handshake is being done.
+    pub(crate) fn is_securing(&self) -> bool {
+        match self {
+            Self::Securing(_) => true,
+            Self::Waiting(waiting) => waiting.securing && !waiting.candidates.is_empty(),
+            _ => false,
+        }
+    }
+
     /// Whether a handshake of this connection is being done, and whether it comes from the client's address: the one
     /// that the server made itself does.
     pub(crate) fn securing(&self, link: LinkId) -> Option<bool> {

@@ -423,17 +423,12 @@ impl Session {
             return;
         }
         self.outbox.discard();
-        match &mut self.transfer {
-            // A client that sends its file and closes everything at once meant it: what moves may end.
-            Some(transfer) if transfer.is_moving() && matches!(self.phase, Phase::Open | Phase::Draining) => {
-                transfer.after = Some(After::Gone);
-            }
-            _ => {
-                self.begin_closing(now, "client closed the connection");
-                self.outbox.discard();
-                self.close_if_done(now);
-            }
+        if self.outlive_client(now) {
+            return;
         }
+        self.begin_closing(now, "client closed the connection");
+        self.outbox.discard();
+        self.close_if_done(now);
     }
 
     /// Whether a command came that will be answered soon, without anything more from the client. A port may be
@@ -544,6 +539,7 @@ impl Session {
             self.timers.set(Timer::Login, now.mono + self.config.timeouts.login);
         }
         self.login = Login::Nobody;
+        self.protection.set_handshakes_as_client(false);
         self.modes.directory = VirtualPath::root();
         self.modes.set_restart(0);
     }

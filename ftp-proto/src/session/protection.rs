@@ -279,7 +279,6 @@ impl Session {
         let protection = &mut self.protection;
         protection.private = protection.implicit;
         protection.has_buffer_size = false;
-        protection.handshakes_as_client = false;
         protection.sends_close_notify = false;
         if protection.implicit {
             return;

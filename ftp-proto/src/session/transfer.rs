@@ -1,8 +1,8 @@
 //! The transfer of a session: from the opened file to the final reply.
 
-use super::Session;
 use super::link::{self, Input, Link};
 use super::timers::Timer;
+use super::{SECOND_CHANCE, Session};
 use crate::diagnose::{Cause, Setup, Verdict};
 use crate::event::{Action, ConnectSpec, Job, LinkId, Ticket, TransferId};
 use crate::host::StorageError;
@@ -275,6 +275,22 @@ impl Session {
         }
     }
 
+    /// A client that sends its file and closes everything at once meant it: what moves may end, and a handshake may,
+    /// whose end is on its way as a rule. `false`: there is nothing to wait for.
+    pub(super) fn outlive_client(&mut self, now: Now) -> bool {
+        let (is_serving, is_securing) = (self.is_serving(), self.link.is_securing());
+        match &mut self.transfer {
+            Some(transfer) if is_serving && (transfer.is_moving() || is_securing) => {
+                transfer.after = Some(After::Gone);
+            }
+            _ => return false,
+        }
+        if is_securing {
+            self.hasten_data_connection(now.mono + SECOND_CHANCE);
+        }
+        true
+    }
+
     fn stop_transfer(&mut self, now: Now, why: Stop) {
         let Some(transfer) = &mut self.transfer else { return };
         transfer.stopped = Some(why);
@@ -322,7 +338,9 @@ impl Session {
             self.discard(*pipe);
         }
         let reply = self.lost_reply(lost);
-        self.reply(reply);
+        if transfer.after != Some(After::Gone) {
+            self.reply(reply);
+        }
         self.after_transfer(now, transfer.after);
     }
 

@@ -332,7 +332,7 @@ impl Client {
     pub(super) fn open_data(&mut self) -> Link {
         let Some((wish, foreign)) = &self.data_tls else { return Link::default() };
         let ticket = foreign.clone().or_else(|| next_ticket(&wish.ticket, &mut self.tickets));
-        Link::new(wish.open(ticket), wish.truncates)
+        Link::new(wish.open(ticket), wish.ending)
     }
 
     /// The data connection or the attempt at one breaks.

@@ -1,6 +1,6 @@
 //! The client's end of a data connection of a transcript played in memory.
 
-use super::secure::Opening;
+use super::secure::{Ending, Opening};
 use super::text::escape;
 use crate::testing::FakeTlsClient;
 use crate::tls::TlsStatus;
@@ -24,15 +24,14 @@ pub(super) struct Link {
     unsent: Vec<u8>,
     /// The client has said all.
     complete: bool,
-    /// It ends without close_notify.
-    truncates: bool,
+    ending: Ending,
     /// What is wrong with what the server says.
     error: Option<String>,
 }
 
 impl Link {
-    pub(super) fn new(opening: Opening, truncates: bool) -> Self {
-        let mut link = Self { truncates, ..Self::default() };
+    pub(super) fn new(opening: Opening, ending: Ending) -> Self {
+        let mut link = Self { ending, ..Self::default() };
         match opening {
             Opening::Tls(tls) => link.tls = Some(*tls),
             Opening::Clear(bytes) => link.to_send = bytes,
@@ -70,8 +69,8 @@ impl Link {
         };
         if tls.status() != TlsStatus::Handshaking && tls.send(&self.unsent).is_ok() {
             self.unsent.clear();
-            if self.complete && !self.truncates {
-                tls.close_notify();
+            if self.complete {
+                self.ending.say(tls);
             }
         }
         self.to_send.append(&mut tls.take_outgoing());

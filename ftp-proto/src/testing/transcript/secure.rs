@@ -20,6 +20,8 @@ pub(super) struct ControlTls {
     shows: Option<String>,
     /// The alert by which the server must refuse.
     fails: Option<String>,
+    /// The alert that the client sends in the middle.
+    alert: Option<String>,
 }
 
 /// The handshakes on a client's data connections.
@@ -28,8 +30,30 @@ pub(super) struct DataTls {
     hello: FakeHello,
     pub(super) ticket: Ticket,
     manner: Manner,
-    /// Uploads end without close_notify.
-    pub(super) truncates: bool,
+    /// The alert that the client sends in the middle of the handshake.
+    alert: Option<String>,
+    pub(super) ending: Ending,
+}
+
+/// How the client ends its uploads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Ending {
+    #[default]
+    CloseNotify,
+    /// Without a word.
+    Silence,
+    /// By a record that can't be right.
+    Damage,
+}
+
+impl Ending {
+    pub(super) fn say(self, tls: &mut FakeTlsClient) {
+        match self {
+            Self::CloseNotify => tls.close_notify(),
+            Self::Silence => {}
+            Self::Damage => tls.send_damaged(),
+        }
+    }
 }
 
 /// Which ticket a data connection offers.
@@ -73,6 +97,7 @@ impl ControlTls {
                 Some(("ticket-of", client)) => wish.ticket_of = Some(client.to_owned()),
                 Some(("shows", name)) => wish.shows = Some(name.to_owned()),
                 Some(("fails", alert)) => wish.fails = Some(alert.to_owned()),
+                Some(("alert", alert)) => wish.alert = Some(alert.to_owned()),
                 _ => hello_word(&mut wish.hello, word)?,
             }
         }
@@ -80,7 +105,12 @@ impl ControlTls {
     }
 
     pub(super) fn client(&self, ticket: Option<Vec<u8>>) -> FakeTlsClient {
-        FakeTlsClient::new(FakeHello { ticket, ..self.hello.clone() })
+        client(&self.hello, ticket, self.alert.as_deref())
+    }
+
+    /// Whether the client does not want to go on.
+    pub(super) fn gives_up(&self) -> bool {
+        self.alert.is_some()
     }
 
     /// Whether the handshake ended as it should; `error`: the client has none.
@@ -91,6 +121,7 @@ impl ControlTls {
                 return Err(format!("expected the alert {alert}; the client has {error:?}"));
             }
             (None, Some(error)) => return Err(format!("the handshake failed: {error}")),
+            (None, None) if self.alert.is_some() => return Ok(()),
             (None, None) => {}
         }
         match (&self.shows, client.certificate_name()) {
@@ -121,7 +152,9 @@ impl DataTls {
                 ("garbage", _) => wish.manner = Manner::Garbage,
                 ("silent", _) => wish.manner = Manner::Silence,
                 ("server-part", _) => wish.manner = Manner::ServerPart,
-                ("no-close-notify", _) => wish.truncates = true,
+                ("no-close-notify", _) => wish.ending = Ending::Silence,
+                ("damaged", _) => wish.ending = Ending::Damage,
+                (_, Some(("alert", alert))) => wish.alert = Some(alert.to_owned()),
                 _ => hello_word(&mut wish.hello, word)?,
             }
         }
@@ -131,14 +164,20 @@ impl DataTls {
     /// The client's end of a data connection.
     pub(super) fn open(&self, ticket: Option<Vec<u8>>) -> Opening {
         match self.manner {
-            Manner::Handshake => {
-                Opening::Tls(Box::new(FakeTlsClient::new(FakeHello { ticket, ..self.hello.clone() })))
-            }
+            Manner::Handshake => Opening::Tls(Box::new(client(&self.hello, ticket, self.alert.as_deref()))),
             Manner::ServerPart => Opening::Tls(Box::new(FakeTlsClient::in_the_servers_part())),
             Manner::Garbage => Opening::Clear(b"This is no TLS.\r\n".to_vec()),
             Manner::Silence => Opening::Clear(Vec::new()),
         }
     }
+}
+
+fn client(hello: &FakeHello, ticket: Option<Vec<u8>>, alert: Option<&str>) -> FakeTlsClient {
+    let mut client = FakeTlsClient::new(FakeHello { ticket, ..hello.clone() });
+    if let Some(alert) = alert {
+        client.alert(alert);
+    }
+    client
 }
 
 fn hello_word(hello: &mut FakeHello, word: &str) -> Result<(), String> {

@@ -29,6 +29,9 @@ impl Player<'_> {
         self.client()?.begin_tls(wish.client(ticket));
         self.settle()?;
         let client = self.client()?;
+        if wish.gives_up() {
+            client.leave_tls(false);
+        }
         let tls = client.tls.as_ref().ok_or("there is no TLS")?;
         wish.check(tls, client.tls_error.as_deref())
     }

@@ -216,6 +216,9 @@ impl Client {
         self.tickets.clear();
         self.control.begin_tls(wish.client(ticket))?;
         self.control.handshake()?;
+        if wish.gives_up() {
+            self.control.leave_tls(false)?;
+        }
         let tls = self.control.tls.as_ref().ok_or("there is no TLS")?;
         wish.check(tls, self.control.tls_error.as_deref())
     }
@@ -226,7 +229,7 @@ impl Client {
         // A server that refuses the rest (full disk) resets; its reply tells.
         let _ = data.send(bytes);
         if end {
-            data.finish(!self.data_tls.as_ref().is_some_and(|(wish, _)| wish.truncates));
+            data.finish(self.data_tls.as_ref().map(|(wish, _)| wish.ending).unwrap_or_default());
         } else {
             self.data = Some(data);
         }

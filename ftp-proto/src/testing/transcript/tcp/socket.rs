@@ -4,7 +4,7 @@
 
 use super::{LOOKS, PATIENCE, words};
 use crate::testing::FakeTlsClient;
-use crate::testing::transcript::secure::Opening;
+use crate::testing::transcript::secure::{Ending, Opening};
 use crate::tls::TlsStatus;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -99,10 +99,10 @@ impl Socket {
         }
     }
 
-    /// Ends its own way; `close_notify`: properly.
-    pub(super) fn finish(&mut self, close_notify: bool) {
-        if let (Some(tls), true) = (&mut self.tls, close_notify) {
-            tls.close_notify();
+    /// Sends no more.
+    pub(super) fn finish(&mut self, ending: Ending) {
+        if let Some(tls) = &mut self.tls {
+            ending.say(tls);
         }
         // A server that refuses the rest (full disk) resets; its reply tells.
         let _ = self.write_tls();
