@@ -19,7 +19,6 @@ pub(crate) use login::Login;
 pub(crate) use modes::{Modes, Type};
 pub(crate) use pending::{Change, Opening, Pending, StatListing};
 pub(crate) use protection::{Protection, Switch};
-pub(crate) use transfer::After;
 
 use crate::command;
 use crate::config::Config;

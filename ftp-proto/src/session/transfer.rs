@@ -31,7 +31,7 @@ pub(super) struct Security {
 
 /// What comes when the transfer has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum After {
+pub(super) enum After {
     /// 226 for ABOR.
     AbortReply,
     /// 221 for QUIT.
