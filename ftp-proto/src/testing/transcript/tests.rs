@@ -37,6 +37,23 @@ fn whatever_is_not_expected_fails() {
 }
 
 #[test]
+fn whatever_is_not_expected_of_tls_fails() {
+    for (conversation, why) in [
+        ("S: 220 ...\nC: AUTH TLS\nS: 234 ...\nTLS fails=unknown_ca\n", "expected the alert unknown_ca"),
+        ("S: 220 ...\nC: AUTH TLS\nS: 234 ...\nTLS shows=x\n", "the certificate of default"),
+        ("S: 220 ...\nTLS\n", "the handshake goes on and on"),
+        ("as: bob over TLS\nTLS ticket-of=2\n", "there is no client 2"),
+        ("as: bob over TLS\nC: EPSV\nS: 229 ...\nconnect\ndata-closed\n", "still open"),
+        ("as: bob over TLS\ndata-TLS off\nC: EPSV\nS: 229 ...\nC: NLST\nS: 150 ...\ndata>\n", "still open"),
+        ("as: bob\ndata-TLS\nC: EPSV\nS: 229 ...\nC: LIST\nS: 150 ...\ndata> \n", "without close_notify"),
+        ("as: bob over TLS\nconnect to=2\n", "there is no client 2"),
+    ] {
+        let failure = failure(&format!("tls:\n{conversation}"));
+        assert!(failure.contains(why), "{conversation}: {failure}");
+    }
+}
+
+#[test]
 fn lines_that_mean_nothing_are_named() {
     for (text, why) in [
         ("C: NOOP\n", "must say why"),
@@ -46,6 +63,12 @@ fn lines_that_mean_nothing_are_named() {
         ("# x\nuser: bob x rights=fly\n", "no such right"),
         ("# x\n<< nonsense\n", "no such event"),
         ("# x\nwait 5\n", "write a duration"),
+        ("# x\nTLS nonsense\n", "no such wish for TLS"),
+        ("# x\ndata-TLS version=1.1\n", "no such wish for TLS"),
+        ("# x\nconnect 2\n", "write connect"),
+        ("# x\nconfig: tls.nonsense=1\n", "no such setting of TLS"),
+        ("# x\nconfig: tls.control=maybe\n", "no such choice"),
+        ("# x\nconfig: tls.rule=users\n", "write a rule"),
         ("# x\nconfig: limits.sessions=0\n", "limits.sessions"),
     ] {
         let Err(error) = Script::parse("x.ftp", text) else { panic!("{text} was read") };
@@ -57,7 +80,14 @@ fn lines_that_mean_nothing_are_named() {
 fn hand_fed_scripts_are_told_apart() {
     let script = |text: &str| Script::parse("x.ftp", &format!("# RFC 959\n{text}")).unwrap();
     assert!(!script("as: bob\nC: NOOP\nS: 200 ...\n").needs_hand_feeding());
-    for text in ["now: 20261125100000\n", "<< kick\n", "wait 1s\n", "on 2 from 192.0.2.1:1\n", ">> Abort\n"] {
+    for text in [
+        "now: 20261125100000\n",
+        "<< kick\n",
+        "wait 1s\n",
+        "on 2 from 192.0.2.1:1\n",
+        ">> Abort\n",
+        "connect from=192.0.2.1:1\n",
+    ] {
         assert!(script(text).needs_hand_feeding(), "{text}");
     }
     assert_eq!(script("C: stor a\nC: PWD\n").verbs(), ["STOR", "PWD"]);
