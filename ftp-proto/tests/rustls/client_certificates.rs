@@ -1,11 +1,13 @@
 //! Clients that show certificates.
 
-use crate::pair::{BOTH, Client, Pair, family, family_asking};
-use crate::pki::{Authority, self_signed, settings, tls};
+use crate::pair::{BOTH, Client, Pair, certified_key, family, family_asking};
+use crate::pki::{Authority, Pem, self_signed, settings, tls};
 use ftp_proto::config::ClientCertificates::{Ignore, Request, Require};
 use ftp_proto::tls::Resumption::{Foreign, Full, Resumed};
 use ftp_proto::tls::rustls::{ClientAuthorities, RustlsTls, TlsSettings};
 use ftp_proto::tls::{TlsError, TlsRole, TlsVersion};
+use rustls::sign::SingleCertAndKey;
+use std::sync::Arc;
 
 fn authority() -> Authority {
     Authority::new("Authority")
@@ -96,6 +98,22 @@ fn without_authorities_any_certificate_will_do_and_none_is_trusted() {
         }
         let pair = Client::new(version).connect(&*family_asking(&tls, Require), TlsRole::Control);
         assert_eq!(refused(&pair), "the client showed no certificate");
+    }
+}
+
+#[test]
+fn a_certificate_without_its_key_is_refused() {
+    let authority = authority();
+    let (certificate, other) = (authority.issue(1), authority.issue(2));
+    let stolen = Pem { certificate: certificate.certificate, key: other.key };
+    for tls in [tls(), RustlsTls::new(trusting(&authority, "")).unwrap()] {
+        for version in BOTH {
+            let client = Client::new(version).change(|config| {
+                config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(certified_key(&stolen)));
+            });
+            let pair = client.connect(&*family_asking(&tls, Request), TlsRole::Control);
+            assert!(refused(&pair).contains("has not its key"), "{version}");
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme};
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -21,6 +22,13 @@ pub(crate) fn provider() -> CryptoProvider {
     return rustls::crypto::aws_lc_rs::default_provider();
     #[cfg(not(feature = "rustls"))]
     rustls::crypto::ring::default_provider()
+}
+
+/// Whether they belong together or not.
+pub(crate) fn certified_key(pem: &Pem) -> CertifiedKey {
+    let certificate = CertificateDer::from_pem_slice(pem.certificate.as_bytes()).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(pem.key.as_bytes()).unwrap();
+    CertifiedKey::new(vec![certificate], provider().key_provider.load_private_key(key).unwrap())
 }
 
 /// What a client keeps between its connections: settings and tickets.
@@ -50,9 +58,7 @@ impl Client {
         Self(Arc::new(match certificate {
             None => builder.with_no_client_auth(),
             Some(pem) => {
-                let certificate = CertificateDer::from_pem_slice(pem.certificate.as_bytes()).unwrap();
-                let key = PrivateKeyDer::from_pem_slice(pem.key.as_bytes()).unwrap();
-                builder.with_client_auth_cert(vec![certificate], key).unwrap()
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified_key(pem))))
             }
         }))
     }

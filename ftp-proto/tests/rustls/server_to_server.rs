@@ -1,9 +1,12 @@
 //! Our own client's side of a handshake (SSCN): two servers of ours exchange a file.
 
-use crate::pair::{Client, family, split};
-use crate::pki::{tls, tls_from};
+use crate::pair::{certified_key, family, provider, split};
+use crate::pki::{Pem, self_signed, tls};
 use ftp_proto::tls::rustls::RustlsTls;
 use ftp_proto::tls::{Resumption, TlsError, TlsRole, TlsSession, TlsStatus, TlsVersion};
+use rustls::sign::SingleCertAndKey;
+use rustls::{ServerConfig, ServerConnection};
+use std::sync::Arc;
 
 /// Both sides until they are silent; how each ended.
 fn connect(one: &RustlsTls, other: &RustlsTls) -> [(Box<dyn TlsSession>, Result<TlsStatus, TlsError>); 2] {
@@ -61,11 +64,31 @@ fn an_upload_goes_the_other_way() {
 }
 
 #[test]
+fn a_server_without_the_key_of_its_certificate_is_refused() {
+    let stolen = Pem { key: self_signed(&[]).key, ..self_signed(&[]) };
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let config = ServerConfig::builder_with_provider(Arc::new(provider()))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified_key(&stolen))));
+        let mut server = ServerConnection::new(Arc::new(config)).unwrap();
+        let mut client = family(&tls()).open(TlsRole::Client).unwrap();
+        let (mut hello, mut answer, mut out, mut plain) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        client.begin(&mut hello);
+        server.read_tls(&mut hello.as_slice()).unwrap();
+        server.process_new_packets().unwrap();
+        while server.wants_write() {
+            server.write_tls(&mut answer).unwrap();
+        }
+        let read = |record| client.read_record(record, &mut plain, &mut out).err();
+        let why = split(&mut answer).into_iter().find_map(read).unwrap();
+        assert!(matches!(why, TlsError::Refused(_)), "{why:?}");
+    }
+}
+
+#[test]
 fn an_alert_of_the_other_server_is_heard() {
-    // The other one serves TLS 1.3 only and is asked by one that does not.
-    let mut client =
-        Client::new(TlsVersion::V1_2).connect(&*family(&tls_from(TlsVersion::V1_3)), TlsRole::Control);
-    assert!(client.outcome.is_err() && client.refusal.take().is_some());
     let mut ours = family(&tls()).open(TlsRole::Client).unwrap();
     let (mut out, mut plain) = (Vec::new(), Vec::new());
     ours.begin(&mut out);

@@ -10,6 +10,17 @@
 //! no buffers. Against the buffered one it costs about a fifth more per byte sent and a quarter less per byte
 //! received. Releases after 0.23 will not have it; nothing outside of `codec.rs` depends on the choice.
 //!
+//! ```no_run
+//! use ftp_proto::tls::Tls;
+//! use ftp_proto::tls::rustls::{Identity, RustlsTls, TlsSettings};
+//! use std::sync::Arc;
+//!
+//! let identity = Identity::from_pem(&std::fs::read("chain.pem")?, &std::fs::read("key.pem")?)?;
+//! let tls: Arc<dyn Tls> =
+//!     Arc::new(RustlsTls::new(TlsSettings { identities: vec![identity], ..TlsSettings::default() })?);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! Randomness comes from the provider of the cryptography, and rustls reads the system's clock: for the age of its
 //! ticket keys and for certificates of clients.
 
