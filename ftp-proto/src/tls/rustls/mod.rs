@@ -7,7 +7,7 @@
 //! same demands on the client's certificate.
 //!
 //! The unbuffered interface of rustls is used: records are decrypted where they lie, and a connection at rest has
-//! no buffers. Against the buffered one it costs about a fifth more per byte sent and a quarter less per byte
+//! no buffers. Against the buffered one it costs about a sixth more per byte sent and a third less per byte
 //! received. Releases after 0.23 will not have it; nothing outside of `codec.rs` depends on the choice.
 //!
 //! ```no_run
