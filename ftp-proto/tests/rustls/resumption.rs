@@ -7,7 +7,7 @@ use ftp_proto::tls::TlsRole::{Control, Download, Upload};
 use ftp_proto::tls::TlsVersion;
 use rustls::NamedGroup;
 use rustls::client::Tls13ClientSessionValue;
-use rustls::client::{ClientSessionStore, Resumption, Tls12ClientSessionValue};
+use rustls::client::{ClientSessionStore, Resumption, Tls12ClientSessionValue, Tls12Resumption};
 use rustls::pki_types::ServerName;
 use std::sync::{Arc, Mutex};
 
@@ -141,6 +141,30 @@ fn a_client_may_use_one_ticket_for_all_transfers() {
         assert_eq!(client.resumption(&*family, Upload), Resumed);
     }
     assert_eq!(Client::new(TlsVersion::V1_3).resumption(&*family, Upload), Full, "it never runs out");
+}
+
+#[test]
+fn clients_without_tickets_resume_by_the_identifier_of_the_session() {
+    let without_tickets = || {
+        let resumption = Resumption::in_memory_sessions(8).tls12_resumption(Tls12Resumption::SessionIdOnly);
+        Client::new(TlsVersion::V1_2).change(|config| config.resumption = resumption)
+    };
+    let (tls, owner, thief) = (tls(), without_tickets(), without_tickets());
+    let (his, hers) = (family(&tls), family(&tls));
+    // Who connects to the data port twice has nothing to show the second time either.
+    for _ in 0..2 {
+        assert_eq!(thief.resumption(&*his, Download), Full);
+    }
+    assert_eq!(owner.resumption(&*his, Control), Full);
+    assert_eq!(thief.resumption(&*hers, Control), Full);
+    for role in [Download, Upload, Upload, Upload, Upload, Upload, Download] {
+        assert_eq!(owner.resumption(&*his, role), Resumed, "{role:?}");
+    }
+    for role in [Download, Upload, Download] {
+        assert_eq!(thief.resumption(&*his, role), Full, "{role:?}");
+    }
+    // Another control connection begins anew; it is not worth keeping sessions beyond the one they belong to.
+    assert_eq!(owner.resumption(&*hers, Control), Full);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::settings::Prepared;
 use super::tickets::{FamilyTickets, Tag};
 use crate::config::ClientCertificates;
 use crate::tls::{FamilyWish, Resumption, TlsError, TlsFamily, TlsRole, TlsSession};
-use ::rustls::server::{ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert};
+use ::rustls::server::{ClientHello, ProducesTickets, ResolvesServerCert, StoresServerSessions};
 use ::rustls::sign::CertifiedKey;
 use ::rustls::{HandshakeKind, ProtocolVersion};
 use alloc::boxed::Box;
@@ -26,8 +26,19 @@ pub(super) struct Family(Arc<Common>);
 struct Common {
     settings: Arc<Prepared>,
     tickets: FamilyTickets,
+    /// The session of the control connection under its identifier, for clients of TLS 1.2 that take no tickets, as
+    /// curl with OpenSSL.
+    session: Mutex<Option<IdentifiedSession>>,
     client_certificates: ClientCertificates,
     host: Option<String>,
+}
+
+/// What a client of TLS 1.2 resumes without a ticket (RFC 5246 section 7.3).
+#[derive(Debug)]
+struct IdentifiedSession {
+    identifier: Vec<u8>,
+    /// What rustls needs to resume.
+    session: Vec<u8>,
 }
 
 impl Family {
@@ -35,9 +46,16 @@ impl Family {
         Self(Arc::new(Common {
             settings,
             tickets,
+            session: Mutex::default(),
             client_certificates: wish.client_certificates,
             host: wish.host.map(String::from),
         }))
+    }
+}
+
+impl Common {
+    fn session(&self) -> MutexGuard<'_, Option<IdentifiedSession>> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -53,7 +71,7 @@ impl TlsFamily for Family {
         };
         let server = Arc::new(Side { common: self.0.clone(), role, seen: Mutex::default() });
         let mut config = settings.server(certificates).clone();
-        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.session_storage = server.clone();
         config.ticketer = server.clone();
         config.cert_resolver = server.clone();
         config.send_tls13_tickets = tickets;
@@ -62,8 +80,8 @@ impl TlsFamily for Family {
     }
 }
 
-/// One server-side connection: chooses its certificate, makes and opens its tickets, and remembers what rustls
-/// doesn't tell afterwards.
+/// One server-side connection: chooses its certificate, makes and opens its tickets, keeps its session, and remembers
+/// what rustls doesn't tell afterwards.
 #[derive(Debug)]
 pub(super) struct Side {
     common: Arc<Common>,
@@ -74,22 +92,24 @@ pub(super) struct Side {
 #[derive(Debug, Default)]
 struct Seen {
     server_name: Option<String>,
-    ticket: Offered,
+    offered: Offered,
     kind: Option<HandshakeKind>,
 }
 
-/// What ticket the client has shown.
+/// What the client has shown to resume by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Offered {
-    /// None that can be opened.
+    /// Nothing that we know.
     #[default]
     Nothing,
-    /// One of another family.
+    /// A ticket of another family.
     Foreign,
-    /// One of this family, by its number.
+    /// A ticket of this family, by its number.
     Own(u64),
-    /// On a control connection: one of another family, which is as good.
+    /// On a control connection: a ticket of another family, which is as good.
     Known,
+    /// On a data connection: the identifier of the control connection's session (TLS 1.2).
+    Identifier,
 }
 
 impl Side {
@@ -101,17 +121,17 @@ impl Side {
 
     /// The handshake is complete: how it began.
     pub(super) fn complete(&self, version: Option<ProtocolVersion>) -> Resumption {
-        let Seen { kind, ticket, .. } = *self.seen();
+        let Seen { kind, offered, .. } = *self.seen();
         let tickets = &self.common.tickets;
         let may_be_exhausted = self.role != TlsRole::Control
             && version == Some(ProtocolVersion::TLSv1_3)
             && tickets.are_used_up();
-        match (kind, ticket) {
+        match (kind, offered) {
             (Some(HandshakeKind::Resumed), Offered::Own(serial)) => {
                 tickets.redeem(serial, version);
                 Resumption::Resumed
             }
-            (Some(HandshakeKind::Resumed), Offered::Known) => Resumption::Resumed,
+            (Some(HandshakeKind::Resumed), Offered::Known | Offered::Identifier) => Resumption::Resumed,
             (_, Offered::Foreign) => Resumption::Foreign,
             (_, Offered::Nothing) if may_be_exhausted => Resumption::Exhausted,
             _ => Resumption::Full,
@@ -160,8 +180,8 @@ impl ProducesTickets for Side {
     /// gets the next; else a stranger could connect twice.
     fn encrypt(&self, session: &[u8]) -> Option<Vec<u8>> {
         let seen = self.seen();
-        let is_proven =
-            matches!((seen.kind, seen.ticket), (None | Some(HandshakeKind::Resumed), Offered::Own(_)));
+        let resumes = matches!(seen.kind, None | Some(HandshakeKind::Resumed));
+        let is_proven = resumes && matches!(seen.offered, Offered::Own(_) | Offered::Identifier);
         if self.role == TlsRole::Control || is_proven {
             return self.common.tickets.issue(self.client_tag(), session);
         }
@@ -172,20 +192,50 @@ impl ProducesTickets for Side {
         let ticket = self.common.tickets.open(ticket)?;
         let mut seen = self.seen();
         if self.common.tickets.is_own(&ticket) {
-            seen.ticket = Offered::Own(ticket.serial);
+            seen.offered = Offered::Own(ticket.serial);
         } else if self.role != TlsRole::Control {
             // The client may offer several (TLS 1.3).
-            if seen.ticket == Offered::Nothing {
-                seen.ticket = Offered::Foreign;
+            if seen.offered == Offered::Nothing {
+                seen.offered = Offered::Foreign;
             }
             return None;
         } else {
-            seen.ticket = Offered::Known;
+            seen.offered = Offered::Known;
         }
         // Who had to show a certificate must not get by with the ticket of somebody who hadn't, nor one whose
         // certificate was revoked since.
         let is_looked_at_alike = self.role != TlsRole::Control || ticket.client == self.client_tag();
         is_looked_at_alike.then_some(ticket.session)
+    }
+}
+
+/// Sessions of TLS 1.2 under their identifiers. As with tickets, only the control connection's is good for anything.
+impl StoresServerSessions for Side {
+    fn put(&self, identifier: Vec<u8>, session: Vec<u8>) -> bool {
+        if !self.can_cache() {
+            return false;
+        }
+        *self.common.session() = Some(IdentifiedSession { identifier, session });
+        true
+    }
+
+    fn get(&self, identifier: &[u8]) -> Option<Vec<u8>> {
+        if self.role == TlsRole::Control {
+            return None;
+        }
+        let known = self.common.session();
+        let known = known.as_ref().filter(|known| known.identifier == identifier)?;
+        self.seen().offered = Offered::Identifier;
+        Some(known.session.clone())
+    }
+
+    /// For TLS 1.3, which has tickets here.
+    fn take(&self, _: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn can_cache(&self) -> bool {
+        self.role == TlsRole::Control
     }
 }
 
