@@ -226,6 +226,7 @@ impl Pump {
                     Direction::Download => self.move_directly(now, offset, len),
                     Direction::Upload => self.read(now),
                 },
+                Step::Turn if self.is_short_read() => self.turn(),
                 Step::Turn => return Progress::Blocks,
                 Step::Report(bytes) => tell(Event::Moved(self.transfer, bytes)),
                 Step::End(end) => {
@@ -264,11 +265,7 @@ impl Pump {
                 // The first part of an upload is copied, which is quicker unless it proves to be large.
                 Step::Direct { .. } if self.is_small_upload() => self.read(now),
                 Step::Direct { offset, len } => self.move_directly(now, offset, len),
-                Step::Turn => {
-                    if catch_unwind(AssertUnwindSafe(|| self.pipe.turn())).is_err() {
-                        self.pipe.fail(EndReason::Panicked);
-                    }
-                }
+                Step::Turn => self.turn(),
                 Step::Report(bytes) => {
                     if now.mono.duration_since(told) >= TELL_EVERY {
                         told = now.mono;
@@ -299,6 +296,19 @@ impl Pump {
                 }
             }
         }
+    }
+
+    fn turn(&mut self) {
+        if catch_unwind(AssertUnwindSafe(|| self.pipe.turn())).is_err() {
+            self.pipe.fail(EndReason::Panicked);
+        }
+    }
+
+    /// Whether a turn reads a small file of the system's and does no more: as short as sendfile is, which can't be
+    /// used under TLS.
+    fn is_short_read(&self) -> bool {
+        let size = || Some(self.pipe.os_file()?.metadata().ok()?.len());
+        self.pipe.direction() == Direction::Download && size().is_some_and(|size| size <= PIECE as u64)
     }
 
     fn is_small_upload(&self) -> bool {
@@ -512,4 +522,60 @@ fn copy_out(pipe: &OwnedFd, file: &std::fs::File, mut at: u64, mut left: usize) 
         }
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ftp_proto::host::File;
+    use std::net::TcpListener;
+    use std::os::unix::fs::FileExt as _;
+
+    struct OfTheSystem(std::fs::File);
+
+    impl File for OfTheSystem {
+        fn size(&self) -> Option<u64> {
+            Some(self.0.metadata().ok()?.len())
+        }
+
+        fn read_at(&mut self, offset: u64, room: &mut [u8]) -> Result<usize, StorageError> {
+            self.0.read_at(room, offset).map_err(StorageError::from)
+        }
+
+        fn write_at(&mut self, _: u64, _: &[u8]) -> Result<(), StorageError> {
+            Err(StorageError::Denied)
+        }
+
+        fn finish(self: Box<Self>, _: bool) -> Result<(), StorageError> {
+            Ok(())
+        }
+
+        fn os_file(&self) -> Option<&std::fs::File> {
+            Some(&self.0)
+        }
+    }
+
+    /// With TYPE A, as under TLS, the bytes go through the pipe.
+    #[test]
+    fn a_small_file_is_through_on_the_executor_though_its_bytes_are_changed() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        for (size, stays) in [(0, true), (1000, true), (PIECE as u64, true), (PIECE as u64 + 1, false)] {
+            let file = tempfile::tempfile().unwrap();
+            file.set_len(size).unwrap();
+            let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (socket, _) = listener.accept().unwrap();
+            socket.set_nonblocking(true).unwrap();
+            let reader = std::thread::spawn(move || client.read_to_end(&mut Vec::new()));
+            let pipe = Pipe::download(Box::new(OfTheSystem(file)), 0, true);
+            let mut pump = Pump::new(TransferId(1), Box::new(pipe), Some(Arc::new(socket)));
+            let mut progress = Progress::Waits;
+            while matches!(progress, Progress::Waits) {
+                progress = pump.run_here(&Clock::new(), &mut |_| {});
+            }
+            assert_eq!(matches!(progress, Progress::Ended(_)), stays, "{size} bytes");
+            assert_eq!(matches!(progress, Progress::Blocks), !stays, "{size} bytes");
+            drop(pump);
+            reader.join().unwrap().unwrap();
+        }
+    }
 }
