@@ -30,6 +30,8 @@ pub(crate) struct Secure {
     /// The session was told that the handshake is complete.
     is_known: bool,
     phase: Phase,
+    /// What came in the clear behind the client's TLS.
+    rest: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,16 +40,29 @@ enum Phase {
     On,
     /// CCC was answered: our way is in the clear, and what the client has sent under TLS is still read.
     Leaving,
+    /// The client has left as well. The last of our own TLS still goes out; what comes in the clear has to wait for
+    /// that, since it may be another AUTH.
+    Left,
     /// TLS failed: its last words go out, nothing is read.
     Broken,
+}
+
+impl Secure {
+    /// What follows is plain text.
+    fn client_left(&mut self) {
+        self.rest = self.stream.end();
+        self.phase = Phase::Left;
+    }
 }
 
 impl Wire {
     /// Takes what the socket gave.
     pub(crate) fn receive(&mut self, now: Now, bytes: &[u8], session: &mut Session) {
         let Self::Tls(secure) = self else { return session.receive(now, bytes) };
-        if secure.phase == Phase::Broken {
-            return;
+        match secure.phase {
+            Phase::On | Phase::Leaving => {}
+            Phase::Left => return secure.rest.extend_from_slice(bytes),
+            Phase::Broken => return,
         }
         secure.stream.receive(bytes);
         let mut plain = Vec::new();
@@ -62,11 +77,11 @@ impl Wire {
             session.receive(now, &plain);
         }
         match read {
-            Ok(TlsStatus::Closed) if secure.phase == Phase::Leaving => self.go_on_in_the_clear(now, session),
+            Ok(TlsStatus::Closed) if secure.phase == Phase::Leaving => secure.client_left(),
             // The client has said all. The answers it is owed still go out.
             Ok(TlsStatus::Closed) => session.client_ended(now),
             // A client that says nothing at the end of TLS and goes on in the clear.
-            Err(TlsError::NotTls) if secure.phase == Phase::Leaving => self.go_on_in_the_clear(now, session),
+            Err(TlsError::NotTls) if secure.phase == Phase::Leaving => secure.client_left(),
             Err(error) => {
                 secure.phase = Phase::Broken;
                 session.control_tls_failed(now, error);
@@ -81,18 +96,13 @@ impl Wire {
             match session.take_switch() {
                 Some(Switch::Secure(tls)) => self.secure(tls, session),
                 Some(Switch::Clear) => self.leave(now, session),
-                None if self.encrypt(now, session) => continue,
+                None if self.encrypt(now, session) || self.go_on_in_the_clear(now, session) => continue,
                 None => break,
             }
             session.switched(now);
         }
         let Self::Tls(secure) = self else { return };
-        if secure.phase == Phase::Leaving
-            && secure.stream.status() == TlsStatus::Closed
-            && secure.stream.transmit().is_empty()
-        {
-            *self = Self::Clear;
-        } else if session.is_finished() && secure.phase == Phase::On && secure.stream.facts().is_some() {
+        if session.is_finished() && secure.phase == Phase::On && secure.stream.facts().is_some() {
             secure.stream.close_notify();
         }
     }
@@ -100,7 +110,13 @@ impl Wire {
     fn secure(&mut self, tls: Box<dyn TlsSession>, session: &Session) {
         let clear_first = session.queued();
         let stream = TlsStream::new(tls);
-        *self = Self::Tls(Box::new(Secure { stream, clear_first, is_known: false, phase: Phase::On }));
+        *self = Self::Tls(Box::new(Secure {
+            stream,
+            clear_first,
+            is_known: false,
+            phase: Phase::On,
+            rest: Vec::new(),
+        }));
     }
 
     fn leave(&mut self, now: Now, session: &mut Session) {
@@ -115,19 +131,22 @@ impl Wire {
             secure.stream.close_notify();
             secure.phase = Phase::Leaving;
             if secure.stream.status() == TlsStatus::Closed {
-                self.go_on_in_the_clear(now, session);
+                secure.client_left();
             }
         }
     }
 
-    /// The client has left TLS; what it has sent since then is plain text.
-    fn go_on_in_the_clear(&mut self, now: Now, session: &mut Session) {
-        let Self::Tls(secure) = self else { return };
-        let rest = secure.stream.end();
-        session.control_cleared();
-        if !rest.is_empty() {
-            session.receive(now, &rest);
+    /// Once both have left TLS. Whether they have.
+    fn go_on_in_the_clear(&mut self, now: Now, session: &mut Session) -> bool {
+        let Self::Tls(secure) = self else { return false };
+        if secure.phase != Phase::Left || !secure.stream.transmit().is_empty() {
+            return false;
         }
+        let rest = core::mem::take(&mut secure.rest);
+        *self = Self::Clear;
+        session.control_cleared();
+        session.receive(now, &rest);
+        true
     }
 
     /// Whether it took something from the session.
@@ -201,11 +220,8 @@ impl Wire {
             Self::Clear => true,
             Self::Tls(secure) => match secure.phase {
                 Phase::On => secure.clear_first == 0,
-                // Another AUTH may come only when the last of this TLS is out.
-                Phase::Leaving => {
-                    secure.stream.status() != TlsStatus::Closed || secure.stream.transmit().is_empty()
-                }
-                Phase::Broken => false,
+                Phase::Leaving => true,
+                Phase::Left | Phase::Broken => false,
             },
         }
     }
