@@ -62,6 +62,7 @@ impl Connection {
     /// The deadline has passed (calling it early does no harm).
     pub fn handle_timeout(&mut self, now: Now) {
         self.session.handle_timeout(now);
+        self.wire.handle_timeout(now);
         if self.linger.is_some_and(|linger| linger <= now.mono) {
             self.wire.discard();
         }
@@ -86,7 +87,7 @@ impl Connection {
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called; `Some` while the session is alive.
     pub fn deadline(&self) -> Option<Instant> {
-        [self.session.deadline(), self.linger].into_iter().flatten().min()
+        [self.session.deadline(), self.wire.deadline(), self.linger].into_iter().flatten().min()
     }
 
     /// `false`: do not read from the client now. That is all there is to back-pressure.

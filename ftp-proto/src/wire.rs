@@ -5,13 +5,18 @@
 //! into records here, so that what comes behind a close_notify is plain text again.
 
 use crate::session::{Session, Switch};
-use crate::time::Now;
+use crate::time::{Instant, Now};
 use crate::tls::{TlsError, TlsSession, TlsStatus, TlsStream};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 /// No reply is put under TLS while more than this waits to be sent.
 const HIGH_WATER: usize = 16 * 1024;
+
+/// How long after the reply to CCC close_notify follows, if the client says nothing. lftp takes one that it reads
+/// together with the reply for the end of the connection; curl and others wait for it.
+const PAUSE: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Default)]
 pub(crate) enum Wire {
@@ -38,7 +43,9 @@ pub(crate) struct Secure {
 enum Phase {
     /// Both ways are under TLS.
     On,
-    /// CCC was answered: our way is in the clear, and what the client has sent under TLS is still read.
+    /// CCC was answered. Our close_notify follows the client's, or comes before what there is to say, or then.
+    Parting(Instant),
+    /// Our way is in the clear, and what the client has sent under TLS is still read.
     Leaving,
     /// The client has left as well. The last of our own TLS still goes out; what comes in the clear has to wait for
     /// that, since it may be another AUTH.
@@ -48,8 +55,22 @@ enum Phase {
 }
 
 impl Secure {
+    /// CCC was answered, and the client may still be under TLS.
+    fn is_ending(&self) -> bool {
+        matches!(self.phase, Phase::Parting(_) | Phase::Leaving)
+    }
+
+    /// Ends TLS on our way, if that is still to be done.
+    fn part(&mut self) {
+        if matches!(self.phase, Phase::Parting(_)) {
+            self.stream.close_notify();
+            self.phase = Phase::Leaving;
+        }
+    }
+
     /// What follows is plain text.
     fn client_left(&mut self) {
+        self.part();
         self.rest = self.stream.end();
         self.phase = Phase::Left;
     }
@@ -60,7 +81,7 @@ impl Wire {
     pub(crate) fn receive(&mut self, now: Now, bytes: &[u8], session: &mut Session) {
         let Self::Tls(secure) = self else { return session.receive(now, bytes) };
         match secure.phase {
-            Phase::On | Phase::Leaving => {}
+            Phase::On | Phase::Parting(_) | Phase::Leaving => {}
             Phase::Left => return secure.rest.extend_from_slice(bytes),
             Phase::Broken => return,
         }
@@ -77,11 +98,11 @@ impl Wire {
             session.receive(now, &plain);
         }
         match read {
-            Ok(TlsStatus::Closed) if secure.phase == Phase::Leaving => secure.client_left(),
+            Ok(TlsStatus::Closed) if secure.is_ending() => secure.client_left(),
             // The client has said all. The answers it is owed still go out.
             Ok(TlsStatus::Closed) => session.client_ended(now),
             // A client that says nothing at the end of TLS and goes on in the clear.
-            Err(TlsError::NotTls) if secure.phase == Phase::Leaving => secure.client_left(),
+            Err(TlsError::NotTls) if secure.is_ending() => secure.client_left(),
             Err(error) => {
                 secure.phase = Phase::Broken;
                 session.control_tls_failed(now, error);
@@ -102,6 +123,9 @@ impl Wire {
             session.switched(now);
         }
         let Self::Tls(secure) = self else { return };
+        if !session.transmit().is_empty() || session.is_finished() {
+            secure.part();
+        }
         if session.is_finished() && secure.phase == Phase::On && secure.stream.facts().is_some() {
             secure.stream.close_notify();
         }
@@ -128,8 +152,7 @@ impl Wire {
         if let Self::Tls(secure) = self
             && secure.phase == Phase::On
         {
-            secure.stream.close_notify();
-            secure.phase = Phase::Leaving;
+            secure.phase = Phase::Parting(now.mono + PAUSE);
             if secure.stream.status() == TlsStatus::Closed {
                 secure.client_left();
             }
@@ -220,9 +243,28 @@ impl Wire {
             Self::Clear => true,
             Self::Tls(secure) => match secure.phase {
                 Phase::On => secure.clear_first == 0,
-                Phase::Leaving => true,
+                Phase::Parting(_) | Phase::Leaving => true,
                 Phase::Left | Phase::Broken => false,
             },
+        }
+    }
+
+    /// When something is to be said though nothing happened.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Tls(secure) => match secure.phase {
+                Phase::Parting(at) => Some(at),
+                Phase::On | Phase::Leaving | Phase::Left | Phase::Broken => None,
+            },
+            Self::Clear => None,
+        }
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Now) {
+        if self.deadline().is_some_and(|at| at <= now.mono)
+            && let Self::Tls(secure) = self
+        {
+            secure.part();
         }
     }
 

@@ -12,9 +12,11 @@ use ftp_proto::account::Rights;
 use ftp_proto::config::Settings;
 use ftp_proto::event::{Action, Arrival, Event, Message, SessionId};
 use ftp_proto::notice::Notice;
-use ftp_proto::testing::{MemoryAccounts, MemoryStorage};
+use ftp_proto::testing::{FakeHello, FakeTls, FakeTlsClient, MemoryAccounts, MemoryStorage};
 use ftp_proto::time::Now;
+use ftp_proto::tls::TlsStatus;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A session of a user who may do everything, with jobs done at once.
 struct Logged {
@@ -103,5 +105,90 @@ fn a_client_that_closed_its_side_hears_what_it_asked_for() {
         assert_eq!(session.replies.matches("\r\n2").count(), 3, "{}", session.replies);
         assert_eq!(session.closed, [why]);
         assert!(session.connection.is_finished());
+    }
+}
+
+/// lftp takes a close_notify that it reads together with the reply to CCC for the end of the connection.
+#[test]
+fn close_notify_comes_behind_the_reply_to_ccc_but_not_with_it() {
+    for client_leaves_first in [false, true] {
+        let mut secure = Secured::new();
+        assert_eq!(secure.ask("CCC"), "200 The control connection goes on in the clear.\r\n");
+        assert_eq!(secure.client.status(), TlsStatus::Established, "no close_notify came yet");
+        if client_leaves_first {
+            secure.client.close_notify();
+            secure.carry();
+        } else {
+            let at = secure.connection.deadline().unwrap();
+            assert!(at > secure.now.mono && at <= secure.now.mono + Duration::from_secs(1));
+            secure.now.mono = at;
+            secure.connection.handle_timeout(secure.now);
+            secure.carry();
+            assert_eq!(secure.client.status(), TlsStatus::Closed);
+            secure.client.close_notify();
+            secure.carry();
+        }
+        assert_eq!(secure.client.status(), TlsStatus::Closed);
+        secure.connection.receive(secure.now, b"NOOP\r\n");
+        assert_eq!(secure.connection.transmit(), b"200 Yes.\r\n");
+    }
+}
+
+/// A control connection under TLS that may leave it.
+struct Secured {
+    now: Now,
+    connection: Connection,
+    client: FakeTlsClient,
+}
+
+impl Secured {
+    fn new() -> Self {
+        let mut settings = Settings::default();
+        settings.tls.default.clear_command_channel = true;
+        let now = Now::default();
+        let mut connection = Connection::new(
+            now,
+            SessionId(1),
+            Arc::new(settings.validate().unwrap()),
+            Arc::new(MemoryAccounts::new().user("u", "p", MemoryStorage::new().account("u", Rights::ALL))),
+            Some(Arc::new(FakeTls::new())),
+            Arrival::new("198.51.100.1:21".parse().unwrap(), "203.0.113.5:4000".parse().unwrap()),
+        );
+        connection.receive(now, b"AUTH TLS\r\n");
+        while !connection.transmit().is_empty() {
+            connection.transmitted(now, connection.transmit().len());
+        }
+        let mut secured = Self { now, connection, client: FakeTlsClient::new(FakeHello::default()) };
+        secured.carry();
+        for line in ["USER u", "PASS p"] {
+            secured.ask(line);
+        }
+        secured
+    }
+
+    /// One command, and what is said to it.
+    fn ask(&mut self, line: &str) -> String {
+        self.client.send(format!("{line}\r\n").as_bytes()).unwrap();
+        self.carry()
+    }
+
+    /// Bytes go both ways until nobody has more to say; what the server said.
+    fn carry(&mut self) -> String {
+        let mut said = Vec::new();
+        loop {
+            while let Some(action) = self.connection.poll_action() {
+                if let Action::Perform(ticket, job) = action {
+                    self.connection.handle(self.now, Event::Done(ticket, job.perform()));
+                }
+            }
+            let out = self.connection.transmit().to_vec();
+            self.connection.transmitted(self.now, out.len());
+            said.extend(self.client.receive(&out).unwrap());
+            let back = self.client.take_outgoing();
+            self.connection.receive(self.now, &back);
+            if out.is_empty() && back.is_empty() {
+                return String::from_utf8(said).unwrap();
+            }
+        }
     }
 }
