@@ -25,8 +25,8 @@ pub struct FakeHello {
     pub version: TlsVersion,
     /// The name it asks for (SNI).
     pub server_name: Option<String>,
-    /// The certificate it shows if it is asked to. One that begins with `trusted` is of a known authority, one that
-    /// begins with `revoked` is refused.
+    /// The certificate it shows; a server that asks for none passes it over. One that begins with `trusted` is of a
+    /// known authority, one that begins with `revoked` is refused.
     pub certificate: Option<Vec<u8>>,
     /// The session it wants to resume.
     pub ticket: Option<Vec<u8>>,

@@ -16,7 +16,7 @@
 //! | Kind | From | Fields |
 //! |---|---|---|
 //! | `h` hello | client | `v` version, `2` or `3`; `n` server name, `c` certificate, `t` ticket, each only if there is one |
-//! | `w` welcome | server | `r` resumed, `0` or `1`; `n` the name of the server's certificate; `a` present: send a certificate |
+//! | `w` welcome | server | `r` resumed, `0` or `1`; `n` the name of the server's certificate |
 //! | `f` finished | client | none; the server is done |
 //! | `t` ticket | server | `t` the ticket: family and number, four bytes each. Control: four, download: one, upload: none |
 //! | `k` key update | both | `a` present: answer with one |
@@ -93,11 +93,6 @@ impl FakeTls {
     pub fn broken(mut self) -> Self {
         self.is_broken = true;
         self
-    }
-
-    /// Forgets every ticket, as a server does that is started anew.
-    pub fn forget_tickets(&self) {
-        self.lock().given.clear();
     }
 
     fn lock(&self) -> MutexGuard<'_, Tickets> {
