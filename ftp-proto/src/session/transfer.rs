@@ -298,6 +298,7 @@ impl Session {
             // It never began: no data connection has come.
             let id = transfer.id;
             self.discard(*pipe);
+            self.note_refused();
             self.step_link(now, Input::Reset);
             let end = TransferEnd::failed(0, EndReason::Aborted);
             return self.transfer_ended(now, id, end);
@@ -305,6 +306,17 @@ impl Session {
         self.timers.clear(Timer::Stall);
         self.timers.set(Timer::Abort, now.mono + ABORT_GRACE);
         self.step_link(now, Input::Reset);
+    }
+
+    /// The client's own data connection was refused, and the client leaves before it is told: the log still says why.
+    fn note_refused(&mut self) {
+        if let Link::Waiting(waiting) = &self.link
+            && waiting.lost_its_own()
+            && let Some(cause) = waiting.refused.clone()
+        {
+            let verdict = self.verdict(self.link.setup(), cause, 0);
+            self.notify(Notice::DataConnectionFailed(verdict));
+        }
     }
 
     /// The adapter never told the end of a stopped transfer: go on without it.
