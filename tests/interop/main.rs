@@ -25,6 +25,7 @@ mod samples;
 mod server;
 mod session;
 
+mod ccc;
 mod curl;
 mod ftplib;
 mod large;

@@ -41,6 +41,7 @@ pub(crate) struct Setup {
     anonymous: bool,
     tls: bool,
     makes_password: bool,
+    tls_settings: Option<&'static str>,
 }
 
 impl Setup {
@@ -52,6 +53,7 @@ impl Setup {
             anonymous: false,
             tls: false,
             makes_password: false,
+            tls_settings: None,
         }
     }
 
@@ -85,6 +87,12 @@ impl Setup {
         self
     }
 
+    /// With a configuration file: a certificate of the program's own making, and these lines below `[tls]`.
+    pub(crate) fn tls_settings(mut self, lines: &'static str) -> Self {
+        self.tls_settings = Some(lines);
+        self
+    }
+
     /// The program makes the password of [`USER`] and shows it.
     pub(crate) fn makes_password(mut self) -> Self {
         self.makes_password = true;
@@ -100,9 +108,7 @@ impl Setup {
         self.start_in(Arc::new(folder))
     }
 
-    /// Starts with the folder of an earlier server.
-    pub(crate) fn start_in(&self, folder: Arc<TempDir>) -> Server {
-        let mut command = Command::new(program());
+    fn add_options(&self, command: &mut Command, folder: &TempDir) {
         command.arg("serve").arg(folder.path().join("root"));
         if !self.anonymous {
             command.args(["--user", USER]);
@@ -116,7 +122,39 @@ impl Setup {
             command.arg("--tls");
         }
         command.env("HOME", folder.path().join("home")).env_remove("XDG_DATA_HOME");
-        command.args(["--bind", &self.bind, "--passive-ports", &self.passive_ports]);
+        command.args(["--passive-ports", &self.passive_ports]);
+    }
+
+    /// Writes a configuration file, and what it names.
+    fn configure(&self, folder: &TempDir, tls: &str) -> PathBuf {
+        let kept = folder.path().join("home/.local/share/ftpd");
+        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("a clock").as_secs();
+        let now = ftp_proto::time::UnixTime::from_seconds(i64::try_from(now).expect("a clock"));
+        let names = [String::from("127.0.0.1")];
+        ftpd::certificate::self_signed::load_or_make(&kept, &names, now).expect("a certificate");
+        let accounts = folder.path().join("accounts.toml");
+        let mut add = Command::new(program());
+        add.args(["user", "add", "--accounts"]).arg(&accounts).args([USER, "--rights", "all"]);
+        assert!(add.env("FTPD_PASSWORD", PASSWORD).status().expect("the program starts").success());
+        let path = folder.path().join("ftpd.toml");
+        let kept = kept.display();
+        let text = format!(
+            "[server]\nroot = \"root\"\n[passive]\nports = \"{}\"\n[accounts]\nfile = \"accounts.toml\"\n[tls]\n\
+             certificates = {{ certificate = \"{kept}/certificate.pem\", key = \"{kept}/key.pem\" }}\n{tls}\n",
+            self.passive_ports
+        );
+        fs::write(&path, text).expect("the folder is writable");
+        path
+    }
+
+    /// Starts with the folder of an earlier server.
+    pub(crate) fn start_in(&self, folder: Arc<TempDir>) -> Server {
+        let mut command = Command::new(program());
+        match self.tls_settings {
+            Some(lines) => drop(command.arg("serve").arg("--config").arg(self.configure(&folder, lines))),
+            None => self.add_options(&mut command, &folder),
+        }
+        command.args(["--bind", &self.bind]);
         command.args(["--runtime", self.runtime.name()]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
@@ -219,6 +257,11 @@ impl Server {
     /// Where a client's path lies on this machine.
     pub(crate) fn path(&self, name: impl AsRef<[u8]>) -> PathBuf {
         self.folder.path().join("root").join(OsStr::from_bytes(name.as_ref()))
+    }
+
+    /// The certificate clients may trust, if there is TLS.
+    pub(crate) fn certificate(&self) -> PathBuf {
+        self.home().join(".local/share/ftpd/certificate.pem")
     }
 
     /// A home for clients, with no settings in it.
