@@ -417,6 +417,9 @@ impl Session {
 
     fn peer_closed(&mut self, now: Now) {
         self.peer_closed = true;
+        if self.protection.is_handshaking() && self.is_serving() {
+            self.notify(Notice::ControlTlsFailed(TlsError::Ended));
+        }
         if self.owes_answers() {
             // It may have closed its sending side only, and read on: scripts send all they have at once.
             return;
