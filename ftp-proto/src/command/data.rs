@@ -3,7 +3,7 @@
 use super::args::Arg;
 use crate::reply::Reply;
 use crate::session::{Pending, Reaction, Turn};
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Ports below are other services'; a server that connects to them can be abused (RFC 2577 section 3).
 const FIRST_UNPRIVILEGED_PORT: u16 = 1024;
@@ -75,14 +75,16 @@ pub(super) fn eprt(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     give_target(turn, arg, "EPRT")
 }
 
-/// Only the client's own address will do, or the server could be made to connect anywhere (RFC 2577 section 3).
+/// Only the client's own address will do, or the server could be made to connect anywhere (RFC 2577 section 3). Where
+/// the policy lets files go from server to server, it is another server's that the client could reach as well.
 fn give_target(turn: &mut Turn<'_>, arg: Arg<'_>, verb: &str) -> Reaction {
     let Arg::HostPort(target) = arg else { return Reaction::Silent };
     if turn.session.modes.extended_passive_only {
         return EXTENDED_PASSIVE_ONLY.into();
     }
-    let client = turn.session.peer.ip();
-    if target.ip() != client && !turn.session.tls_policy().server_to_server {
+    let (client, server) = (turn.session.peer.ip(), turn.session.local.ip());
+    let is_client = target.ip() == client;
+    if !is_client && !turn.session.tls_policy().server_to_server {
         return Reply::with(
             500,
             alloc::format!(
@@ -92,18 +94,26 @@ fn give_target(turn: &mut Turn<'_>, arg: Arg<'_>, verb: &str) -> Reaction {
         )
         .into();
     }
+    if !is_client && (target.ip() == server || reach(target.ip()) < reach(client).max(Some(Reach::Host))) {
+        let text = alloc::format!(
+            "I won't connect to {}, only to servers that {client} could reach as well.",
+            target.ip()
+        );
+        return Reply::with(500, text).into();
+    }
     if target.port() < FIRST_UNPRIVILEGED_PORT {
         return Reply::with(
             500,
             alloc::format!(
-                "I won't connect to port {} of {client}, only to ports from {FIRST_UNPRIVILEGED_PORT} up; \
+                "I won't connect to port {} of {}, only to ports from {FIRST_UNPRIVILEGED_PORT} up; \
                  or use passive mode (PASV or EPSV).",
-                target.port()
+                target.port(),
+                target.ip()
             ),
         )
         .into();
     }
-    if target.ip() != client {
+    if !is_client {
         turn.session.give_target(turn.now, target);
         return Reply::with(200, alloc::format!("{verb} command successful.")).into();
     }
@@ -112,4 +122,76 @@ fn give_target(turn: &mut Turn<'_>, arg: Arg<'_>, verb: &str) -> Reaction {
     own.set_port(target.port());
     turn.session.give_target(turn.now, own);
     Reply::with(200, alloc::format!("{verb} command successful.")).into()
+}
+
+/// From where an address can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Reach {
+    /// From the same host (loopback).
+    Host,
+    /// From the same network (RFC 1918, RFC 6598, RFC 4193).
+    Network,
+    /// From everywhere.
+    World,
+}
+
+/// `None`: there is no other server, since it is nobody's address, that of many, or means something on one link only
+/// (RFC 3927; where machines are rented one is the door to their secrets).
+fn reach(address: IpAddr) -> Option<Reach> {
+    match address {
+        IpAddr::V4(address) => reach_v4(address),
+        IpAddr::V6(address) => reach_v6(address),
+    }
+}
+
+fn reach_v4(address: Ipv4Addr) -> Option<Reach> {
+    match address.octets() {
+        [127, ..] => Some(Reach::Host),
+        [0 | 224.., ..] | [169, 254, ..] => None,
+        [10, ..] | [172, 16..=31, ..] | [192, 168, ..] | [100, 64..=127, ..] => Some(Reach::Network),
+        _ => Some(Reach::World),
+    }
+}
+
+fn reach_v6(address: Ipv6Addr) -> Option<Reach> {
+    if address.is_loopback() {
+        return Some(Reach::Host);
+    }
+    match address.segments()[0] {
+        0 | 0xfe80..=0xfebf | 0xff00.. => None,
+        0xfc00..=0xfdff | 0xfec0..=0xfeff => Some(Reach::Network),
+        _ => Some(Reach::World),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_reach_so_far() {
+        for (address, expected) in [
+            ("203.0.113.5", Some(Reach::World)),
+            ("172.32.0.1", Some(Reach::World)),
+            ("2001:db8::1", Some(Reach::World)),
+            ("10.0.0.1", Some(Reach::Network)),
+            ("172.16.0.1", Some(Reach::Network)),
+            ("192.168.0.1", Some(Reach::Network)),
+            ("100.64.0.1", Some(Reach::Network)),
+            ("fd00::1", Some(Reach::Network)),
+            ("127.1.2.3", Some(Reach::Host)),
+            ("::1", Some(Reach::Host)),
+            ("0.0.0.0", None),
+            ("169.254.169.254", None),
+            ("224.0.0.1", None),
+            ("255.255.255.255", None),
+            ("::", None),
+            ("fe80::1", None),
+            ("ff02::1", None),
+        ] {
+            assert_eq!(reach(address.parse().unwrap()), expected, "{address}");
+        }
+        assert!(Some(Reach::World) > Some(Reach::Network) && Some(Reach::Network) > Some(Reach::Host));
+        assert!(Some(Reach::Host) > None);
+    }
 }
