@@ -107,6 +107,27 @@ fn a_damaged_record_breaks_the_connection_and_the_client_hears_why() {
 }
 
 #[test]
+fn an_unfinished_message_is_kept_up_to_a_limit() {
+    // The beginning of a ClientHello: longer than any may be, long, and long in pieces of one octet.
+    for (len, piece, expected) in
+        [([255, 255, 255], 4000, false), ([0, 255, 255], 4000, true), ([0, 255, 255], 1, false)]
+    {
+        let mut server = family(&tls()).open(TlsRole::Control).unwrap();
+        let (mut plain, mut out) = (Vec::new(), Vec::new());
+        let mut message = [&[1][..], &len].concat();
+        message.resize(60_000, 0);
+        let mut sent = 0;
+        let kept = message.chunks(piece).all(|piece| {
+            let mut record = [&[22, 3, 1][..], &(piece.len() as u16).to_be_bytes(), piece].concat();
+            sent += record.len();
+            server.read_record(&mut record, &mut plain, &mut out).is_ok()
+        });
+        assert_eq!(kept, expected, "{len:?} in pieces of {piece}");
+        assert!(sent < 70_000, "{sent} octets were kept");
+    }
+}
+
+#[test]
 fn what_is_no_handshake_is_refused() {
     for first in [&[22, 3, 1, 0, 4, 9, 0, 0, 0][..], &[23, 3, 3, 0, 1, 0], &[22, 3, 3, 0, 0]] {
         let mut server = family(&tls()).open(TlsRole::Control).unwrap();

@@ -15,6 +15,10 @@ const FRAGMENT: usize = 16 << 10;
 /// The most a record adds to its plain text: header, explicit nonce (TLS 1.2), content type (TLS 1.3), authentication tag.
 const OVERHEAD: usize = 5 + 8 + 1 + 16;
 
+/// How much of an unfinished handshake message is kept, headers of its records included. The longest are certificate
+/// chains; who needs more than this sends pieces of a few octets, to make us look at them again and again.
+const UNFINISHED: usize = 64 << 10;
+
 /// What differs between the two sides.
 pub(super) trait Endpoint {
     type Data;
@@ -65,6 +69,13 @@ impl<E: Endpoint> Codec<E> {
             message.extend_from_slice(record);
             let taken = self.advance(&mut message, plain, out, Word::None)?;
             self.unfinished = message.split_off(taken.min(message.len()));
+        }
+        if self.unfinished.len() > UNFINISHED {
+            self.unfinished = Vec::new();
+            let why =
+                TlsError::Broken(String::from("a handshake message is too long, or in too many pieces"));
+            self.failed = Some(why.clone());
+            return Err(why);
         }
         Ok(match (self.is_closed, self.endpoint.state().is_handshaking()) {
             (true, _) => TlsStatus::Closed,
