@@ -99,6 +99,8 @@ impl Wire {
         }
         match read {
             Ok(TlsStatus::Closed) if secure.is_ending() => secure.client_left(),
+            // It came together with the CCC it belongs to; the switch is still to be made.
+            Ok(TlsStatus::Closed) if session.protection.is_leaving() => {}
             // The client has said all. The answers it is owed still go out.
             Ok(TlsStatus::Closed) => session.client_ended(now),
             // A client that says nothing at the end of TLS and goes on in the clear.

@@ -9,7 +9,7 @@
 
 use ftp_proto::Connection;
 use ftp_proto::account::Rights;
-use ftp_proto::config::Settings;
+use ftp_proto::config::{ControlPolicy, Settings, TlsChange, TlsCondition, TlsRule};
 use ftp_proto::event::{Action, Arrival, Event, Message, SessionId};
 use ftp_proto::notice::Notice;
 use ftp_proto::testing::{FakeHello, FakeTls, FakeTlsClient, MemoryAccounts, MemoryStorage};
@@ -27,15 +27,20 @@ struct Logged {
 
 impl Logged {
     fn new() -> Self {
-        let storage = MemoryStorage::new().file("/a", "alpha");
-        let accounts = Arc::new(MemoryAccounts::new().user("u", "p", storage.account("u", Rights::ALL)));
-        let config = Arc::new(Settings::default().validate().unwrap());
-        let arrival = Arrival::new("198.51.100.1:21".parse().unwrap(), "203.0.113.5:4000".parse().unwrap());
-        let connection = Connection::new(Now::default(), SessionId(1), config, accounts, None, arrival);
-        let mut logged = Self { connection, replies: String::new(), closed: Vec::new() };
+        let mut logged = Self::come("u", Settings::default());
         logged.say("USER u\r\nPASS p\r\n");
         logged.replies.clear();
         logged
+    }
+
+    /// Somebody who logs in by this name, and is `u`.
+    fn come(name: &str, settings: Settings) -> Self {
+        let storage = MemoryStorage::new().file("/a", "alpha");
+        let accounts = Arc::new(MemoryAccounts::new().user(name, "p", storage.account("u", Rights::ALL)));
+        let config = Arc::new(settings.validate().unwrap());
+        let arrival = Arrival::new("198.51.100.1:21".parse().unwrap(), "203.0.113.5:4000".parse().unwrap());
+        let connection = Connection::new(Now::default(), SessionId(1), config, accounts, None, arrival);
+        Self { connection, replies: String::new(), closed: Vec::new() }
     }
 
     fn say(&mut self, lines: &str) {
@@ -92,6 +97,20 @@ fn the_last_reply_stays_the_last() {
     assert_eq!(session.closed, ["quit"]);
 }
 
+/// RFC 4217 section 15.2: accounts may know somebody by another name than the one that was typed.
+#[test]
+fn what_holds_for_a_user_holds_by_any_name() {
+    let mut settings = Settings::default();
+    settings.tls.rules.push(TlsRule {
+        when: TlsCondition { users: vec!["u".into()], ..TlsCondition::default() },
+        set: TlsChange { control: Some(ControlPolicy::Require), ..TlsChange::default() },
+    });
+    let mut session = Logged::come("alias", settings);
+    session.say("USER alias\r\nPASS p\r\nPWD\r\n");
+    let codes: Vec<_> = session.replies.lines().filter_map(|line| line.get(..3)).collect();
+    assert_eq!(codes, ["220", "331", "530", "530"], "{}", session.replies);
+}
+
 #[test]
 fn a_client_that_closed_its_side_hears_what_it_asked_for() {
     for (last, why) in [("PWD\r\n", "client closed the connection"), ("QUIT\r\n", "quit")] {
@@ -134,6 +153,19 @@ fn close_notify_comes_behind_the_reply_to_ccc_but_not_with_it() {
     }
 }
 
+/// RFC 4217 section 12.3: what comes behind close_notify is plain text, however early the client leaves.
+#[test]
+fn a_client_that_leaves_tls_together_with_ccc_is_not_gone() {
+    let mut secure = Secured::new();
+    secure.client.send(b"CCC\r\n").unwrap();
+    secure.client.close_notify();
+    let mut bytes = secure.client.take_outgoing();
+    bytes.extend_from_slice(b"NOOP\r\n");
+    secure.connection.receive(secure.now, &bytes);
+    assert_eq!(secure.carry_out(), "200 The control connection goes on in the clear.\r\n");
+    assert_eq!(secure.connection.transmit(), b"200 Yes.\r\n");
+}
+
 /// A control connection under TLS that may leave it.
 struct Secured {
     now: Now,
@@ -170,6 +202,18 @@ impl Secured {
     fn ask(&mut self, line: &str) -> String {
         self.client.send(format!("{line}\r\n").as_bytes()).unwrap();
         self.carry()
+    }
+
+    /// What the server says under TLS, to its end.
+    fn carry_out(&mut self) -> String {
+        let mut said = Vec::new();
+        while self.client.status() != TlsStatus::Closed {
+            let out = self.connection.transmit().to_vec();
+            assert!(!out.is_empty(), "close_notify never came");
+            self.connection.transmitted(self.now, out.len());
+            said.extend(self.client.receive(&out).unwrap());
+        }
+        String::from_utf8(said).unwrap()
     }
 
     /// Bytes go both ways until nobody has more to say; what the server said.

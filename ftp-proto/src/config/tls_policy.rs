@@ -181,7 +181,9 @@ impl TlsPolicies {
 
 impl TlsCondition {
     fn is_met(&self, local: SocketAddr, peer: IpAddr, user: Option<&str>) -> bool {
-        let named = |user| self.users.iter().any(|name| name == user);
+        // Guests have one account, however they call themselves.
+        let is = |name: &str, user| name == user || (is_anonymous(name) && is_anonymous(user));
+        let named = |user| self.users.iter().any(|name| is(name, user));
         (self.listeners.is_empty() || self.listeners.iter().any(|listener| listener.is(local)))
             && (self.networks.is_empty() || self.networks.iter().any(|network| network.contains(peer)))
             && (self.users.is_empty() || user.is_some_and(named))
@@ -357,6 +359,15 @@ mod tests {
         assert_eq!(resolve(here, "10.0.0.5", Some("bob")), (C::Allow, D::Require));
         assert_eq!(resolve("192.0.2.1:2121", "10.0.0.5", Some("bob")), (C::Allow, D::Deny));
         assert_eq!(resolve("192.0.2.1:2121", "10.0.0.5", Some("eve")), (C::Allow, D::Require));
+    }
+
+    #[test]
+    fn guests_are_one_user_by_any_name() {
+        let when = TlsCondition { users: alloc::vec!["anonymous".into()], ..TlsCondition::default() };
+        let met =
+            |user| when.is_met("192.0.2.1:21".parse().unwrap(), "203.0.113.5".parse().unwrap(), Some(user));
+        assert!(met("anonymous") && met("ANONYMOUS") && met("ftp"));
+        assert!(!met("bob"));
     }
 
     #[test]

@@ -172,6 +172,11 @@ fn failed(turn: &mut Turn<'_>, done: Done) -> Reaction {
 
 fn logged_in(turn: &mut Turn<'_>, user: String, account: Account, reply: Reply) -> Reaction {
     let session = &mut *turn.session;
+    // Who keeps the accounts may know somebody by another name than the one that was typed.
+    if let Err(reply) = session.check_login_protection(Some(&account.name)) {
+        session.login = Login::Nobody;
+        return reply.into();
+    }
     session.timers.clear(Timer::Login);
     session.modes.directory = account.home.clone();
     session.login = Login::In(Box::new(account));

@@ -86,6 +86,10 @@ impl Protection {
         matches!(self.control, Control::Handshaking)
     }
 
+    pub(crate) fn is_leaving(&self) -> bool {
+        matches!(self.control, Control::Leaving)
+    }
+
     pub(crate) fn facts(&self) -> Option<&TlsFacts> {
         match &self.control {
             Control::Secure(facts) => Some(facts),
