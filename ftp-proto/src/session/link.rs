@@ -361,8 +361,9 @@ impl Link {
                 let effects = waiting.end(Some(link));
                 return (Self::Ready(Ready { link, setup: waiting.setup() }), effects);
             }
-            // The client is here; it only has not said what it wants.
-            Input::Expired if !waiting.securing && waiting.has_own() => Vec::new(),
+            // Somebody is here, behind an address that may be the client's as well; it only has not said what it
+            // wants. When it does, its time begins anew.
+            Input::Expired if !waiting.securing && !waiting.candidates.is_empty() => Vec::new(),
             Input::Expired => return lost(Some(waiting.setup()), waiting.cause(), waiting.end(None)),
             Input::Reset => return (Self::Idle, waiting.end(None)),
             _ => Vec::new(),

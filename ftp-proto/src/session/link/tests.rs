@@ -219,7 +219,7 @@ fn expected_of_wait(before: &Waiting, input: &Input) -> (Link, Effects) {
             }
             stays(after, effects)
         }
-        Input::Expired if before.has_own() && !before.securing => stays(before.clone(), vec![]),
+        Input::Expired if !before.candidates.is_empty() && !before.securing => stays(before.clone(), vec![]),
         Input::Expired => {
             let cause = match (&before.refused, before.candidates.as_slice()) {
                 (Some(cause), _) => cause.clone(),
