@@ -94,6 +94,13 @@ impl CertificateFacts {
         Ok(facts)
     }
 
+    /// For which servers it is, by name or address.
+    pub fn hosts(&self) -> impl Iterator<Item = String> {
+        let is_host =
+            |name: &&AlternativeName| matches!(name, AlternativeName::Host(_) | AlternativeName::Address(_));
+        self.names.iter().filter(is_host).map(ToString::to_string)
+    }
+
     /// Whether it names itself as its issuer, as a root does and a certificate of one's own making. Only names and
     /// key identifiers are compared; the signature is not checked.
     pub fn is_self_signed(&self) -> bool {

@@ -165,7 +165,7 @@ impl Plan {
     pub(super) fn shown(&self, loaded: &Loaded) -> Option<Shown> {
         let first = loaded.certificates.first()?;
         Some(Shown {
-            name: first.names.first().filter(|name| !name.contains('*')).cloned(),
+            name: first.facts.hosts().next().filter(|name| !name.contains('*')),
             fingerprint: first.facts.fingerprint.to_string(),
             own: self.made.as_ref().map(|made| made.certificate.clone()),
         })

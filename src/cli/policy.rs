@@ -41,10 +41,8 @@ pub(super) fn rows(config: &ServerConfig, loaded: Option<&Loaded>, now: UnixTime
 }
 
 fn in_words(certificate: &ServerCertificate, now: UnixTime) -> String {
-    let names = match certificate.names.as_slice() {
-        [] => "for no host".to_owned(),
-        names => names.join(", "),
-    };
+    let names: Vec<_> = certificate.facts.hosts().collect();
+    let names = if names.is_empty() { "for no host".to_owned() } else { names.join(", ") };
     let left = match certificate.facts.days_left(now) {
         _ if certificate.facts.is_over(now) => "has ended".to_owned(),
         1 => "1 day left".to_owned(),

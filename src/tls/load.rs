@@ -24,8 +24,6 @@ pub struct Loaded {
 pub struct ServerCertificate {
     /// Where it was read.
     pub file: PathBuf,
-    /// The host names and addresses it is for.
-    pub names: Vec<String>,
     /// What it says.
     pub facts: CertificateFacts,
 }
@@ -89,7 +87,7 @@ fn identity(files: &CertificateFiles) -> Result<Identity, String> {
 fn server_certificate(file: &Path, identity: &Identity) -> Result<ServerCertificate, String> {
     let facts = CertificateFacts::from_der(identity.chain().next().unwrap_or_default())
         .map_err(|problem| format!("{}: {problem}; ask for a new certificate", file.display()))?;
-    Ok(ServerCertificate { file: file.to_owned(), names: identity.names().to_vec(), facts })
+    Ok(ServerCertificate { file: file.to_owned(), facts })
 }
 
 fn authorities_of_clients(

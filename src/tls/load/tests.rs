@@ -74,6 +74,6 @@ fn a_key_that_everybody_reads_is_named() {
         std::fs::set_permissions(&both, std::fs::Permissions::from_mode(mode)).unwrap();
         let loaded = load(&files(&both, None)).unwrap();
         assert_eq!(loaded.warnings.len(), warnings, "{mode:o}: {:?}", loaded.warnings);
-        assert!(loaded.certificates[0].names.contains(&"ftp.example.org".to_owned()));
+        assert!(loaded.certificates[0].facts.hosts().any(|name| name == "ftp.example.org"));
     }
 }

@@ -1,21 +1,21 @@
 //! What the server proves who it is by: a certificate chain and its key.
 
-use super::{certificate, provider};
+use super::provider;
+use ::rustls::client::verify_server_name;
 use ::rustls::pki_types::pem::{PemObject, SectionKind};
-use ::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use ::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use ::rustls::server::ParsedCertificate;
 use ::rustls::sign::CertifiedKey;
 use ::rustls::{Error, InconsistentKeys};
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
-use core::net::IpAddr;
 
 /// A certificate chain with its key. Clones share it.
 #[derive(Clone)]
 pub struct Identity {
     pub(super) key: Arc<CertifiedKey>,
-    names: Vec<String>,
 }
 
 impl Identity {
@@ -26,8 +26,9 @@ impl Identity {
     /// Says what is wrong and what to do about it.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, IdentityError> {
         let chain = certificates(chain)?;
-        let leaf = chain.first().ok_or(IdentityError::NoCertificate)?;
-        let names = certificate::names(leaf);
+        if chain.is_empty() {
+            return Err(IdentityError::NoCertificate);
+        }
         let key = private_key(key)?;
         let key = provider()
             .key_provider
@@ -39,12 +40,7 @@ impl Identity {
             Err(Error::InconsistentKeys(_)) => return Err(IdentityError::KeyOfAnotherCertificate),
             Err(why) => return Err(IdentityError::BadCertificate(why.to_string())),
         }
-        Ok(Self { key: Arc::new(key), names })
-    }
-
-    /// For whom the certificate is: its DNS names, wildcards as they are written, and its IP addresses.
-    pub fn names(&self) -> &[String] {
-        &self.names
+        Ok(Self { key: Arc::new(key) })
     }
 
     /// The chain in DER, the server's own certificate first.
@@ -52,29 +48,14 @@ impl Identity {
         self.key.cert.iter().map(AsRef::as_ref)
     }
 
-    /// Whether the certificate is for this name or address.
+    /// Whether the certificate is for this name or address, as a client would see it (RFC 9525 section 6).
     pub(super) fn is_for(&self, name: &str) -> bool {
-        let name = name.strip_suffix('.').unwrap_or(name);
-        match literal(name) {
-            Some(address) => self.names.iter().any(|name| literal(name) == Some(address)),
-            None => self.names.iter().any(|pattern| matches(pattern, name)),
+        let name = ServerName::try_from(name.strip_suffix('.').unwrap_or(name));
+        let leaf = self.key.cert.first().map(ParsedCertificate::try_from);
+        match (name, leaf) {
+            (Ok(name), Some(Ok(leaf))) => verify_server_name(&leaf, &name).is_ok(),
+            _ => false,
         }
-    }
-}
-
-/// An address, also in brackets, as HOST has it (RFC 7151 section 3.1).
-fn literal(name: &str) -> Option<IpAddr> {
-    let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
-    bare.parse().ok()
-}
-
-/// `*` stands for one label, the first (RFC 9525 section 6.3).
-fn matches(pattern: &str, name: &str) -> bool {
-    match pattern.strip_prefix("*.") {
-        None => pattern.eq_ignore_ascii_case(name),
-        Some(parent) => name
-            .split_once('.')
-            .is_some_and(|(label, rest)| !label.is_empty() && rest.eq_ignore_ascii_case(parent)),
     }
 }
 
@@ -113,7 +94,7 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
 
 impl fmt::Debug for Identity {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Identity").field("names", &self.names).finish_non_exhaustive()
+        out.debug_struct("Identity").field("chain", &self.key.cert.len()).finish_non_exhaustive()
     }
 }
 
@@ -166,31 +147,4 @@ pub enum IdentityError {
     /// The cryptography failed.
     #[error("TLS can't start: {0}")]
     Cryptography(String),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wildcard_stands_for_one_label() {
-        for (pattern, name, expected) in [
-            ("ftp.example.org", "FTP.example.org", true),
-            ("ftp.example.org", "ftp.example.com", false),
-            ("*.example.org", "ftp.Example.org", true),
-            ("*.example.org", "example.org", false),
-            ("*.example.org", "a.ftp.example.org", false),
-            ("*.example.org", ".example.org", false),
-            ("f*.example.org", "ftp.example.org", false),
-        ] {
-            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
-        }
-    }
-
-    #[test]
-    fn an_address_may_stand_in_brackets() {
-        assert_eq!(literal("[2001:db8::1]"), literal("2001:DB8:0::1"));
-        assert_eq!(literal("192.0.2.1"), Some(IpAddr::from([192, 0, 2, 1])));
-        assert_eq!(literal("ftp.example.org"), None);
-    }
 }

@@ -24,7 +24,6 @@
 //! Randomness comes from the provider of the cryptography, and rustls reads the system's clock: for the age of its
 //! ticket keys and for certificates of clients.
 
-mod certificate;
 mod codec;
 mod failure;
 mod family;
