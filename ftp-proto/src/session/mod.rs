@@ -609,6 +609,12 @@ impl Session {
         if !matches!(self.link, Link::Waiting(_) | Link::Dialing(_) | Link::Securing(_)) {
             self.timers.clear(Timer::DataConnection);
         }
+        // Who was here when its time was over has left again: somebody else may still come, but not for ever.
+        if matches!(&self.link, Link::Waiting(waiting) if waiting.candidates.is_empty())
+            && self.timers.at(Timer::DataConnection).is_none()
+        {
+            self.arm_data_connection(now);
+        }
         for effect in effects {
             match effect {
                 Effect::Release(link) => {
