@@ -40,7 +40,7 @@ pub enum DataResumption {
     Off,
     /// Its address is enough, and the log hears of it.
     Warn,
-    /// Nothing else is accepted, but for a client whose tickets are used up
+    /// Nothing else is accepted, but for a client whose tickets may be used up
     /// ([`Resumption::Exhausted`](crate::tls::Resumption::Exhausted)) and whose address is right.
     #[default]
     Require,

@@ -148,8 +148,8 @@ pub enum Resumption {
     Full,
     /// In full: the client offered a valid ticket of another control connection.
     Foreign,
-    /// In full: the client has redeemed each ticket it was given, and uses none twice (TLS 1.3). It can't do better:
-    /// there is no way to give it another on a connection that is open.
+    /// In full: the client has redeemed the newest ticket it was given, may have kept no older one, and uses none twice
+    /// (TLS 1.3). It can't do better: there is no way to give it another on a connection that is open.
     Exhausted,
 }
 

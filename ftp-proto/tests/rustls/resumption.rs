@@ -112,9 +112,26 @@ fn while_the_client_has_tickets_nobody_is_excused_for_having_none() {
     let owner = Client::new(TlsVersion::V1_3);
     assert_eq!(stranger.resumption(&*family, Upload), Full, "no ticket was given out yet");
     owner.connect(&*family, Control).facts();
+    assert_eq!(stranger.resumption(&*family, Upload), Full, "none was redeemed yet");
     for _ in 0..3 {
+        // An upload redeems the newest, a download brings the next.
         assert_eq!(owner.resumption(&*family, Upload), Resumed);
+        assert_eq!(owner.resumption(&*family, Download), Resumed);
         assert_eq!(stranger.resumption(&*family, Upload), Full);
+    }
+}
+
+#[test]
+fn a_client_may_keep_the_newest_ticket_only() {
+    let (client, family) = (Client::new(TlsVersion::V1_3), family(&tls()));
+    let store = Careless { newest_only: true, ..Careless::default() };
+    let client = client.change(|config| config.resumption = Resumption::store(Arc::new(store)));
+    client.connect(&*family, Control).facts();
+    for role in [Download, Download, Download, Upload] {
+        assert_eq!(client.resumption(&*family, role), Resumed, "{role:?}");
+    }
+    for role in [Upload, Download, Upload] {
+        assert_eq!(client.resumption(&*family, role), Exhausted, "{role:?}");
     }
 }
 
@@ -200,6 +217,8 @@ fn settings_without_an_identity_change_nothing() {
 struct Careless {
     lasting: Mutex<Option<Tls12ClientSessionValue>>,
     single: Mutex<Vec<Tls13ClientSessionValue>>,
+    /// Of TLS 1.3.
+    newest_only: bool,
 }
 
 impl ClientSessionStore for Careless {
@@ -220,7 +239,11 @@ impl ClientSessionStore for Careless {
     fn remove_tls12_session(&self, _: &ServerName<'static>) {}
 
     fn insert_tls13_ticket(&self, _: ServerName<'static>, ticket: Tls13ClientSessionValue) {
-        self.single.lock().unwrap().push(ticket);
+        let mut tickets = self.single.lock().unwrap();
+        if self.newest_only {
+            tickets.clear();
+        }
+        tickets.push(ticket);
     }
 
     fn take_tls13_ticket(&self, _: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {

@@ -80,7 +80,7 @@ impl FamilyTickets {
         }
     }
 
-    /// Whether the client has no ticket left, provided that it uses none twice.
+    /// Whether the client may have no ticket left, provided that it uses none twice.
     pub(super) fn are_used_up(&self) -> bool {
         self.ledger().is_used_up()
     }
@@ -118,8 +118,11 @@ impl Ledger {
         }
     }
 
+    /// Some clients keep the newest ticket only, like curl with OpenSSL; all begin with it. So who has redeemed that one
+    /// may have no other.
     fn is_used_up(&self) -> bool {
-        self.issued > 0 && self.left.is_empty() && !self.lasting
+        let newest = self.issued.checked_sub(1);
+        newest.is_some_and(|newest| !self.left.contains(&newest)) && !self.lasting
     }
 }
 
@@ -128,16 +131,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tickets_are_used_up_when_each_was_redeemed_once() {
+    fn tickets_may_be_used_up_when_the_newest_was_redeemed() {
         let mut ledger = Ledger::default();
         assert!(!ledger.is_used_up(), "none was given out");
         let (first, second) = (ledger.issue(), ledger.issue());
-        ledger.redeem(second);
-        assert!(!ledger.is_used_up());
         ledger.redeem(first);
+        assert!(!ledger.is_used_up(), "who uses the oldest first has the others");
+        ledger.redeem(second);
         assert!(ledger.is_used_up());
         ledger.issue();
+        let newest = ledger.issue();
         assert!(!ledger.is_used_up());
+        ledger.redeem(newest);
+        assert!(ledger.is_used_up(), "who keeps the newest only has none");
     }
 
     #[test]
