@@ -20,12 +20,13 @@ macro_rules! on_both_runtimes {
     };
 }
 
+mod certificates;
 mod client;
+mod configuration;
 mod samples;
 mod server;
 mod session;
 
-mod ccc;
 mod curl;
 mod ftplib;
 mod large;
@@ -34,5 +35,6 @@ mod names;
 mod ncftp;
 mod pasted;
 mod promises;
+mod tls;
 mod tnftp;
 mod wget;

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::configuration::Configuration;
+
 /// Who logs in, with write access.
 pub(crate) const USER: &str = "bob";
 /// The password of [`USER`].
@@ -41,7 +43,8 @@ pub(crate) struct Setup {
     anonymous: bool,
     tls: bool,
     makes_password: bool,
-    tls_settings: Option<&'static str>,
+    /// A file in place of most of the command line.
+    configuration: Option<Configuration>,
 }
 
 impl Setup {
@@ -53,8 +56,21 @@ impl Setup {
             anonymous: false,
             tls: false,
             makes_password: false,
-            tls_settings: None,
+            configuration: None,
         }
+    }
+
+    /// With a configuration file: certificates, a listener for implicit TLS, and these lines below `[tls]`. [`USER`]
+    /// logs in as ever, and so does anybody.
+    pub(crate) fn secured(mut self, lines: &str) -> Self {
+        self.configuration.get_or_insert_default().tls.push_str(lines);
+        self
+    }
+
+    /// With these users, too, as the accounts file of a configuration has them.
+    pub(crate) fn users(mut self, lines: &str) -> Self {
+        self.configuration.get_or_insert_default().users.push_str(lines);
+        self
     }
 
     /// Listens on the IPv6 loopback address instead of the IPv4 one.
@@ -87,12 +103,6 @@ impl Setup {
         self
     }
 
-    /// With a configuration file: a certificate of the program's own making, and these lines below `[tls]`.
-    pub(crate) fn tls_settings(mut self, lines: &'static str) -> Self {
-        self.tls_settings = Some(lines);
-        self
-    }
-
     /// The program makes the password of [`USER`] and shows it.
     pub(crate) fn makes_password(mut self) -> Self {
         self.makes_password = true;
@@ -108,8 +118,38 @@ impl Setup {
         self.start_in(Arc::new(folder))
     }
 
-    fn add_options(&self, command: &mut Command, folder: &TempDir) {
-        command.arg("serve").arg(folder.path().join("root"));
+    /// Starts with the folder of an earlier server.
+    pub(crate) fn start_in(&self, folder: Arc<TempDir>) -> Server {
+        let mut command = Command::new(program());
+        command.arg("serve").args(["--bind", &self.bind, "--runtime", self.runtime.name()]);
+        match &self.configuration {
+            Some(configuration) => {
+                command.arg("--config").arg(configuration.write(folder.path(), &self.passive_ports));
+            }
+            None => self.without_file(&mut command, folder.path()),
+        }
+        command.env("HOME", folder.path().join("home")).env_remove("XDG_DATA_HOME");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let addresses = follow(&mut child, &log);
+        let listens = |child: &mut Child| {
+            addresses.recv_timeout(Duration::from_secs(30)).unwrap_or_else(|_| {
+                let _ = child.kill();
+                let _ = child.wait();
+                panic!("the program never listened:\n{}", String::from_utf8_lossy(&log.lock().unwrap()));
+            })
+        };
+        let address = listens(&mut child);
+        let implicit = self.configuration.as_ref().map(|_| listens(&mut child));
+        Server { child, address, implicit, folder, log }
+    }
+}
+
+impl Setup {
+    /// Everything on the command line.
+    fn without_file(&self, command: &mut Command, folder: &Path) {
+        command.arg(folder.join("root")).args(["--passive-ports", &self.passive_ports]);
         if !self.anonymous {
             command.args(["--user", USER]);
         }
@@ -121,51 +161,6 @@ impl Setup {
         if self.tls {
             command.arg("--tls");
         }
-        command.env("HOME", folder.path().join("home")).env_remove("XDG_DATA_HOME");
-        command.args(["--passive-ports", &self.passive_ports]);
-    }
-
-    /// Writes a configuration file, and what it names.
-    fn configure(&self, folder: &TempDir, tls: &str) -> PathBuf {
-        let kept = folder.path().join("home/.local/share/ftpd");
-        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("a clock").as_secs();
-        let now = ftp_proto::time::UnixTime::from_seconds(i64::try_from(now).expect("a clock"));
-        let names = [String::from("127.0.0.1")];
-        ftpd::certificate::self_signed::load_or_make(&kept, &names, now).expect("a certificate");
-        let accounts = folder.path().join("accounts.toml");
-        let mut add = Command::new(program());
-        add.args(["user", "add", "--accounts"]).arg(&accounts).args([USER, "--rights", "all"]);
-        assert!(add.env("FTPD_PASSWORD", PASSWORD).status().expect("the program starts").success());
-        let path = folder.path().join("ftpd.toml");
-        let kept = kept.display();
-        let text = format!(
-            "[server]\nroot = \"root\"\n[passive]\nports = \"{}\"\n[accounts]\nfile = \"accounts.toml\"\n[tls]\n\
-             certificates = {{ certificate = \"{kept}/certificate.pem\", key = \"{kept}/key.pem\" }}\n{tls}\n",
-            self.passive_ports
-        );
-        fs::write(&path, text).expect("the folder is writable");
-        path
-    }
-
-    /// Starts with the folder of an earlier server.
-    pub(crate) fn start_in(&self, folder: Arc<TempDir>) -> Server {
-        let mut command = Command::new(program());
-        match self.tls_settings {
-            Some(lines) => drop(command.arg("serve").arg("--config").arg(self.configure(&folder, lines))),
-            None => self.add_options(&mut command, &folder),
-        }
-        command.args(["--bind", &self.bind]);
-        command.args(["--runtime", self.runtime.name()]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the program starts");
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let addresses = follow(&mut child, &log);
-        let address = addresses.recv_timeout(Duration::from_secs(30)).unwrap_or_else(|_| {
-            let _ = child.kill();
-            let _ = child.wait();
-            panic!("the program never listened:\n{}", String::from_utf8_lossy(&log.lock().unwrap()));
-        });
-        Server { child, address, folder, log }
     }
 }
 
@@ -174,7 +169,7 @@ fn program() -> PathBuf {
     std::env::var_os("FTPD_PROGRAM").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_ftpd")), PathBuf::from)
 }
 
-/// Keeps what the program prints, and sends each address it listens on.
+/// Keeps what the program prints, and sends each address it listens on: the plain one first.
 fn follow(child: &mut Child, log: &Arc<Mutex<Vec<u8>>>) -> mpsc::Receiver<SocketAddr> {
     let (sender, receiver) = mpsc::channel();
     let output = child.stdout.take().expect("a pipe");
@@ -184,7 +179,7 @@ fn follow(child: &mut Child, log: &Arc<Mutex<Vec<u8>>>) -> mpsc::Receiver<Socket
         for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
             let text = String::from_utf8_lossy(&line);
             if let Some((_, rest)) = text.split_once("listening on ")
-                && let Some(address) = rest.split_whitespace().next().and_then(|word| word.parse().ok())
+                && let Some(address) = rest.split([',', ' ']).next().and_then(|word| word.parse().ok())
             {
                 let _ = sender.send(address);
             }
@@ -204,6 +199,8 @@ fn follow(child: &mut Child, log: &Arc<Mutex<Vec<u8>>>) -> mpsc::Receiver<Socket
 pub(crate) struct Server {
     child: Child,
     address: SocketAddr,
+    /// Where TLS begins with the connection.
+    implicit: Option<SocketAddr>,
     folder: Arc<TempDir>,
     log: Arc<Mutex<Vec<u8>>>,
 }
@@ -223,7 +220,7 @@ impl Server {
     pub(crate) fn suggested_commands(&self) -> Vec<String> {
         let until = Instant::now() + Duration::from_secs(30);
         loop {
-            let printed = String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned();
+            let printed = self.log();
             // The introduction ends with the passive ports.
             if printed.lines().any(|line| line.starts_with("passive ports ")) {
                 let indented = printed.lines().filter_map(|line| line.strip_prefix("  "));
@@ -249,6 +246,52 @@ impl Server {
         format!("ftp://{}/{path}", self.address)
     }
 
+    /// Where it listens for those who begin with TLS.
+    pub(crate) fn implicit_address(&self) -> SocketAddr {
+        self.implicit.expect("it has TLS")
+    }
+
+    /// `ftps://ADDRESS:PORT/PATH`, as [`url`](Self::url), where TLS begins with the connection.
+    pub(crate) fn implicit_url(&self, path: &str) -> String {
+        format!("ftps://{}/{path}", self.implicit_address())
+    }
+
+    /// A file of those that a [`Configuration`] makes for TLS.
+    pub(crate) fn certificate(&self, name: &str) -> PathBuf {
+        self.folder.path().join("tls").join(name)
+    }
+
+    /// What it has printed and logged so far.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned()
+    }
+
+    /// Waits until this many lines of the log hold this. The log comes behind what clients see.
+    pub(crate) fn wait_for_log(&self, text: &str, lines: usize) {
+        let until = Instant::now() + Duration::from_secs(30);
+        while self.log().lines().filter(|line| line.contains(text)).count() < lines {
+            assert!(Instant::now() < until, "{text:?} is not in the log, or not {lines} times");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Waits until all control connections are over; fails unless there were this many, and all of their data
+    /// connections resumed.
+    pub(crate) fn assert_sessions(&self, number: usize) {
+        self.wait_for_log(" session closed ", number);
+        let log = self.log();
+        assert_eq!(log.lines().filter(|line| line.contains(" logged in ")).count(), number, "logins");
+        assert!(!log.contains("not resumed"), "a data connection didn't resume");
+    }
+
+    /// Fails unless this many data connections came without a ticket, all of them after the client had used up its own.
+    pub(crate) fn assert_exhausted(&self, number: usize) {
+        let log = self.log();
+        let without = log.lines().filter(|line| line.contains("not resumed")).collect::<Vec<_>>();
+        assert!(without.iter().all(|line| line.contains("resumption=Exhausted")), "{without:?}");
+        assert_eq!(without.len(), number, "{without:?}");
+    }
+
     /// The folder that outlives this server as long as somebody holds it.
     pub(crate) fn folder(&self) -> Arc<TempDir> {
         Arc::clone(&self.folder)
@@ -257,11 +300,6 @@ impl Server {
     /// Where a client's path lies on this machine.
     pub(crate) fn path(&self, name: impl AsRef<[u8]>) -> PathBuf {
         self.folder.path().join("root").join(OsStr::from_bytes(name.as_ref()))
-    }
-
-    /// The certificate clients may trust, if there is TLS.
-    pub(crate) fn certificate(&self) -> PathBuf {
-        self.home().join(".local/share/ftpd/certificate.pem")
     }
 
     /// A home for clients, with no settings in it.
@@ -307,8 +345,17 @@ impl Server {
 
     /// Sends SIGTERM, as service managers do.
     pub(crate) fn ask_to_stop(&self) {
+        self.signal(rustix::process::Signal::TERM);
+    }
+
+    /// Sends SIGHUP, as who has changed a file does.
+    pub(crate) fn ask_to_reload(&self) {
+        self.signal(rustix::process::Signal::HUP);
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
         let process = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(process, rustix::process::Signal::TERM).expect("it runs");
+        rustix::process::kill_process(process, signal).expect("it runs");
     }
 
     /// Waits until it ended by itself.
