@@ -1,6 +1,7 @@
 //! Moves the bytes of a TLS handshake between a data connection's socket and its [`Handshake`], which says what to do
 //! next. On its session's executor, since a handshake is short.
 
+use crate::net::acknowledge_now;
 use crate::pump::with_buffer;
 use async_io::Async;
 use ftp_proto::event::LinkError;
@@ -39,7 +40,10 @@ impl Securing {
             };
             self.waits_for = None;
             match moved {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.waits_for = Some(step),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    acknowledge_now(&self.socket);
+                    self.waits_for = Some(step);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => self.handshake.fail(LinkError::from(&error)),
                 Ok(()) => {}

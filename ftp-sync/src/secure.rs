@@ -1,6 +1,7 @@
 //! Moves the bytes of a TLS handshake between a data connection's socket and its [`Handshake`], which says what to do
 //! next.
 
+use crate::net::acknowledge_now;
 use ftp_proto::event::LinkError;
 use ftp_proto::tls::{Handshake, HandshakeStep};
 use rustix::buffer::spare_capacity;
@@ -41,6 +42,7 @@ impl Securing {
             };
             match moved {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    acknowledge_now(&self.socket);
                     self.waits_for = flags;
                     return false;
                 }
