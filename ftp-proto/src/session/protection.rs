@@ -3,15 +3,14 @@
 use super::Session;
 use super::link::{Input, Link};
 use super::transfer::Security;
-use crate::config::{CloseNotify, ControlPolicy, DataPolicy, DataResumption, TlsPolicy, is_anonymous};
-use crate::diagnose::Cause;
+use crate::config::{CloseNotify, ControlPolicy, DataPolicy, TlsPolicy, is_anonymous};
 use crate::event::{Action, LinkId, Request};
 use crate::notice::Notice;
 use crate::reply::Reply;
 use crate::session::{Login, Modes};
 use crate::time::Now;
 use crate::tls::{
-    ClientCertificate, FamilyWish, Handshake, Resumption, Tls, TlsError, TlsFacts, TlsFamily, TlsRole,
+    ClientCertificate, Demands, FamilyWish, Handshake, Tls, TlsError, TlsFacts, TlsFamily, TlsRole,
     TlsSession,
 };
 use alloc::boxed::Box;
@@ -310,27 +309,29 @@ impl Session {
         self.protection.private || self.tls_policy().server_to_server
     }
 
-    /// The TLS handshake of a data connection; `upload` says which way the bytes will go.
-    pub(super) fn data_handshake(&self, upload: bool) -> Result<Handshake, TlsError> {
+    /// The TLS handshake of a data connection; `upload` says which way the bytes will go, `own` whether the connection
+    /// comes from the client's address.
+    pub(super) fn data_handshake(&self, upload: bool, own: bool) -> Result<Handshake, TlsError> {
+        let policy = self.tls_policy();
+        let demands =
+            Demands { resumption: policy.resumption, server_to_server: policy.server_to_server, own };
         let role = match (self.protection.handshakes_as_client, upload) {
             (true, _) => TlsRole::Client,
             (false, true) => TlsRole::Upload,
             (false, false) => TlsRole::Download,
         };
         match &self.protection.family {
-            Some(family) => family.open(role).map(Handshake::new),
+            Some(family) => family.open(role).map(|session| Handshake::new(session, demands)),
             None => Err(TlsError::Refused(String::from("there is no TLS on the control connection"))),
         }
     }
 
     /// A data connection's handshake is over, one way or the other.
     pub(super) fn data_secured(&mut self, now: Now, link: LinkId, handshake: Handshake) {
-        let Some(own) = self.link.securing(link) else { return };
-        let checked = match handshake.into_outcome() {
-            Ok(stream) => self.check_data_session(stream.facts(), own).map(|resumption| (stream, resumption)),
-            Err(error) => Err(Cause::TlsFailed(error)),
-        };
-        match checked {
+        if self.link.securing(link).is_none() {
+            return;
+        }
+        match handshake.into_outcome() {
             Ok((stream, resumption)) => {
                 if let Some((resumption, peer)) = resumption.zip(self.link.peer_of(link)) {
                     self.notify(Notice::NotResumed { resumption, peer });
@@ -368,22 +369,5 @@ impl Session {
 
     pub(super) fn recalled(&mut self, sends_close_notify: bool) {
         self.protection.sends_close_notify |= sends_close_notify;
-    }
-
-    /// Whether a TLS session may carry this session's data; `Some` says in what way it proves too little, for the log.
-    fn check_data_session(&self, facts: Option<TlsFacts>, own: bool) -> Result<Option<Resumption>, Cause> {
-        let resumption = facts.map_or(Resumption::Full, |facts| facts.resumption);
-        let policy = self.tls_policy();
-        match (resumption, policy.resumption) {
-            (Resumption::Resumed, _) => Ok(None),
-            _ if policy.server_to_server => Ok(None),
-            // From elsewhere nothing but the session counts.
-            _ if !own => Err(Cause::NotResumed(resumption)),
-            (_, DataResumption::Off) => Ok(None),
-            (_, DataResumption::Warn) | (Resumption::Exhausted, DataResumption::Require) => {
-                Ok(Some(resumption))
-            }
-            (_, DataResumption::Require) => Err(Cause::NotResumed(resumption)),
-        }
     }
 }

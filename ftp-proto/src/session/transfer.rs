@@ -197,7 +197,8 @@ impl Session {
     /// Has the TLS handshake of a data connection done.
     pub(super) fn secure(&mut self, now: Now, link: LinkId) {
         let upload = self.transfer.as_ref().is_some_and(|transfer| transfer.direction == Direction::Upload);
-        match self.data_handshake(upload) {
+        let own = self.link.securing(link).unwrap_or(false);
+        match self.data_handshake(upload, own) {
             Ok(handshake) => self.actions.push_back(Action::Secure(link, Box::new(handshake))),
             Err(error) => self.step_link(now, Input::Refused { link, cause: Cause::TlsFailed(error) }),
         }

@@ -1,6 +1,8 @@
 //! The handshake of one data connection: a small machine that an adapter drives before the transfer's.
 
-use super::{TlsError, TlsSession, TlsStatus, TlsStream};
+use super::{Resumption, TlsError, TlsSession, TlsStatus, TlsStream};
+use crate::config::DataResumption;
+use crate::diagnose::Cause;
 use crate::event::LinkError;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -16,23 +18,51 @@ pub enum HandshakeStep {
     End,
 }
 
+/// What a data connection has to show, so that it may carry a session's data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Demands {
+    pub(crate) resumption: DataResumption,
+    /// Whether it may lead to another server, which can resume nothing.
+    pub(crate) server_to_server: bool,
+    /// Whether it comes from the client's address.
+    pub(crate) own: bool,
+}
+
+impl Demands {
+    /// Whether this will do; `Some` says in what way it proves too little, for the log.
+    fn check(self, resumption: Resumption) -> Result<Option<Resumption>, Cause> {
+        match (resumption, self.resumption) {
+            (Resumption::Resumed, _) => Ok(None),
+            _ if self.server_to_server => Ok(None),
+            // From elsewhere nothing but the session counts.
+            _ if !self.own => Err(Cause::NotResumed(resumption)),
+            (_, DataResumption::Off) => Ok(None),
+            (_, DataResumption::Warn) | (Resumption::Exhausted, DataResumption::Require) => {
+                Ok(Some(resumption))
+            }
+            (_, DataResumption::Require) => Err(Cause::NotResumed(resumption)),
+        }
+    }
+}
+
 /// The handshake of one data connection. Drive it: `step`, do what it says, again, until `End`. Nothing here blocks.
 #[derive(Debug)]
 pub struct Handshake {
     stream: TlsStream,
-    outcome: Option<Result<(), TlsError>>,
+    demands: Demands,
+    outcome: Option<Result<Option<Resumption>, Cause>>,
 }
 
 impl Handshake {
-    pub(crate) fn new(session: Box<dyn TlsSession>) -> Self {
-        Self { stream: TlsStream::new(session), outcome: None }
+    pub(crate) fn new(session: Box<dyn TlsSession>, demands: Demands) -> Self {
+        Self { stream: TlsStream::new(session), demands, outcome: None }
     }
 
     /// What to do next.
     pub fn step(&self) -> HandshakeStep {
         match &self.outcome {
             // Our last words go together with the first of the transfer.
-            Some(Ok(())) => HandshakeStep::End,
+            Some(Ok(_)) => HandshakeStep::End,
             _ if !self.stream.transmit().is_empty() => HandshakeStep::Write,
             Some(Err(_)) => HandshakeStep::End,
             None => HandshakeStep::Read,
@@ -55,7 +85,7 @@ impl Handshake {
             return;
         }
         if bytes.is_empty() {
-            self.outcome = Some(Err(TlsError::Ended));
+            self.outcome = Some(Err(Cause::TlsFailed(TlsError::Ended)));
             return;
         }
         self.stream.receive(bytes);
@@ -63,21 +93,33 @@ impl Handshake {
         let mut none = Vec::new();
         self.outcome = match self.stream.read_until(&mut none, |status| status != TlsStatus::Handshaking) {
             Ok(TlsStatus::Handshaking) => None,
-            Ok(TlsStatus::Established) => Some(Ok(())),
-            Ok(TlsStatus::Closed) => Some(Err(TlsError::Ended)),
-            Err(error) => Some(Err(error)),
+            Ok(TlsStatus::Established) => Some(self.judge()),
+            Ok(TlsStatus::Closed) => Some(Err(Cause::TlsFailed(TlsError::Ended))),
+            Err(error) => Some(Err(Cause::TlsFailed(error))),
         };
+    }
+
+    /// Whether the session may carry data. If not, TLS ends as it should: a client for which the end is an error would
+    /// not read on to the reply that says why (ftplib).
+    fn judge(&mut self) -> Result<Option<Resumption>, Cause> {
+        let resumption = self.stream.facts().map_or(Resumption::Full, |facts| facts.resumption);
+        let judgement = self.demands.check(resumption);
+        if judgement.is_err() {
+            self.stream.close_notify();
+        }
+        judgement
     }
 
     /// The socket failed.
     pub fn fail(&mut self, why: LinkError) {
         let sent = self.stream.transmit().len();
         self.stream.transmitted(sent);
-        self.outcome.get_or_insert(Err(TlsError::Link(why)));
+        self.outcome.get_or_insert(Err(Cause::TlsFailed(TlsError::Link(why))));
     }
 
-    /// The connection, or why there is none.
-    pub(crate) fn into_outcome(self) -> Result<TlsStream, TlsError> {
-        self.outcome.unwrap_or(Err(TlsError::TimedOut)).map(|()| self.stream)
+    /// The connection and in what way it proves too little, if it does; or why there is none.
+    pub(crate) fn into_outcome(self) -> Result<(TlsStream, Option<Resumption>), Cause> {
+        let outcome = self.outcome.unwrap_or(Err(Cause::TlsFailed(TlsError::TimedOut)));
+        outcome.map(|lacking| (self.stream, lacking))
     }
 }

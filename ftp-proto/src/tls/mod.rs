@@ -10,6 +10,7 @@ mod handshake;
 pub mod rustls;
 mod stream;
 
+pub(crate) use handshake::Demands;
 pub use handshake::{Handshake, HandshakeStep};
 pub(crate) use stream::TlsStream;
 
