@@ -26,7 +26,7 @@
 //! minimum = "1.2"
 //! control = "require"             # or "allow", "require-for-credentials"
 //! data = "require"                # or "allow", "deny"
-//! data_resumption = "require"     # or "off", "warn"
+//! data_resumption = "require"     # or "off", "warn", "strict"
 //! ccc = false
 //! close_notify = "expect"         # or "require", "tolerate"
 //! client_certificates = "ignore"  # or "request", "require"

@@ -51,8 +51,12 @@ pub const CONTROL_NAMES: &[(&str, ControlPolicy)] = &[
 pub const DATA_NAMES: &[(&str, DataPolicy)] =
     &[("allow", DataPolicy::Allow), ("require", DataPolicy::Require), ("deny", DataPolicy::Deny)];
 /// The names of [`DataResumption`].
-pub const RESUMPTION_NAMES: &[(&str, DataResumption)] =
-    &[("off", DataResumption::Off), ("warn", DataResumption::Warn), ("require", DataResumption::Require)];
+pub const RESUMPTION_NAMES: &[(&str, DataResumption)] = &[
+    ("off", DataResumption::Off),
+    ("warn", DataResumption::Warn),
+    ("require", DataResumption::Require),
+    ("strict", DataResumption::Strict),
+];
 /// The names of [`CloseNotify`].
 pub const CLOSE_NOTIFY_NAMES: &[(&str, CloseNotify)] = &[
     ("require", CloseNotify::Require),

@@ -44,6 +44,8 @@ pub enum DataResumption {
     /// ([`Resumption::Exhausted`](crate::tls::Resumption::Exhausted)) and whose address is right.
     #[default]
     Require,
+    /// Nothing else is accepted. A client that uses no ticket twice can't store many files over one login then.
+    Strict,
 }
 
 /// What an upload is that ends without close_notify (RFC 8446 section 6.1): complete, or cut off?

@@ -40,7 +40,7 @@ impl Demands {
             (_, DataResumption::Warn) | (Resumption::Exhausted, DataResumption::Require) => {
                 Ok(Some(resumption))
             }
-            (_, DataResumption::Require) => Err(Cause::NotResumed(resumption)),
+            (_, DataResumption::Require | DataResumption::Strict) => Err(Cause::NotResumed(resumption)),
         }
     }
 }

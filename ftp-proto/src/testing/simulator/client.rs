@@ -72,6 +72,7 @@ impl Transfer {
             _ if secure && is_proven => Ok(()),
             _ if !self.socket.own => Err("from elsewhere, without a proof".to_string()),
             DataResumption::Require if secure && !is_exhausted => Err("not resumed".to_string()),
+            DataResumption::Strict if secure => Err("not resumed, and nothing else counts".to_string()),
             _ => Ok(()),
         }
     }

@@ -21,9 +21,10 @@ pub(super) fn tls_policy(choices: &mut Choices<'_>) -> TlsPolicy {
             2 => DataPolicy::Deny,
             _ => DataPolicy::Allow,
         },
-        resumption: match any(&[0, 0, 0, 1, 2]) {
+        resumption: match any(&[0, 0, 0, 1, 2, 3]) {
             1 => DataResumption::Warn,
             2 => DataResumption::Off,
+            3 => DataResumption::Strict,
             _ => DataResumption::Require,
         },
         clear_command_channel: any(&[0, 1]) == 1,

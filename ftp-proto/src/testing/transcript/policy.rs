@@ -70,6 +70,7 @@ fn change(set: &mut TlsChange, key: &str, value: &str) -> Result<(), String> {
                     ("off", DataResumption::Off),
                     ("warn", DataResumption::Warn),
                     ("require", DataResumption::Require),
+                    ("strict", DataResumption::Strict),
                 ],
             )?);
         }
