@@ -107,6 +107,8 @@ def is_refused(refused):
 
 def without_resumption_is_refused():
     ftp = explicit(ftplib.FTP_TLS)
+    with open(os.path.join(ROOT, "there"), "wb") as file:
+        file.write(b"content")
     for attempt in (ftp.nlst, lambda: download(ftp, "there")):
         try:
             attempt()

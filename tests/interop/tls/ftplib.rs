@@ -24,14 +24,17 @@ pub(super) fn python(server: &Server, case: &str, version: &str) {
         .succeed();
 }
 
-/// A case in both versions, with these lines below `[tls]`; what became of the servers is the caller's to see.
+/// A case in both versions at once, with these lines below `[tls]`; what became of the servers is the caller's to see.
 fn both(runtime: Runtime, lines: &str, case: &str) -> Vec<Server> {
     let run = |version| {
         let server = Setup::new(runtime).secured(lines).start();
         python(&server, case, version);
         server
     };
-    VERSIONS.map(run).into()
+    std::thread::scope(|scope| {
+        let [old, new] = VERSIONS.map(|version| scope.spawn(move || run(version)));
+        [old, new].map(|thread| thread.join().expect("the case succeeds")).into()
+    })
 }
 
 /// The same, with a look at whether all data connections resumed over the one control connection.
@@ -52,11 +55,7 @@ fn fifty_transfers_by_one_session(runtime: Runtime) {
 }
 
 fn without_resumption_is_refused(runtime: Runtime) {
-    for version in VERSIONS {
-        let server = Setup::new(runtime).secured("").start();
-        server.put("there", b"content");
-        python(&server, "without_resumption_is_refused", version);
-    }
+    both(runtime, "", "without_resumption_is_refused");
 }
 
 fn without_resumption_is_allowed(runtime: Runtime) {

@@ -8,7 +8,7 @@ use std::io::Write;
 
 on_both_runtimes! { up_and_down }
 
-const LENGTH: usize = if cfg!(debug_assertions) { 48 << 20 } else { 1 << 30 };
+const LENGTH: usize = if cfg!(debug_assertions) { 256 << 20 } else { 1 << 30 };
 
 fn up_and_down(runtime: Runtime) {
     let server = Setup::new(runtime).secured("").start();
