@@ -25,8 +25,36 @@ pub(crate) const UP: &str = "up";
 /// What one read or write of a socket moves.
 const PIECE: usize = 256 << 10;
 
+/// The first two cores that this process may use: the server's and the client's. None where the system has no two.
+pub(crate) fn cores() -> Option<(usize, usize)> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::thread::{CpuSet, sched_getaffinity};
+        let allowed = sched_getaffinity(None).ok()?;
+        let mut cores = (0..CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core));
+        Some((cores.next()?, cores.next()?))
+    }
+    #[cfg(not(target_os = "linux"))]
+    None
+}
+
+/// Keeps this process, with the threads it starts from now on, on that core.
+pub(crate) fn pin(core: usize) {
+    #[cfg(target_os = "linux")]
+    {
+        let mut chosen = rustix::thread::CpuSet::new();
+        chosen.set(core);
+        rustix::thread::sched_setaffinity(None, &chosen).expect("a core of its own");
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = core;
+}
+
 /// Orders are lines: the server's address, whether TLS begins at once, the file.
-pub(crate) fn run(folder: &Path) {
+pub(crate) fn run(folder: &Path, core: Option<usize>) {
+    if let Some(core) = core {
+        pin(core);
+    }
     let content = fs::read(folder.join(DOWN)).expect("the file");
     let certificate = fs::read(folder.join(CERTIFICATE)).expect("the certificate");
     let certificate = CertificateDer::from_pem_slice(&certificate).expect("a certificate");

@@ -7,6 +7,8 @@
 //! - Both adapters run in this process and the client in a child, so that the CPU of this process is the server's.
 //! - TLS 1.3 with AES-256-GCM; data connections are resumed; both sides end with close_notify.
 //! - The cipher works on the bytes of the file, in memory and in place, cut into records of 16 KiB.
+//! - Server and client have a core each where the system lets them, the server the first: else what the network costs
+//!   would be counted now here, now there.
 //! - The file is in memory (/dev/shm) where the system has that, since a disk would be measured otherwise.
 //!
 //! Each number is the lowest of all rounds, then the median.
@@ -39,10 +41,11 @@ const TAG: usize = 16;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    if let [who, folder] = arguments.as_slice()
+    if let [who, folder, core @ ..] = arguments.as_slice()
         && who == client::ARGUMENT
     {
-        return client::run(Path::new(folder));
+        let core = core.first().map(|core| core.parse().expect("the number of a core"));
+        return client::run(Path::new(folder), core);
     }
     let number = |at: usize, default| {
         arguments.get(at).map_or(default, |text| text.parse().expect("[MIB] [ROUNDS], both numbers"))
@@ -51,6 +54,10 @@ fn main() {
 }
 
 fn measure(mib: usize, rounds: usize) {
+    let cores = client::cores();
+    if let Some((server, _)) = cores {
+        client::pin(server);
+    }
     let memory = Path::new("/dev/shm");
     let root = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
     let root = root.expect("a folder");
@@ -77,7 +84,7 @@ fn measure(mib: usize, rounds: usize) {
         Runtime::new("smol", smol.control_addrs()[0], smol.implicit_tls_addrs()[0]),
     ];
     let mut cipher = Cipher::new(&content);
-    let mut client = Client::start(root.path());
+    let mut client = Client::start(root.path(), cores.map(|(_, client)| client));
     let up = root.path().join(client::UP);
     for round in 0..rounds {
         cipher.round();
@@ -182,11 +189,12 @@ fn timed(work: impl FnOnce()) -> Duration {
 struct Client(Child, BufReader<std::process::ChildStdout>);
 
 impl Client {
-    fn start(root: &Path) -> Self {
+    fn start(root: &Path, core: Option<usize>) -> Self {
         let program = std::env::current_exe().expect("the path of this program");
         let mut child = Command::new(program)
             .arg(client::ARGUMENT)
             .arg(root)
+            .args(core.map(|core| core.to_string()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -32,6 +32,8 @@ use std::time::Duration;
 
 /// What one read from a socket takes, and what is sent on an executor at most.
 const PIECE: usize = 64 << 10;
+/// The same once an upload that goes through its pipe has proven to be large (TLS): fewer system calls.
+const PIPED_PIECE: usize = 256 << 10;
 /// What one sendfile or splice moves at most.
 #[cfg(target_os = "linux")]
 const LARGE_PIECE: u64 = 1 << 20;
@@ -52,9 +54,15 @@ thread_local! {
 
 /// Lends the thread's buffer of [`PIECE`] bytes.
 pub(crate) fn with_buffer<R>(call: impl FnOnce(&mut [u8]) -> R) -> R {
+    with_buffer_of(PIECE, call)
+}
+
+fn with_buffer_of<R>(len: usize, call: impl FnOnce(&mut [u8]) -> R) -> R {
     BUFFER.with_borrow_mut(|buffer| {
-        buffer.resize(PIECE, 0);
-        call(buffer)
+        if buffer.len() < len {
+            buffer.resize(len, 0);
+        }
+        call(buffer.get_mut(..len).unwrap_or_default())
     })
 }
 
@@ -360,8 +368,9 @@ impl Pump {
         let Some(socket) = &self.socket else {
             return self.socket_stopped(&io::ErrorKind::ConnectionReset.into(), Wanted::Input);
         };
+        let len = if self.moved < FAST { PIECE } else { PIPED_PIECE };
         let pipe = &mut self.pipe;
-        let count = with_buffer(|buffer| {
+        let count = with_buffer_of(len, |buffer| {
             let count = (&**socket).read(buffer)?;
             pipe.receive_in_place(now, buffer.get_mut(..count).unwrap_or_default());
             io::Result::Ok(count)

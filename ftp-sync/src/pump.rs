@@ -22,6 +22,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What one read from a socket takes, and one read of a file where there is no sendfile.
 const PIECE: usize = 64 << 10;
+/// The same once an upload that goes through its pipe has proven to be large (TLS): fewer system calls.
+const PIPED_PIECE: usize = 256 << 10;
 /// What one sendfile or splice moves at most.
 const LARGE_PIECE: u64 = 1 << 20;
 
@@ -164,7 +166,7 @@ impl Pump {
     /// Reads once; empty at the end of the stream.
     fn fill_buffer(&mut self) -> io::Result<()> {
         self.buffer.clear();
-        self.buffer.reserve(PIECE);
+        self.buffer.reserve(if self.moved < PIPED_PIECE as u64 { PIECE } else { PIPED_PIECE });
         let socket = self.socket.as_ref().ok_or(io::ErrorKind::ConnectionReset)?;
         recv(socket, spare_capacity(&mut self.buffer), RecvFlags::empty())?;
         Ok(())
