@@ -4,7 +4,7 @@ use crate::config::External;
 use core::net::{IpAddr, SocketAddr};
 
 /// What the decision depends on; the addresses are canonical (IPv4-mapped is IPv4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inputs {
     /// The setting.
     pub external: External,
@@ -16,10 +16,10 @@ pub struct Inputs {
 
 /// The address to advertise. The setting holds for everybody but those whom it can't help: a client on the
 /// server itself, and one of the other address family (227 names IPv4 only, 229 names no address).
-pub fn advertise(inputs: Inputs) -> IpAddr {
+pub fn advertise(inputs: &Inputs) -> IpAddr {
     let local = inputs.local.ip().to_canonical();
     match inputs.external {
-        External::ControlConnection => local,
+        External::ControlConnection | External::Name(_) => local,
         External::Literal(address) => {
             let address = address.to_canonical();
             let same_family = address.is_ipv4() == local.is_ipv4();
@@ -58,7 +58,7 @@ mod tests {
                 local: SocketAddr::new(address(local), 21),
                 peer: SocketAddr::new(address(peer), 4000),
             };
-            assert_eq!(advertise(inputs), address(advertised), "{inputs:?}");
+            assert_eq!(advertise(&inputs), address(advertised), "{inputs:?}");
         }
     }
 }

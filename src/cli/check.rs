@@ -3,12 +3,12 @@
 use super::{Failure, complain, policy, print};
 use crate::accounts::AccountsFile;
 use crate::config_file::{
-    self, Bind, LogFormat, LogLevel, PARTIAL_NAMES, RuntimeKind, ServerConfig, Uploads,
+    self, Bind, LAN_CLIENTS_NAMES, LogFormat, LogLevel, PARTIAL_NAMES, PEER_CHECK_NAMES, RuntimeKind,
+    ServerConfig, Uploads,
 };
 use crate::tls::{self, Loaded};
-use ftp_proto::config::External;
+use ftp_proto::config::{AddressRule, External, Ports};
 use std::fmt::Write as _;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -40,8 +40,8 @@ fn summary(config: &ServerConfig, accounts: Option<&AccountsFile>, loaded: Optio
     };
     let core = &config.core;
     let default = if config.bind == Bind::Everywhere { " (default)" } else { "" };
-    row("server.bind", &format_args!("{}{default}", addresses(&config.bind.addresses())));
-    row("server.bind_implicit_tls", &addresses(&config.bind_implicit_tls));
+    row("server.bind", &format_args!("{}{default}", joined(&config.bind.addresses())));
+    row("server.bind_implicit_tls", &joined(&config.bind_implicit_tls));
     row("server.root", &config.root.as_deref().map_or("none".into(), |root| root.display().to_string()));
     row("server.greeting", &core.greeting);
     row("server.runtime", &name(RuntimeKind::NAMES, config.runtime));
@@ -55,15 +55,25 @@ fn summary(config: &ServerConfig, accounts: Option<&AccountsFile>, loaded: Optio
     row("server.keepalive", &seconds(config.keepalive));
     row("passive.enabled", &core.passive.enabled);
     row("passive.ports", &core.passive.ports);
-    match core.passive.external {
-        External::ControlConnection => {
-            row("passive.external_address", &"the address the client connected to");
-        }
-        External::Literal(address) => row("passive.external_address", &address),
+    let passive = &core.passive;
+    row("passive.exposed_ports", &passive.exposed_ports.as_ref().map_or("as above".into(), range));
+    row("passive.external_address", &external(&passive.external));
+    row("passive.lan_clients", &name(LAN_CLIENTS_NAMES, passive.lan_clients));
+    row(
+        "passive.routers",
+        &passive.routers.as_ref().map_or("of the default routes".into(), |list| joined(list)),
+    );
+    row("passive.peer_check", &name(PEER_CHECK_NAMES, passive.peers.check));
+    row("passive.client_networks", &joined(&passive.peers.networks));
+    row("passive.tls_proof", &passive.peers.tls_proof);
+    for rule in &passive.rules {
+        row("passive.rule", &address_rule(rule));
     }
     row("passive.strict_ports", &core.passive.strict_ports);
     row("active.enabled", &core.active.enabled);
     row("active.source_port", &core.active.source_port.map_or("any".into(), |port| port.to_string()));
+    row("proxy.trusted", &joined(&core.proxy.trusted));
+    row("proxy.data", &core.proxy.data);
     for (key, value) in policy::rows(config, loaded, tls::now()) {
         row(&key, &value);
     }
@@ -90,9 +100,40 @@ fn summary(config: &ServerConfig, accounts: Option<&AccountsFile>, loaded: Optio
     text
 }
 
-fn addresses(addresses: &[SocketAddr]) -> String {
-    let written: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+fn joined<T: ToString>(values: &[T]) -> String {
+    let written: Vec<_> = values.iter().map(ToString::to_string).collect();
     if written.is_empty() { "none".to_owned() } else { written.join(", ") }
+}
+
+fn range(ports: &Ports) -> String {
+    format!("{}-{}", ports.start(), ports.end())
+}
+
+fn external(external: &External) -> String {
+    match external {
+        External::ControlConnection => "the address the client connected to".to_owned(),
+        External::Literal(address) => address.to_string(),
+        External::Name(name) => name.clone(),
+    }
+}
+
+/// For whom, and what they are told.
+fn address_rule(rule: &AddressRule) -> String {
+    let mut text = String::new();
+    for (name, values, any) in [
+        ("listeners", joined(&rule.listeners), rule.listeners.is_empty()),
+        ("local", joined(&rule.local), rule.local.is_empty()),
+        ("networks", joined(&rule.networks), rule.networks.is_empty()),
+    ] {
+        if !any {
+            let _ = write!(text, "{name} {values}, ");
+        }
+    }
+    text += &external(&rule.external);
+    if let Some(ports) = &rule.exposed_ports {
+        let _ = write!(text, ", ports {}", range(ports));
+    }
+    text
 }
 
 fn anonymous(config: &ServerConfig) -> String {

@@ -15,8 +15,8 @@ mod user;
 use crate::config_file::{FileError, LogFormat, RuntimeKind, UPLOADS_NAMES, Uploads};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
-use ftp_proto::config::PassivePorts;
-use std::net::{IpAddr, SocketAddr};
+use ftp_proto::config::{External, PassivePorts};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -103,8 +103,8 @@ struct ServeArguments {
     #[arg(long, value_name = "PORTS", conflicts_with = "config", value_parser = passive_ports)]
     passive_ports: Option<PassivePorts>,
     /// The address clients are told for passive data connections, if it isn't the one they connected to
-    #[arg(long, value_name = "IP", conflicts_with = "config")]
-    external_address: Option<IpAddr>,
+    #[arg(long, value_name = "IP|NAME", conflicts_with = "config", value_parser = crate::config_file::parse_external)]
+    external_address: Option<External>,
     /// Make active data connections from this port (20 by tradition)
     #[arg(long, value_name = "PORT", conflicts_with = "config")]
     active_source_port: Option<u16>,

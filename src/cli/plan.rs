@@ -200,8 +200,8 @@ fn settings(arguments: &ServeArguments) -> Settings {
     if let Some(ports) = &arguments.passive_ports {
         settings.passive.ports = ports.clone();
     }
-    if let Some(address) = arguments.external_address {
-        settings.passive.external = External::Literal(address);
+    if let Some(external) = &arguments.external_address {
+        settings.passive.external = external.clone();
     }
     settings.active.source_port = arguments.active_source_port;
     settings
@@ -247,9 +247,14 @@ fn data_directory() -> Result<PathBuf, Failure> {
 /// By which addresses clients may call the server, as far as that is known, besides its host's name.
 fn names_for_certificate(arguments: &ServeArguments) -> Vec<String> {
     let bound = arguments.bind.iter().chain(&arguments.bind_implicit_tls).map(SocketAddr::ip);
-    let addresses = bound.filter(|address| !address.is_unspecified()).chain(arguments.external_address);
+    let addresses = bound.filter(|address| !address.is_unspecified()).map(|address| address.to_string());
     let own = ["127.0.0.1".to_owned(), "::1".to_owned()];
-    own.into_iter().chain(addresses.map(|address| address.to_string())).collect()
+    let external = arguments.external_address.as_ref().and_then(|external| match external {
+        External::ControlConnection => None,
+        External::Literal(address) => Some(address.to_string()),
+        External::Name(name) => Some(name.clone()),
+    });
+    own.into_iter().chain(addresses).chain(external).collect()
 }
 
 /// The file, with the command line's word above it.

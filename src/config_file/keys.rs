@@ -2,8 +2,9 @@
 //! suggestions work from.
 
 use super::reader::{FileError, Node};
-use super::{Anonymous, Bind, Draft, LogFormat, LogLevel, PARTIAL_NAMES, RuntimeKind, UPLOADS_NAMES, tls};
-use ftp_proto::config::{External, PassivePorts};
+use super::{
+    Anonymous, Bind, Draft, LogFormat, LogLevel, PARTIAL_NAMES, RuntimeKind, UPLOADS_NAMES, passive, tls,
+};
 use std::net::{Ipv6Addr, SocketAddr};
 
 /// Puts one value where it belongs.
@@ -26,13 +27,26 @@ const KEYS: &[(&str, Setter)] = &[
     ("server.partial_uploads", |draft, node| put(&mut draft.partial, node.one_of(PARTIAL_NAMES))),
     ("server.keepalive", keepalive),
     ("passive.enabled", |draft, node| put(&mut draft.settings.passive.enabled, node.boolean())),
-    ("passive.ports", passive_ports),
-    ("passive.external_address", external_address),
+    ("passive.ports", passive::ports),
+    ("passive.exposed_ports", passive::exposed_ports),
+    ("passive.external_address", passive::external_address),
+    ("passive.lan_clients", |draft, node| {
+        put(&mut draft.settings.passive.lan_clients, node.one_of(passive::LAN_CLIENTS_NAMES))
+    }),
+    ("passive.routers", passive::routers),
+    ("passive.peer_check", |draft, node| {
+        put(&mut draft.settings.passive.peers.check, node.one_of(passive::PEER_CHECK_NAMES))
+    }),
+    ("passive.client_networks", passive::client_networks),
+    ("passive.tls_proof", |draft, node| put(&mut draft.settings.passive.peers.tls_proof, node.boolean())),
+    ("passive.rule", passive::rules),
     ("passive.strict_ports", |draft, node| put(&mut draft.settings.passive.strict_ports, node.boolean())),
     ("active.enabled", |draft, node| put(&mut draft.settings.active.enabled, node.boolean())),
     ("active.source_port", |draft, node| {
         put(&mut draft.settings.active.source_port, node.integer(0, 65_535).map(Some))
     }),
+    ("proxy.trusted", passive::trusted),
+    ("proxy.data", |draft, node| put(&mut draft.settings.proxy.data, node.boolean())),
     ("tls.certificates", tls::certificates),
     ("tls.minimum", tls::minimum),
     ("tls.control", tls::setting),
@@ -136,25 +150,6 @@ fn keepalive(draft: &mut Draft, node: &Node<'_>) -> Result<(), FileError> {
     Ok(())
 }
 
-fn passive_ports(draft: &mut Draft, node: &Node<'_>) -> Result<(), FileError> {
-    let written = match node.as_integer() {
-        Some(port) => port.to_string(),
-        None => node.text("21000-21099")?.to_owned(),
-    };
-    let ports = written.parse::<PassivePorts>().map_err(|error| node.wrong(error.problem))?;
-    draft.settings.passive.ports = ports;
-    Ok(())
-}
-
-fn external_address(draft: &mut Draft, node: &Node<'_>) -> Result<(), FileError> {
-    let text = node.text("203.0.113.7")?;
-    let address = text
-        .parse()
-        .map_err(|_| node.wrong(format_args!("{text:?} is no IP address; write one like \"203.0.113.7\"")))?;
-    draft.settings.passive.external = External::Literal(address);
-    Ok(())
-}
-
 /// `true`, `false`, or a table with `root` and `writable`.
 fn anonymous(draft: &mut Draft, node: &Node<'_>) -> Result<(), FileError> {
     if let Some(enabled) = node.as_boolean() {
@@ -196,7 +191,7 @@ mod tests {
         assert_eq!(keys.len(), all().count());
         assert_eq!(
             sections().collect::<Vec<_>>(),
-            ["server", "passive", "active", "tls", "timeouts", "limits", "accounts", "log"]
+            ["server", "passive", "active", "proxy", "tls", "timeouts", "limits", "accounts", "log"]
         );
     }
 }

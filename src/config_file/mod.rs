@@ -16,11 +16,26 @@
 //! [passive]
 //! enabled = true
 //! ports = "21000-21099"           # or 21000, or "auto:4"
-//! external_address = "203.0.113.7"
+//! external_address = "203.0.113.7" # or a name, or "control-connection"
+//! exposed_ports = "51000-51099"   # where a router maps ports to others
+//! lan_clients = "inside"          # or "external"
+//! routers = ["10.0.0.1"]          # or one; those of the system's default routes if left out
+//! peer_check = "exact"            # or "same-network"
+//! client_networks = ["100.64.0.0/10"]
+//! tls_proof = true
 //! strict_ports = false
+//! [[passive.rule]]
+//! listeners = ["2121"]            # for whom: all of listeners, local, networks
+//! local = ["192.0.2.1"]
+//! networks = ["10.8.0.0/16"]
+//! external_address = "10.8.0.1"
+//! exposed_ports = "51000-51099"
 //! [active]
 //! enabled = true
 //! source_port = 20
+//! [proxy]
+//! trusted = ["10.0.0.5"]          # balancers that send PROXY headers
+//! data = true
 //! [tls]                           # see docs/tls.md
 //! certificates = [{ certificate = "fullchain.pem", key = "privkey.pem" }]
 //! minimum = "1.2"
@@ -62,12 +77,15 @@
 
 mod keys;
 pub(crate) mod nearest;
+mod passive;
 pub(crate) mod reader;
 mod tls;
 
 pub use crate::storage::{Partial, Uploads};
 #[cfg(unix)]
 pub(crate) use keys::parse_bind;
+pub(crate) use passive::parse_external;
+pub use passive::{CONTROL_CONNECTION, LAN_CLIENTS_NAMES, PEER_CHECK_NAMES};
 pub use reader::FileError;
 pub use tls::{
     CLIENT_CERTIFICATES_NAMES, CLOSE_NOTIFY_NAMES, CONTROL_NAMES, CertificateFiles, DATA_NAMES,

@@ -2,8 +2,9 @@
 
 use super::*;
 use ftp_proto::config::{
-    ClientCertificates, CloseNotify, ControlPolicy, DataPolicy, DataResumption, External, PassivePorts,
-    TlsChange, TlsCondition, TlsPolicy, TlsRule,
+    AddressRule, ClientCertificates, CloseNotify, ControlPolicy, DataPolicy, DataResumption, External,
+    LanClients, Network, Passive, PassivePorts, PeerCheck, Peers, Proxy, TlsChange, TlsCondition, TlsPolicy,
+    TlsRule,
 };
 use ftp_proto::tls::TlsVersion;
 
@@ -23,11 +24,11 @@ fn each_mistake_is_one_line_with_place_key_and_fix() {
         ("bind = \"[::]:21\"\n", "ftpd.toml:1:1: unknown key `bind`; did you mean `server.bind`?"),
         (
             "[colours]\n",
-            "ftpd.toml:1:2: unknown key `colours`; write one of server, passive, active, tls, timeouts, limits, accounts, log",
+            "ftpd.toml:1:2: unknown key `colours`; write one of server, passive, active, proxy, tls, timeouts, limits, accounts, log",
         ),
         (
             "colour = 1\n",
-            "ftpd.toml:1:1: unknown key `colour`; write one of server, passive, active, tls, timeouts, limits, accounts, log",
+            "ftpd.toml:1:1: unknown key `colour`; write one of server, passive, active, proxy, tls, timeouts, limits, accounts, log",
         ),
         ("server = 1\n", "ftpd.toml:1:10: server: expected a section, not a number; write [server]"),
         (
@@ -72,8 +73,32 @@ fn each_mistake_is_one_line_with_place_key_and_fix() {
             "ftpd.toml:2:9: passive.ports: \"many\" is not a port range; write it like 21000-21099, 21000 or auto:4",
         ),
         (
-            "[passive]\nexternal_address = \"ftp.example.org\"\n",
-            "ftpd.toml:2:20: passive.external_address: \"ftp.example.org\" is no IP address; write one like \"203.0.113.7\"",
+            "[passive]\nexternal_address = \"203.0.113\"\n",
+            "ftpd.toml:2:20: passive.external_address: \"203.0.113\" is no IP address and no name; write \"203.0.113.7\", \"ftp.example.org\" or \"control-connection\"",
+        ),
+        (
+            "[server]\nroot = \".\"\n[passive]\nexternal_address = \"-x.example.org\"\n[accounts]\nanonymous = true\n",
+            "ftpd.toml:4:20: passive.external_address: is no address and no name; write one like 203.0.113.7 or ftp.example.org",
+        ),
+        (
+            "[server]\nroot = \".\"\n[passive]\nports = \"41000-41099\"\nexposed_ports = \"51000-51009\"\n[accounts]\nanonymous = true\n",
+            "ftpd.toml:5:17: passive.exposed_ports: write as many ports as are listened on (41000-41099), like 41000-41099",
+        ),
+        (
+            "[passive]\nrouters = \"10.0.0.0/8\"\n",
+            "ftpd.toml:2:11: passive.routers: \"10.0.0.0/8\" is no IP address; write the router's inside address, like \"10.0.0.1\"",
+        ),
+        (
+            "[[passive.rule]]\nnetworks = \"10.0.0.0/8\"\n",
+            "ftpd.toml:1:1: passive.rule: changes nothing; write external_address = \"203.0.113.7\" or \"control-connection\"",
+        ),
+        (
+            "[[passive.rule]]\nusers = \"bob\"\n",
+            "ftpd.toml:2:1: unknown key `passive.rule.users`; write one of passive.rule.listeners, passive.rule.local, passive.rule.networks, passive.rule.external_address, passive.rule.exposed_ports",
+        ),
+        (
+            "[proxy]\ntrusted = \"balancer\"\n",
+            "ftpd.toml:2:11: proxy.trusted: \"balancer\" is no network; write it like 10.0.0.0/8, 2001:db8::/32 or 192.0.2.1",
         ),
         (
             "[active]\nsource_port = 65536\n",
@@ -203,8 +228,18 @@ fn every_key_works() {
         [passive]
         enabled = false
         ports = 4000
+        exposed_ports = "5000"
         external_address = "203.0.113.7"
+        lan_clients = "external"
+        routers = ["10.0.0.1"]
+        peer_check = "same-network"
+        client_networks = ["100.64.0.0/10"]
+        tls_proof = false
         strict_ports = true
+        rule = [{ listeners = 2121, local = "192.0.2.1", networks = ["10.8.0.0/16"], external_address = "ftp.example.org", exposed_ports = 6000 }]
+        [proxy]
+        trusted = "10.0.0.5"
+        data = false
         [active]
         enabled = false
         source_port = 20
@@ -264,6 +299,8 @@ fn every_key_works() {
     assert_eq!(core.greeting, "Hello.");
     assert_eq!(core.passive.ports, PassivePorts::Range(4000..=4000));
     assert_eq!(core.passive.external, External::Literal([203, 0, 113, 7].into()));
+    assert_passive(&core.passive);
+    assert_eq!(core.proxy, Proxy { trusted: vec!["10.0.0.5".parse().unwrap()], data: false });
     assert!(!core.passive.enabled && core.passive.strict_ports && !core.active.enabled);
     assert_eq!(core.active.source_port, Some(20));
     let seconds = |time: Duration| time.as_secs_f64();
@@ -277,6 +314,23 @@ fn every_key_works() {
     assert_eq!((limits.sessions, limits.sessions_per_address, limits.login_attempts), (6, 7, 8));
     assert_eq!((limits.login_delay, limits.line), (Duration::from_millis(500), 1000));
     assert!(core.notify_commands);
+}
+
+fn assert_passive(passive: &Passive) {
+    assert_eq!(passive.exposed_ports, Some(5000..=5000));
+    assert_eq!(passive.lan_clients, LanClients::External);
+    assert_eq!(passive.routers, Some(vec![[10, 0, 0, 1].into()]));
+    let network = |text: &str| vec![text.parse::<Network>().unwrap()];
+    let peers = Peers { check: PeerCheck::SameNetwork, networks: network("100.64.0.0/10"), tls_proof: false };
+    assert_eq!(passive.peers, peers);
+    let rule = AddressRule {
+        listeners: vec!["2121".parse().unwrap()],
+        local: network("192.0.2.1"),
+        networks: network("10.8.0.0/16"),
+        external: External::Name("ftp.example.org".into()),
+        exposed_ports: Some(6000..=6000),
+    };
+    assert_eq!(passive.rules, [rule]);
 }
 
 fn assert_tls(config: &ServerConfig) {

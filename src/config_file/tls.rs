@@ -1,8 +1,8 @@
 //! The section `[tls]`: which files TLS needs, and the policies, word by word as they are written.
 
-use super::Draft;
 use super::keys::{one_or_many, put};
 use super::reader::{FileError, Node, Source};
+use super::{Draft, passive};
 use ftp_proto::config::{
     ClientCertificates, CloseNotify, ControlPolicy, DataPolicy, DataResumption, TlsChange, TlsCondition,
     TlsPolicies, TlsPolicy, TlsRule,
@@ -174,23 +174,8 @@ pub(super) fn setting(draft: &mut Draft, node: &Node<'_>) -> Result<(), FileErro
 type Condition = fn(&mut TlsCondition, &Node<'_>) -> Result<(), FileError>;
 
 const CONDITIONS: &[(&str, Condition)] = &[
-    ("listeners", |when, node| {
-        let listener = |entry: &Node<'_>| {
-            let text = match entry.as_integer() {
-                Some(port) => port.to_string(),
-                None => entry.text("990")?.to_owned(),
-            };
-            text.parse().map_err(|error: ftp_proto::config::ConfigError| entry.wrong(error.problem))
-        };
-        put(&mut when.listeners, one_or_many(node, "[\"990\"]", listener))
-    }),
-    ("networks", |when, node| {
-        let network = |entry: &Node<'_>| {
-            let parsed = entry.text("10.0.0.0/8")?.parse();
-            parsed.map_err(|error: ftp_proto::config::ConfigError| entry.wrong(error.problem))
-        };
-        put(&mut when.networks, one_or_many(node, "[\"10.0.0.0/8\"]", network))
-    }),
+    ("listeners", |when, node| put(&mut when.listeners, passive::listeners(node))),
+    ("networks", |when, node| put(&mut when.networks, passive::networks(node))),
     ("users", |when, node| {
         put(&mut when.users, one_or_many(node, "[\"bob\"]", |entry| entry.text("bob").map(str::to_owned)))
     }),

@@ -1,6 +1,11 @@
 //! The settings of the core. A [`Config`] was validated: whatever depends on it needs no checks of its own.
 
+mod passive;
 mod tls_policy;
+
+pub use passive::{
+    AddressRule, External, LanClients, MAX_LISTENERS, Passive, PassivePorts, PeerCheck, Peers, Ports,
+};
 
 pub use tls_policy::{
     ClientCertificates, CloseNotify, ControlPolicy, DataPolicy, DataResumption, Listener, Network, TlsChange,
@@ -8,8 +13,8 @@ pub use tls_policy::{
 };
 
 use alloc::string::String;
-use core::net::IpAddr;
-use core::ops::{Deref, RangeInclusive};
+use alloc::vec::Vec;
+use core::ops::Deref;
 use core::time::Duration;
 
 /// Validated, immutable settings.
@@ -37,6 +42,8 @@ pub struct Settings {
     pub passive: Passive,
     /// Active mode (PORT, EPRT).
     pub active: Active,
+    /// Balancers in front of the server.
+    pub proxy: Proxy,
     /// What TLS has to protect. Without TLS nothing of it holds.
     pub tls: TlsPolicies,
     /// Whether each command and reply becomes a `Notice`.
@@ -51,6 +58,7 @@ impl Default for Settings {
             limits: Limits::default(),
             passive: Passive::default(),
             active: Active::default(),
+            proxy: Proxy::default(),
             tls: TlsPolicies::default(),
             notify_commands: false,
         }
@@ -111,99 +119,6 @@ impl Default for Limits {
     }
 }
 
-/// Passive mode.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Passive {
-    /// Whether PASV and EPSV are offered. Default yes.
-    pub enabled: bool,
-    /// The ports that are listened on.
-    pub ports: PassivePorts,
-    /// The address clients are told.
-    pub external: External,
-    /// Whether a port that can't be opened is fatal. Default no: it is named and retried.
-    pub strict_ports: bool,
-}
-
-impl Default for Passive {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            ports: PassivePorts::Range(21_000..=21_099),
-            external: External::ControlConnection,
-            strict_ports: false,
-        }
-    }
-}
-
-/// Which ports passive mode listens on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PassivePorts {
-    /// All of these, both ends included; one port is enough.
-    Range(RangeInclusive<u16>),
-    /// This many free ports, chosen by the system (tests, laptops).
-    Auto(u16),
-}
-
-/// How many ports are listened on at most. Established data connections don't hold a port, so a range only
-/// bounds how many of them one client address can be waiting for at the same time; each listener costs a
-/// descriptor, which sessions need more.
-pub const MAX_LISTENERS: u16 = 1_024;
-
-impl PassivePorts {
-    /// The ports of the range that are listened on: all, or the first [`MAX_LISTENERS`] of a wider range. None
-    /// for ports that the system chooses.
-    pub fn listened(&self) -> RangeInclusive<u16> {
-        match self {
-            Self::Range(range) => {
-                let last = range.start().saturating_add(MAX_LISTENERS - 1);
-                *range.start()..=last.min(*range.end())
-            }
-            #[expect(clippy::reversed_empty_ranges, reason = "that is how an inclusive range is empty")]
-            Self::Auto(_) => 1..=0,
-        }
-    }
-}
-
-impl core::fmt::Display for PassivePorts {
-    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Range(range) => write!(out, "{}-{}", range.start(), range.end()),
-            Self::Auto(count) => write!(out, "auto:{count}"),
-        }
-    }
-}
-
-/// `21000-21099`, `21000` or `auto:4`.
-impl core::str::FromStr for PassivePorts {
-    type Err = ConfigError;
-
-    fn from_str(text: &str) -> Result<Self, ConfigError> {
-        let wrong = || ConfigError {
-            key: "passive.ports",
-            problem: alloc::format!(
-                "\"{text}\" is not a port range; write it like 21000-21099, 21000 or auto:4"
-            ),
-        };
-        if let Some(count) = text.strip_prefix("auto:") {
-            return count.trim().parse().map(Self::Auto).map_err(|_| wrong());
-        }
-        let (first, last) = text.split_once('-').unwrap_or((text, text));
-        let first = first.trim().parse().map_err(|_| wrong())?;
-        let last = last.trim().parse().map_err(|_| wrong())?;
-        Ok(Self::Range(first..=last))
-    }
-}
-
-/// Where the address in 227 comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum External {
-    /// The local address of the client's own control connection.
-    #[default]
-    ControlConnection,
-    /// This one.
-    Literal(IpAddr),
-}
-
 /// Active mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Active {
@@ -216,6 +131,30 @@ pub struct Active {
 impl Default for Active {
     fn default() -> Self {
         Self { enabled: true, source_port: None }
+    }
+}
+
+/// Balancers that say by the PROXY protocol (version 1 or 2) for whom they connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proxy {
+    /// From these networks every control connection has to begin with a header; from elsewhere none may. Default
+    /// none.
+    pub trusted: Vec<Network>,
+    /// Whether passive data connections from these networks begin with a header, too. Default yes; `false` is for
+    /// balancers that pass the passive ports on without one.
+    pub data: bool,
+}
+
+impl Default for Proxy {
+    fn default() -> Self {
+        Self { trusted: Vec::new(), data: true }
+    }
+}
+
+impl Proxy {
+    /// Whether this address is a balancer's.
+    pub fn trusts(&self, address: core::net::IpAddr) -> bool {
+        self.trusted.iter().any(|network| network.contains(address))
     }
 }
 
@@ -266,35 +205,7 @@ impl Settings {
         if self.limits.line < 512 || self.limits.line > 65_536 {
             return wrong("limits.line", "write a number of bytes from 512 to 65536");
         }
-        match &self.passive.ports {
-            PassivePorts::Range(range) if range.is_empty() => {
-                return wrong("passive.ports", "the first port is above the last; write it like 21000-21099");
-            }
-            PassivePorts::Range(range) if *range.start() == 0 => {
-                return wrong(
-                    "passive.ports",
-                    "port 0 can't be listened on; for ports chosen by the system write auto:4",
-                );
-            }
-            PassivePorts::Auto(count) if *count > MAX_LISTENERS => {
-                return wrong(
-                    "passive.ports",
-                    "write at most auto:1024; a few ports serve any number of transfers",
-                );
-            }
-            PassivePorts::Auto(0) => {
-                return wrong("passive.ports", "write a number of ports from 1 up, like auto:4");
-            }
-            PassivePorts::Range(_) | PassivePorts::Auto(_) => {}
-        }
-        if let External::Literal(address) = self.passive.external
-            && (address.is_unspecified() || address.is_multicast() || address == IpAddr::from([255; 4]))
-        {
-            return wrong(
-                "passive.external_address",
-                "write the address clients connect to, like 203.0.113.7",
-            );
-        }
+        self.passive.check()?;
         if self.active.source_port == Some(0) {
             return wrong(
                 "active.source_port",

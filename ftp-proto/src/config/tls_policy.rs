@@ -236,7 +236,39 @@ impl FromStr for Listener {
     }
 }
 
+/// As [`FromStr`] reads it.
+impl fmt::Display for Listener {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.address {
+            None => write!(out, "{}", self.port),
+            Some(address) => write!(out, "{}", SocketAddr::new(address, self.port)),
+        }
+    }
+}
+
 impl Network {
+    /// The network of these first bits of an address.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if there are not so many bits.
+    pub fn new(address: IpAddr, prefix: u8) -> Result<Self, ConfigError> {
+        alloc::format!("{address}/{prefix}").parse()
+    }
+
+    /// The first address of it, which stands for all.
+    pub fn base(&self) -> IpAddr {
+        match self.address {
+            IpAddr::V4(address) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0);
+                IpAddr::V4((address.to_bits() & mask).into())
+            }
+            IpAddr::V6(address) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix)).unwrap_or(0);
+                IpAddr::V6((address.to_bits() & mask).into())
+            }
+        }
+    }
+
     /// Whether an address belongs to it. IPv4-mapped addresses count as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {

@@ -185,8 +185,8 @@ impl Server {
     }
 
     fn leased(&self, arrival: Arrival, link: LinkId, port: u16) -> Answer {
-        let external = self.config.passive.external;
-        let advertised = advertise(Inputs { external, local: arrival.local, peer: arrival.peer });
+        let external = self.config.passive.external.clone();
+        let advertised = advertise(&Inputs { external, local: arrival.local, peer: arrival.peer });
         Answer::Leased { link, port, advertised }
     }
 
