@@ -126,6 +126,8 @@ extern crate std;
 
 pub mod account;
 pub mod advertise;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod command;
 pub mod config;
 pub mod diagnose;

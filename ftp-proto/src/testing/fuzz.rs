@@ -7,6 +7,7 @@ use super::simulator::{Choices, simulate, simulate_control_connection};
 use super::{MemoryAccounts, MemoryStorage};
 use crate::Connection;
 use crate::account::Rights;
+use crate::client;
 use crate::config::{Config, Settings};
 use crate::event::{Action, Answer, Arrival, Event, Request, SessionId};
 use crate::path::VirtualPath;
@@ -19,8 +20,13 @@ use core::net::SocketAddr;
 pub type Target = fn(&[u8]);
 
 /// The targets by name.
-pub const TARGETS: &[(&str, Target)] =
-    &[("command_line", command_line), ("wire", wire), ("session", session), ("path", path)];
+pub const TARGETS: &[(&str, Target)] = &[
+    ("command_line", command_line),
+    ("wire", wire),
+    ("session", session),
+    ("path", path),
+    ("client", client),
+];
 
 /// Any bytes on the control connection of somebody logged in: every line gets exactly one final reply, all
 /// replies are well formed, and how the bytes were split makes no difference.
@@ -123,4 +129,71 @@ pub fn path(data: &[u8]) {
     assert!(path.is_root() || path.as_bytes().last() != Some(&b'/'));
     assert!(VirtualPath::new(path.as_bytes()) == Ok(path.clone()), "not idempotent: {path}");
     assert!(path.starts_with(&path.parent()));
+}
+
+/// What a hostile server may say to our client, in any order with what may happen outside: each step ends exactly once,
+/// while one goes on there is a deadline, and nothing grows without bound. Each first byte chooses, the rest is said.
+pub fn client(data: &[u8]) {
+    let server = SocketAddr::new([192, 0, 2, 1].into(), 21);
+    let patience = client::Patience { most_data: 1_000, ..client::Patience::default() };
+    let mut now = Now::default().mono;
+    let mut machine = client::Client::new(now, server, patience);
+    let mut open = 1usize;
+    for piece in data.split(|&byte| byte == 0) {
+        let Some((&choice, said)) = piece.split_first() else { continue };
+        let answer = |event| (Some(event), None);
+        let (event, step) = match choice % 20 {
+            0 => answer(client::Event::Secured),
+            1 => answer(client::Event::SecureFailed("why".into())),
+            2 => answer(client::Event::DataOpened),
+            3 => answer(client::Event::DataSecured),
+            4 => answer(client::Event::Data(said.to_vec())),
+            5 => answer(client::Event::DataEnded),
+            6 => answer(client::Event::DataSent),
+            7 => answer(client::Event::DataFailed(client::DataError::Reset)),
+            8 if said.is_empty() => answer(client::Event::Closed),
+            9 => (None, Some(client::Step::Secure)),
+            10 => (None, Some(client::Step::ProtectData)),
+            11 => (None, Some(client::Step::Login { user: "u".into(), password: "p".into() })),
+            12 => (None, Some(transfer(client::Way::Extended, client::Work::List))),
+            13 => (None, Some(transfer(client::Way::Passive { believe: true }, store(said)))),
+            14 => (None, Some(client::Step::Quit)),
+            15 => {
+                now = machine.deadline().unwrap_or(now);
+                machine.handle_timeout(now);
+                (None, None)
+            }
+            _ => {
+                machine.receive(now, said);
+                (None, None)
+            }
+        };
+        if let Some(event) = event {
+            machine.handle(now, event);
+        }
+        if let Some(step) = step {
+            open += usize::from(machine.begin(now, step));
+        }
+        while let Some(action) = machine.poll_action() {
+            if let client::Action::Finished(report) = action {
+                assert!(open > 0, "a step ended twice");
+                open -= 1;
+                let data = report.transfer.map_or(0, |transfer| transfer.data.len());
+                assert!(data <= patience.most_data, "{data} bytes kept");
+            }
+        }
+        assert!(open <= 1, "two steps at once");
+        assert!(open == 0 || machine.deadline().is_some(), "a step without deadline");
+        let len = machine.transmit().len();
+        assert!(len <= data.len() + 100, "{len} bytes to send");
+        machine.transmitted(len);
+    }
+}
+
+fn transfer(way: client::Way, work: client::Work) -> client::Step {
+    client::Step::Transfer(client::Transfer { way, work })
+}
+
+fn store(said: &[u8]) -> client::Work {
+    client::Work::Store("name".into(), said.to_vec())
 }
