@@ -93,7 +93,7 @@ impl World {
 
     fn fulfil(&mut self, wish: Wish) -> Option<Report> {
         match wish {
-            Wish::Finished(report) => return Some(report),
+            Wish::Finished(report) => return Some(*report),
             Wish::OpenData(address) => self.open(address),
             Wish::SendData(bytes) => self.upload = Some(bytes),
             Wish::ReceiveData => self.reads = true,

@@ -23,6 +23,7 @@ pub use reply::{Reply, ReplyError};
 pub use transfer::{DataStage, Transfer, TransferReport, Way, Work};
 
 use crate::time::Instant;
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -106,7 +107,7 @@ pub enum Action {
     /// Close the data connection, or give up opening it.
     DropData,
     /// The step is over.
-    Finished(Report),
+    Finished(Box<Report>),
 }
 
 /// What happened outside. A stale one is ignored.
@@ -220,7 +221,7 @@ enum State {
     Talking(Exchange),
     /// The handshake of the control connection, and the reply to AUTH.
     Securing(Reply),
-    Transferring(alloc::boxed::Box<Running>),
+    Transferring(Box<Running>),
     Ended,
 }
 
@@ -358,7 +359,7 @@ impl Client {
         match Running::new(transfer) {
             Some(running) => {
                 self.say(now, running.opening());
-                self.state = State::Transferring(alloc::boxed::Box::new(running));
+                self.state = State::Transferring(Box::new(running));
             }
             None => self.actions.push_back(finished(Err(Failure::BadArgument))),
         }
@@ -430,7 +431,8 @@ impl Client {
                     self.actions.push_back(Action::DropData);
                 }
                 self.deadline = None;
-                self.actions.push_back(Action::Finished(Report { result, transfer: Some(running.report()) }));
+                let transfer = Some(running.report());
+                self.actions.push_back(Action::Finished(Box::new(Report { result, transfer })));
                 self.state = if over { State::Ended } else { State::Idle };
             }
             other => self.state = other,
@@ -459,7 +461,8 @@ impl Client {
                     self.actions.push_back(Action::DropData);
                 }
                 let transfer = Some(running.report());
-                self.actions.push_back(Action::Finished(Report { result: Err(failure), transfer }));
+                let report = Report { result: Err(failure), transfer };
+                self.actions.push_back(Action::Finished(Box::new(report)));
             }
         }
     }
@@ -477,5 +480,5 @@ impl Client {
 }
 
 fn finished(result: Result<Reply, Failure>) -> Action {
-    Action::Finished(Report { result, transfer: None })
+    Action::Finished(Box::new(Report { result, transfer: None }))
 }

@@ -55,7 +55,7 @@ impl Talk {
         let mut reports = Vec::new();
         while let Some(Action::Finished(_)) = self.client.actions.front() {
             if let Some(Action::Finished(report)) = self.client.poll_action() {
-                reports.push(report);
+                reports.push(*report);
             }
         }
         reports
