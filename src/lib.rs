@@ -15,6 +15,8 @@ pub mod certificate;
 pub mod cli;
 pub mod config_file;
 pub mod log;
+#[cfg(unix)]
+pub mod networks;
 mod replace;
 #[cfg(unix)]
 pub mod runtime;

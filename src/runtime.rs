@@ -2,6 +2,7 @@
 
 use crate::config_file::RuntimeKind;
 use crate::config_file::reader::without_number;
+use ftp_proto::advertise::Networks;
 use ftp_proto::config::Config;
 use ftp_proto::host::Accounts;
 use ftp_proto::notice::Observer;
@@ -28,6 +29,8 @@ pub struct Options {
     pub observer: Arc<dyn Observer>,
     /// After how long without traffic the system probes a control connection.
     pub keepalive: Duration,
+    /// Finds the host's networks and routers; as a rule [`networks::of_host`](crate::networks::of_host).
+    pub networks: Arc<dyn Fn() -> Networks + Send + Sync>,
 }
 
 /// A server that runs. Dropped, it stops without grace.
@@ -43,18 +46,21 @@ enum Either {
 /// # Errors
 /// In one line, what can't be opened and why; nothing is left half-started then.
 pub fn start(options: Options) -> Result<Running, String> {
-    let Options { runtime, control, implicit_tls, tls, config, accounts, observer, keepalive } = options;
+    let Options { runtime, control, implicit_tls, tls, config, accounts, observer, keepalive, networks } =
+        options;
     match runtime {
         RuntimeKind::Smol => {
             let defaults = ftp_smol::Options::new(config, accounts);
-            let options = ftp_smol::Options { control, implicit_tls, tls, observer, keepalive, ..defaults };
+            let options =
+                ftp_smol::Options { control, implicit_tls, tls, observer, keepalive, networks, ..defaults };
             ftp_smol::start(options)
                 .map(|running| Running(Either::Smol(running)))
                 .map_err(|error| without_number(&error.to_string()))
         }
         RuntimeKind::Threads => {
             let defaults = ftp_sync::Options::new(config, accounts);
-            let options = ftp_sync::Options { control, implicit_tls, tls, observer, keepalive, ..defaults };
+            let options =
+                ftp_sync::Options { control, implicit_tls, tls, observer, keepalive, networks, ..defaults };
             ftp_sync::start(options)
                 .map(|running| Running(Either::Threads(running)))
                 .map_err(|error| without_number(&error.to_string()))

@@ -1,5 +1,6 @@
 //! Why a data connection failed: each one that does ends in exactly one [`Verdict`].
 
+use crate::advertise::Advertised;
 use crate::event::LinkError;
 use crate::tls::{Resumption, TlsError};
 use alloc::string::String;
@@ -12,9 +13,9 @@ use core::net::{IpAddr, SocketAddr};
 pub enum Setup {
     /// The client connects to this port; `advertised` is what it was told (with EPSV only the port).
     Passive {
-        /// The address in 227, or the control connection's own for EPSV.
-        advertised: IpAddr,
-        /// The port.
+        /// The address in 227, the port in 227 and 229, and why these.
+        advertised: Advertised,
+        /// The port that is listened on.
         port: u16,
         /// EPSV, which names no address.
         extended: bool,
@@ -92,12 +93,15 @@ impl Verdict {
     pub fn reply_text(&self) -> String {
         use alloc::format;
         match (&self.cause, self.setup) {
-            (Cause::NobodyConnected, Some(Setup::Passive { advertised, port, extended })) => {
-                let place =
-                    if extended { format!("port {port}") } else { format!("{advertised} port {port}") };
+            (Cause::NobodyConnected, Some(Setup::Passive { advertised, extended, .. })) => {
+                let Advertised { address, port, .. } = advertised;
+                let place = if extended { format!("port {port}") } else { format!("{address} port {port}") };
                 format!("No data connection came to {place}; {}.", self.likely())
             }
-            (Cause::WrongPeer(strangers), Some(Setup::Passive { port, .. })) => {
+            (
+                Cause::WrongPeer(strangers),
+                Some(Setup::Passive { advertised: Advertised { port, .. }, .. }),
+            ) => {
                 let other = strangers.first().map_or(self.peer.ip(), SocketAddr::ip);
                 format!(
                     "The data connection to port {port} came from {other}, not from {}; refused.",
@@ -140,7 +144,7 @@ impl Verdict {
     fn likely(&self) -> &'static str {
         match self.setup {
             Some(Setup::Passive { advertised, extended: false, .. })
-                if !is_public(advertised) && is_public(self.peer.ip()) =>
+                if !is_public(advertised.address) && is_public(self.peer.ip()) =>
             {
                 "that address is private: the server's external address is not set"
             }
@@ -155,7 +159,12 @@ impl fmt::Display for Verdict {
         write!(out, "{}: client {} on {}", self.kind(), self.peer, self.local)?;
         match self.setup {
             Some(Setup::Passive { advertised, port, extended }) => {
-                write!(out, ", {} {advertised} port {port}", if extended { "EPSV" } else { "PASV" })?;
+                let Advertised { address, port: told, why } = advertised;
+                write!(out, ", {} {address} port {told}", if extended { "EPSV" } else { "PASV" })?;
+                if told != port {
+                    write!(out, " for {port}")?;
+                }
+                write!(out, " ({})", why.words())?;
             }
             Some(Setup::Active(target)) => write!(out, ", active to {target}")?,
             None => {}

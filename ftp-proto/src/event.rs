@@ -2,6 +2,7 @@
 //! to the process-wide [`Server`](crate::Server). All of it is plain data.
 
 use crate::account::{Account, Credentials, LoginError};
+use crate::advertise::{Advertised, Networks};
 use crate::host::{Accounts, Create, Directory, Entry, File, Metadata, Storage, StorageError, Wanted};
 use crate::notice::Notice;
 use crate::path::VirtualPath;
@@ -151,8 +152,8 @@ pub enum Answer {
         link: LinkId,
         /// The port listened on.
         port: u16,
-        /// The address the client is told (in 227).
-        advertised: IpAddr,
+        /// What the client is told.
+        advertised: Advertised,
     },
     /// Every port is pending for this client: another `Answer` follows when one comes free or time is up.
     Queued {
@@ -526,6 +527,10 @@ pub enum News {
     AcceptFailed(String),
     /// A session's control connection and links are gone, however it ended (a panic included).
     Gone(SessionId),
+    /// To `Task::LookAround`: the host's place in the network. May also be told unasked.
+    Networks(Networks),
+    /// To `Task::Resolve`: all addresses of this name, or the resolver's words.
+    Resolved(String, Result<Vec<IpAddr>, String>),
 }
 
 /// What the server wants done.
@@ -537,6 +542,11 @@ pub enum Task {
     OpenPort(u16),
     /// Close the listener on this port.
     ClosePort(u16),
+    /// Find the host's networks and routers; answered with [`News::Networks`]. Cheap, and never blocks for long. An
+    /// adapter that can't know them passes over it.
+    LookAround,
+    /// Ask the system's resolver for this name, where blocking is allowed; answered with [`News::Resolved`].
+    Resolve(String),
     /// For logs and metrics.
     Notify(Notice),
 }

@@ -9,6 +9,7 @@
 
 use ftp_proto::Connection;
 use ftp_proto::account::Rights;
+use ftp_proto::advertise::Advertised;
 use ftp_proto::config::Settings;
 use ftp_proto::event::{Action, Answer, Arrival, Event, LinkError, LinkId, Message, Request, SessionId};
 use ftp_proto::testing::{FakeHello, FakeTls, FakeTlsClient, MemoryAccounts, MemoryStorage};
@@ -94,7 +95,7 @@ impl Logged {
                 Action::Perform(ticket, job) => self.handle(Event::Done(ticket, job.perform())),
                 Action::Consult(Request::Lease { link, .. }) => {
                     self.wait = Some(link);
-                    let advertised = [198, 51, 100, 1].into();
+                    let advertised = Advertised::plain([198, 51, 100, 1].into(), 2_000);
                     self.handle(Event::Answer(Answer::Leased { link, port: 2_000, advertised }));
                 }
                 Action::Secure(link, handshake) => self.handshakes.push((link, handshake)),

@@ -26,6 +26,7 @@
 //! - `wait`: clocks, bells and alarms;
 //! - `net`: sockets;
 //! - `ports`, `sweeper`, `owner`: the passive listeners, which all sessions share, and who else has their port;
+//! - `surroundings`: names and networks, for the address that clients are told;
 //! - `shared`: the core's server behind its lock, and the sessions' mailboxes;
 //! - `crew`: the executors, and the pool of threads for what may block.
 //!
@@ -42,11 +43,13 @@ mod pump;
 mod secure;
 mod session;
 mod shared;
+mod surroundings;
 mod sweeper;
 mod wait;
 
 use crew::{Crew, Door};
 use ftp_proto::Server;
+use ftp_proto::advertise::Networks;
 use ftp_proto::config::Config;
 use ftp_proto::event::SessionId;
 use ftp_proto::host::Accounts;
@@ -78,6 +81,10 @@ pub struct Options {
     pub observer: Arc<dyn Observer>,
     /// After how much silence the system asks whether a client is still there. Default 60 s.
     pub keepalive: Duration,
+    /// Finds the host's networks and routers; asked at the start and once a minute if the settings depend on it.
+    /// Default: none are known, so that clients in them are told the external address, like all others. The crate
+    /// `ftpd` has one that asks the system (`ftpd::networks::of_host`).
+    pub networks: Arc<dyn Fn() -> Networks + Send + Sync>,
     /// How many executors there are, each with a thread of its own. Default (`None`): one per core.
     pub executors: Option<usize>,
 }
@@ -93,6 +100,7 @@ impl Options {
             accounts,
             observer: Arc::new(()),
             keepalive: Duration::from_secs(60),
+            networks: Arc::new(Networks::default),
             executors: None,
         }
     }
@@ -147,8 +155,9 @@ pub fn start(options: Options) -> Result<Running, StartError> {
     let mut server = Server::new(Arc::clone(&options.config), options.accounts, seed());
     server.set_tls(options.tls);
     let ports = Ports::new(passive_address);
-    let shared =
-        Arc::new(Shared::new(server, wait::Clock::new(), ports, options.observer, options.keepalive));
+    let (observer, keepalive, networks) = (options.observer, options.keepalive, options.networks);
+    let shared = Shared::new(server, wait::Clock::new(), ports, observer, keepalive, networks);
+    let shared = Arc::new(shared);
     open_ports(&shared, &options.config)?;
     let crew = Crew::start(&shared, doors).map_err(|error| {
         shared.ports.close_all();
@@ -208,7 +217,7 @@ impl Addresses {
     }
 }
 
-fn open_ports(shared: &Shared, config: &Config) -> Result<(), StartError> {
+fn open_ports(shared: &Arc<Shared>, config: &Config) -> Result<(), StartError> {
     // The server's wishes are collected by any call to it.
     shared.with_server(|_, _| {});
     match sweeper::do_chores(shared) {

@@ -7,6 +7,7 @@ use crate::crew::Workers;
 use crate::ports::{Arrived, Ports};
 use crate::pump::Report;
 use crate::wait::{Bell, Clock, keep_waker, lock};
+use ftp_proto::advertise::Networks;
 use ftp_proto::event::{Answer, Arrival, Event, LinkId, Message, News, Request, SessionId, Task};
 use ftp_proto::notice::{Notice, Observer};
 use ftp_proto::time::{Instant, Now};
@@ -75,11 +76,13 @@ struct Aftermath {
     empty: bool,
 }
 
-/// A change of the listeners; done by the sweeper alone, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the server wants done that no session does; done by the sweeper alone, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Chore {
     Open(u16),
     Close(u16),
+    LookAround,
+    Resolve(String),
 }
 
 struct Hub {
@@ -102,6 +105,8 @@ impl Hub {
                 }
                 Task::OpenPort(port) => self.chores.push_back(Chore::Open(port)),
                 Task::ClosePort(port) => self.chores.push_back(Chore::Close(port)),
+                Task::LookAround => self.chores.push_back(Chore::LookAround),
+                Task::Resolve(name) => self.chores.push_back(Chore::Resolve(name)),
                 Task::Notify(notice) => after.notices.push(notice),
             }
         }
@@ -126,6 +131,7 @@ pub(crate) struct Shared {
     pub(crate) workers: Workers,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) keepalive: Duration,
+    pub(crate) networks: Arc<dyn Fn() -> Networks + Send + Sync>,
 }
 
 /// What became of a control connection.
@@ -141,6 +147,7 @@ impl Shared {
         ports: Ports,
         observer: Arc<dyn Observer>,
         keepalive: Duration,
+        networks: Arc<dyn Fn() -> Networks + Send + Sync>,
     ) -> Self {
         let hub = Hub { server, sessions: HashMap::new(), chores: VecDeque::new(), sweeper_wakes: None };
         Self {
@@ -152,6 +159,7 @@ impl Shared {
             workers: Workers::default(),
             observer,
             keepalive,
+            networks,
         }
     }
 

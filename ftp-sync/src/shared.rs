@@ -5,6 +5,7 @@
 
 use crate::ports::{Arrived, Ports};
 use crate::wait::{Bell, Bells, Clock, lock};
+use ftp_proto::advertise::Networks;
 use ftp_proto::event::{Answer, Arrival, Event, LinkId, Message, News, Request, SessionId, Task};
 use ftp_proto::notice::{Notice, Observer};
 use ftp_proto::time::{Instant, Now};
@@ -93,11 +94,13 @@ struct Aftermath {
     empty: bool,
 }
 
-/// A change of the listeners; done by the sweeper alone, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the server wants done that no session does; done by the sweeper alone, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Chore {
     Open(u16),
     Close(u16),
+    LookAround,
+    Resolve(String),
 }
 
 struct Hub {
@@ -122,6 +125,8 @@ impl Hub {
                 }
                 Task::OpenPort(port) => self.chores.push_back(Chore::Open(port)),
                 Task::ClosePort(port) => self.chores.push_back(Chore::Close(port)),
+                Task::LookAround => self.chores.push_back(Chore::LookAround),
+                Task::Resolve(name) => self.chores.push_back(Chore::Resolve(name)),
                 Task::Notify(notice) => after.notices.push(notice),
             }
         }
@@ -146,6 +151,7 @@ pub(crate) struct Shared {
     pub(crate) sweeper_bell: Bell,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) keepalive: Duration,
+    pub(crate) networks: Arc<dyn Fn() -> Networks + Send + Sync>,
     pub(crate) stopping: AtomicBool,
 }
 
@@ -162,6 +168,7 @@ impl Shared {
         ports: Ports,
         observer: Arc<dyn Observer>,
         keepalive: Duration,
+        networks: Arc<dyn Fn() -> Networks + Send + Sync>,
     ) -> std::io::Result<Self> {
         let hub = Hub { server, sessions: HashMap::new(), chores: VecDeque::new(), sweeper_wakes: None };
         Ok(Self {
@@ -173,6 +180,7 @@ impl Shared {
             sweeper_bell: Bell::new()?,
             observer,
             keepalive,
+            networks,
             stopping: AtomicBool::new(false),
         })
     }

@@ -7,6 +7,7 @@
 use crate::crew::Crew;
 use crate::owner;
 use crate::shared::{Chore, Shared};
+use crate::surroundings;
 use crate::wait;
 use ftp_proto::event::News;
 use rustix::event::{PollFd, PollFlags};
@@ -37,13 +38,15 @@ pub(crate) fn run(shared: &Arc<Shared>, crew: &Arc<Crew>) {
     }
 }
 
-/// Opens and closes ports as the server wishes, in the order of its wishes; the first that failed.
-pub(crate) fn do_chores(shared: &Shared) -> Option<(u16, std::io::Error)> {
+/// Does what the server wishes, in the order of its wishes; the first port that could not be opened.
+pub(crate) fn do_chores(shared: &Arc<Shared>) -> Option<(u16, std::io::Error)> {
     let mut failed = None;
     let mut searches = OWNER_SEARCHES;
     while let Some(chore) = shared.next_chore() {
         match chore {
             Chore::Close(port) => shared.ports.close(port),
+            Chore::LookAround => surroundings::look_around(shared),
+            Chore::Resolve(name) => surroundings::resolve(shared, name),
             Chore::Open(wanted) => match shared.ports.open(wanted) {
                 Ok(port) => shared.with_server(|server, now| server.handle(now, News::PortOpened(port))),
                 Err(error) => {

@@ -86,6 +86,7 @@ impl Service {
             accounts: Arc::clone(&accounts) as Arc<dyn ftp_proto::host::Accounts>,
             observer: Arc::clone(&observer) as Arc<dyn ftp_proto::notice::Observer>,
             keepalive: plan.config.keepalive,
+            networks: Arc::new(crate::networks::of_host),
         })
         .map_err(Failure::System)?;
         print(&introduction::text(&plan.config, &running, &plan.guests(), shown.as_ref()));

@@ -1,13 +1,14 @@
 //! From the core's notices to events.
 
 use ftp_proto::account::LoginError;
+use ftp_proto::diagnose::is_public;
 use ftp_proto::event::SessionId;
 use ftp_proto::notice::{Counters, Notice, Observer, TransferRecord, Verdicts};
 use ftp_proto::path::Escaped;
 use ftp_proto::tls::Resumption;
 use ftp_proto::transfer::Direction;
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use tracing::field::display;
@@ -88,6 +89,12 @@ impl Observer for LogObserver {
             Notice::PortFailed { port, reason } => {
                 let reason = crate::config_file::reader::without_number(reason);
                 warn!(port, reason = %Escaped(reason.as_bytes()), "passive port can't be opened");
+            }
+            Notice::NameResolved { name, address, before } => write_name(name, *address, *before),
+            Notice::NameFailed { name, reason, kept } => {
+                let reason = crate::config_file::reader::without_number(reason);
+                let (reason, kept) = (Escaped(reason.as_bytes()), kept.map(display));
+                warn!(%name, %reason, kept, "external address can't be resolved");
             }
             Notice::AcceptFailed { reason } => {
                 error!(reason = %Escaped(reason.as_bytes()), "clients wait and can't be accepted");
@@ -175,7 +182,9 @@ impl Line<'_> {
             Notice::SessionRefused { .. }
             | Notice::PortOpened { .. }
             | Notice::PortFailed { .. }
-            | Notice::AcceptFailed { .. } => {}
+            | Notice::AcceptFailed { .. }
+            | Notice::NameResolved { .. }
+            | Notice::NameFailed { .. } => {}
         }
     }
 
@@ -235,6 +244,21 @@ impl Line<'_> {
             reason = reason.as_ref().map(|text| display(Escaped(text.as_bytes()))),
             "{message}"
         );
+    }
+}
+
+/// What clients are told from now on, and what may be wrong with it.
+fn write_name(name: &str, address: Option<Ipv4Addr>, before: Option<Ipv4Addr>) {
+    let before = before.map(display);
+    match address {
+        Some(address) if is_public(address.into()) => {
+            info!(%name, %address, before, "external address resolved");
+        }
+        Some(address) => warn!(
+            %name, %address, before,
+            "external address resolved to a private one: clients from the Internet can't reach it"
+        ),
+        None => warn!(%name, kept = before, "external name has no IPv4 address, and PASV can name no other"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! How the data connection is made: PASV EPSV PORT EPRT.
 
 use super::args::Arg;
+use crate::advertise::Advertised;
 use crate::reply::Reply;
 use crate::session::{Pending, Reaction, Turn};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -11,7 +12,7 @@ const FIRST_UNPRIVILEGED_PORT: u16 = 1024;
 const EXTENDED_PASSIVE_ONLY: Reply = Reply::new(503, "After EPSV ALL only EPSV is allowed.");
 
 /// The words of RFC 959 and RFC 2428 and nothing else: firewalls and NATs on the way read them.
-pub(crate) fn passive_reply(address: IpAddr, port: u16, extended: bool) -> Reply {
+pub(crate) fn passive_reply(Advertised { address, port, .. }: Advertised, extended: bool) -> Reply {
     if extended {
         return Reply::with(229, alloc::format!("Entering Extended Passive Mode (|||{port}|)"));
     }
@@ -60,8 +61,8 @@ pub(super) fn epsv(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
 
 /// A second PASV gets the first one's port as long as nobody came to it.
 fn lease(turn: &mut Turn<'_>, extended: bool) -> Reaction {
-    if let Some((address, port)) = turn.session.announced(turn.now, extended) {
-        return passive_reply(address, port, extended).into();
+    if let Some(advertised) = turn.session.announced(turn.now, extended) {
+        return passive_reply(advertised, extended).into();
     }
     turn.session.lease(turn.now);
     Reaction::Await(Pending::Lease { extended })

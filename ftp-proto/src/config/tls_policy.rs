@@ -214,7 +214,8 @@ pub fn is_anonymous(user: &str) -> bool {
 }
 
 impl Listener {
-    fn is(self, local: SocketAddr) -> bool {
+    /// Whether the server's end of a control connection is at this listener.
+    pub fn is(self, local: SocketAddr) -> bool {
         let address = local.ip().to_canonical();
         self.port == local.port() && self.address.is_none_or(|wanted| wanted.to_canonical() == address)
     }

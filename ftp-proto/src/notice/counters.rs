@@ -69,7 +69,9 @@ impl Counters {
             | Notice::SessionClosed { .. }
             | Notice::PortOpened { .. }
             | Notice::PortFailed { .. }
-            | Notice::AcceptFailed { .. } => {}
+            | Notice::AcceptFailed { .. }
+            | Notice::NameResolved { .. }
+            | Notice::NameFailed { .. } => {}
         }
     }
 }

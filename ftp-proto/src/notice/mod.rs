@@ -12,7 +12,7 @@ use crate::tls::{Resumption, TlsError, TlsFacts};
 use crate::transfer::{Direction, EndReason};
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 
 /// Who wants to know what happens.
@@ -115,6 +115,24 @@ pub enum Notice {
         lasted: Duration,
         /// Why, in one phrase.
         why: &'static str,
+    },
+    /// An external address given by name: the first answer, and each that changes what clients are told.
+    NameResolved {
+        /// The name.
+        name: String,
+        /// What clients are told from now on; `None`: the name has no IPv4 address, and 227 can't name others.
+        address: Option<Ipv4Addr>,
+        /// What they were told before, and still are without another.
+        before: Option<Ipv4Addr>,
+    },
+    /// An external address given by name can't be found, for the first time in a row.
+    NameFailed {
+        /// The name.
+        name: String,
+        /// The resolver's words.
+        reason: String,
+        /// What clients are told nevertheless.
+        kept: Option<Ipv4Addr>,
     },
     /// A passive port is listened on.
     PortOpened {

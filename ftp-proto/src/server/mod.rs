@@ -5,8 +5,9 @@ mod admission;
 mod habits;
 mod openings;
 mod ports;
+mod scout;
 
-use crate::advertise::{Inputs, advertise};
+use crate::advertise::{self, advertise};
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::event::{Answer, Arrival, Event, LinkId, Message, News, Request, SessionId, Task};
@@ -27,6 +28,7 @@ use core::time::Duration;
 use habits::{Client, Habits};
 use openings::{Opened, Openings};
 use ports::{Asker, Leasing, PoolEvent, PortPool};
+use scout::Scout;
 
 /// How often the log hears that connections can't be accepted.
 const ACCEPT_FAILED_EVERY: Duration = Duration::from_secs(60);
@@ -49,6 +51,7 @@ pub struct Server {
     openings: Openings,
     pool: PortPool,
     habits: Habits,
+    scout: Scout,
     draining: bool,
     /// When it was last told that connections can't be accepted.
     accept_failure_told: Option<Instant>,
@@ -67,11 +70,13 @@ impl Server {
             openings: Openings::default(),
             pool: PortPool::new(seed),
             habits: Habits::default(),
+            scout: Scout::default(),
             draining: false,
             accept_failure_told: None,
             tasks: VecDeque::new(),
         };
         server.open_ports_of_config();
+        server.scout(Instant::ZERO);
         server
     }
 
@@ -185,8 +190,8 @@ impl Server {
     }
 
     fn leased(&self, arrival: Arrival, link: LinkId, port: u16) -> Answer {
-        let external = self.config.passive.external.clone();
-        let advertised = advertise(&Inputs { external, local: arrival.local, peer: arrival.peer });
+        let client = advertise::Client { local: arrival.local, peer: arrival.peer };
+        let advertised = advertise(&self.config.passive, self.scout.known(), &client, port);
         Answer::Leased { link, port, advertised }
     }
 
@@ -248,6 +253,13 @@ impl Server {
         }
     }
 
+    /// Asks for what the settings depend on.
+    fn scout(&mut self, now: Instant) {
+        let wanted = self.scout.want(&self.config.passive);
+        self.tasks.extend(wanted);
+        self.tasks.extend(self.scout.due(now));
+    }
+
     // News.
 
     /// Something happened outside.
@@ -260,6 +272,12 @@ impl Server {
                 }
             }
             News::AcceptFailed(reason) => self.accept_failed(now, reason),
+            News::Networks(networks) => self.scout.networks(networks),
+            News::Resolved(name, answer) => {
+                if let Some(notice) = self.scout.resolved(now.mono, name, answer) {
+                    self.notify(notice);
+                }
+            }
             News::Gone(session) => {
                 if self.sessions.remove(session) {
                     self.pool.forget(now.mono, session);
@@ -296,6 +314,7 @@ impl Server {
             self.pool.retire(port);
         }
         self.open_ports_of_config();
+        self.scout(now.mono);
         // A port that was about to be closed and is wanted again never stopped being listened on.
         for port in self.openings.take_still_open() {
             self.pool.open(now.mono, port);
@@ -312,12 +331,13 @@ impl Server {
         for port in self.openings.due(now.mono) {
             self.tasks.push_back(Task::OpenPort(port));
         }
+        self.tasks.extend(self.scout.due(now.mono));
         self.carry_out_pool_events();
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
     pub fn deadline(&self) -> Option<Instant> {
-        [self.pool.deadline(), self.openings.deadline()].into_iter().flatten().min()
+        [self.pool.deadline(), self.openings.deadline(), self.scout.deadline()].into_iter().flatten().min()
     }
 
     // Work.

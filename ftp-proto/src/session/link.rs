@@ -9,11 +9,12 @@
 //! commands, replies, files or TLS: each input gives the next state and, where something has to be done outside,
 //! [`Effect`]s.
 
+use crate::advertise::Advertised;
 use crate::diagnose::{Cause, Setup};
 use crate::event::{LinkError, LinkId, TransferId};
 use crate::tls::TlsError;
 use alloc::vec::Vec;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 
 /// Strangers remembered for the verdict.
 const MAX_STRANGERS: usize = 4;
@@ -47,10 +48,12 @@ pub(crate) struct Leasing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Waiting {
     pub(crate) link: LinkId,
-    pub(crate) advertised: IpAddr,
+    pub(crate) advertised: Advertised,
     pub(crate) port: u16,
     /// Announced by EPSV.
     pub(crate) extended: bool,
+    /// The settings have changed since.
+    pub(crate) outdated: bool,
     /// Whoever comes is only a candidate.
     pub(crate) open: bool,
     /// The candidates do their handshakes, as do all that come later.
@@ -111,7 +114,7 @@ pub(crate) struct Lost {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
     /// The server leased a port.
-    Leased { link: LinkId, port: u16, advertised: IpAddr, extended: bool },
+    Leased { link: LinkId, port: u16, advertised: Advertised, extended: bool },
     /// The server has no port.
     NoPort { link: LinkId, cause: Cause },
     /// A connection came to the port; `own`: from the client's address.
@@ -264,6 +267,7 @@ impl Link {
                     advertised,
                     port,
                     extended,
+                    outdated: false,
                     open: leasing.open,
                     securing: false,
                     candidates: Vec::new(),

@@ -20,6 +20,7 @@ pub(crate) use modes::{Modes, Type};
 pub(crate) use pending::{Change, Opening, Pending, StatListing};
 pub(crate) use protection::{Protection, Switch};
 
+use crate::advertise::Advertised;
 use crate::command;
 use crate::config::Config;
 use crate::diagnose::Cause;
@@ -470,7 +471,13 @@ impl Session {
                     self.timers.set(Timer::Drain, until);
                 }
             }
-            Message::Configure(config) => self.config = config,
+            Message::Configure(config) => {
+                if let Link::Waiting(waiting) = &mut self.link {
+                    // What was announced holds, but is not announced again.
+                    waiting.outdated |= config.passive != self.config.passive;
+                }
+                self.config = config;
+            }
             Message::Stranger(link, peer) => {
                 self.step_link(now, Input::Stranger { link, peer: canonical(peer) });
             }
@@ -522,14 +529,14 @@ impl Session {
         self.actions.push_back(Action::Consult(Request::Lease { session: self.id, link, until, open }));
     }
 
-    /// The address and port that were announced and still wait for the client, now for some time more.
-    pub(crate) fn announced(&mut self, now: Now, extended: bool) -> Option<(IpAddr, u16)> {
+    /// What was announced and still waits for the client, now for some time more.
+    pub(crate) fn announced(&mut self, now: Now, extended: bool) -> Option<Advertised> {
         let Link::Waiting(waiting) = &mut self.link else { return None };
-        if waiting.has_own() {
+        if waiting.has_own() || waiting.outdated {
             return None;
         }
         waiting.extended = extended;
-        let announced = (waiting.advertised, waiting.port);
+        let announced = waiting.advertised;
         self.arm_data_connection(now);
         Some(announced)
     }
@@ -576,7 +583,7 @@ impl Session {
                 if current {
                     self.timers.clear(Timer::Lease);
                     self.arm_data_connection(now);
-                    self.lease_answered(now, Ok((advertised, port)));
+                    self.lease_answered(now, Ok(advertised));
                 }
             }
             Answer::NoPort { link } => {

@@ -3,6 +3,7 @@
 use super::timers::Timer;
 use super::{Login, Reaction, Session, Turn};
 use crate::account::{Account, LoginError};
+use crate::advertise::Advertised;
 use crate::command;
 use crate::event::{Done, FileJob, Job, Ticket};
 use crate::host::{Directory, File, Metadata, StorageError};
@@ -16,7 +17,6 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::net::IpAddr;
 
 /// How many entries STAT of a path asks for at a time.
 const STAT_BATCH: usize = 64;
@@ -82,14 +82,14 @@ impl Session {
     }
 
     /// PASV and EPSV come to their end.
-    pub(super) fn lease_answered(&mut self, now: Now, answer: Result<(IpAddr, u16), Reply>) {
+    pub(super) fn lease_answered(&mut self, now: Now, answer: Result<Advertised, Reply>) {
         let Some((_, Pending::Lease { extended })) =
             self.pending.take_if(|(_, pending)| matches!(pending, Pending::Lease { .. }))
         else {
             return;
         };
         let reply = match answer {
-            Ok((address, port)) => command::passive_reply(address, port, extended),
+            Ok(advertised) => command::passive_reply(advertised, extended),
             Err(reply) => reply,
         };
         self.reply(reply);

@@ -7,6 +7,7 @@ use super::simulator::{Choices, simulate, simulate_control_connection};
 use super::{MemoryAccounts, MemoryStorage};
 use crate::Connection;
 use crate::account::Rights;
+use crate::advertise::Advertised;
 use crate::client;
 use crate::config::{Config, Settings};
 use crate::event::{Action, Answer, Arrival, Event, Request, SessionId};
@@ -78,7 +79,8 @@ fn turn(connection: &mut Connection, out: &mut Vec<u8>) {
         while let Some(action) = connection.poll_action() {
             match action {
                 Action::Consult(Request::Lease { link, .. }) => {
-                    let answer = Answer::Leased { link, port: 2_000, advertised: [127, 0, 0, 1].into() };
+                    let advertised = Advertised::plain([127, 0, 0, 1].into(), 2_000);
+                    let answer = Answer::Leased { link, port: 2_000, advertised };
                     connection.handle(Now::default(), Event::Answer(answer));
                 }
                 Action::Perform(ticket, job) => {

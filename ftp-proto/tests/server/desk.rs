@@ -7,7 +7,7 @@ use ftp_proto::testing::MemoryAccounts;
 use ftp_proto::time::Now;
 use ftp_proto::{Admission, Server};
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,9 @@ pub(crate) struct Desk {
     pub(crate) now: Now,
     pub(crate) to_open: Vec<u16>,
     pub(crate) to_close: Vec<u16>,
+    pub(crate) to_resolve: Vec<String>,
+    /// How often the host's networks were asked for.
+    pub(crate) looks: usize,
     pub(crate) notices: Vec<String>,
     pub(crate) mail: VecDeque<(SessionId, Event)>,
 }
@@ -37,6 +40,8 @@ impl Desk {
             now: Now::default(),
             to_open: Vec::new(),
             to_close: Vec::new(),
+            to_resolve: Vec::new(),
+            looks: 0,
             notices: Vec::new(),
             mail: VecDeque::new(),
         };
@@ -57,6 +62,16 @@ impl Desk {
                 Task::Deliver(session, event) => self.mail.push_back((session, event)),
                 Task::OpenPort(port) => self.to_open.push(port),
                 Task::ClosePort(port) => self.to_close.push(port),
+                Task::LookAround => self.looks += 1,
+                Task::Resolve(name) => self.to_resolve.push(name),
+                Task::Notify(Notice::NameResolved { name, address, before }) => {
+                    let words =
+                        |address: Option<Ipv4Addr>| address.map_or("none".into(), |ip| ip.to_string());
+                    self.notices.push(format!("{name} is {} after {}", words(address), words(before)));
+                }
+                Task::Notify(Notice::NameFailed { name, reason, kept }) => {
+                    self.notices.push(format!("{name} failed: {reason}, kept {}", kept.is_some()));
+                }
                 Task::Notify(Notice::PortOpened { port }) => self.notices.push(format!("{port} opened")),
                 Task::Notify(Notice::PortFailed { port, reason }) => {
                     self.notices.push(format!("{port} failed: {reason}"));

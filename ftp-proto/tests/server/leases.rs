@@ -1,6 +1,7 @@
 //! Leases: who waits on which port, and whose a connection is.
 
 use crate::desk::{Desk, HERE, SECOND, THERE, named, passive};
+use ftp_proto::advertise::{Advertised, Reason};
 use ftp_proto::config::{External, PassivePorts};
 use ftp_proto::event::{Answer, Event, LinkId, Message, News, SessionId};
 use std::time::Duration;
@@ -175,11 +176,15 @@ fn the_answer_names_the_address_for_this_client() {
     settings.passive.external = External::Literal("192.0.2.80".parse().unwrap());
     let mut desk = Desk::new(settings);
     desk.open_all();
-    for (peer, advertised) in [(HERE, "192.0.2.80"), ("::1", "::1"), ("127.0.0.1", "198.51.100.1")] {
+    for (peer, address, why) in [
+        (HERE, "192.0.2.80", Reason::Literal),
+        ("::1", "::1", Reason::Loopback),
+        ("127.0.0.1", "198.51.100.1", Reason::Loopback),
+    ] {
         let session = desk.admit(peer);
         let answer = desk.ask(session, 1, SECOND);
-        let expected =
-            Answer::Leased { link: LinkId::new(1), port: 2_000, advertised: advertised.parse().unwrap() };
+        let advertised = Advertised { address: address.parse().unwrap(), port: 2_000, why };
+        let expected = Answer::Leased { link: LinkId::new(1), port: 2_000, advertised };
         assert_eq!(answer, expected);
     }
 }

@@ -3,6 +3,7 @@
 
 mod desk;
 mod leases;
+mod names;
 
 use desk::{Desk, HERE, SECOND, THERE, named, passive};
 use ftp_proto::Admission;

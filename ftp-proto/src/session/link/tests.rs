@@ -15,8 +15,8 @@ fn target() -> SocketAddr {
     "203.0.113.5:4000".parse().unwrap()
 }
 
-fn advertised() -> IpAddr {
-    "198.51.100.1".parse().unwrap()
+fn advertised() -> Advertised {
+    Advertised::plain("198.51.100.1".parse().unwrap(), 2_000)
 }
 
 fn passive() -> Setup {
@@ -29,6 +29,7 @@ fn waiting(open: bool) -> Waiting {
         advertised: advertised(),
         port: 2000,
         extended: false,
+        outdated: false,
         open,
         securing: false,
         candidates: vec![],

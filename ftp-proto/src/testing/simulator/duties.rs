@@ -2,6 +2,7 @@
 
 use super::World;
 use super::client::{Transfer, check_transfer};
+use crate::advertise::Networks;
 use crate::event::{Action, Event, LinkError, News, SessionId, Task};
 use crate::notice::Notice;
 use crate::transfer::{Direction, EndReason, Step};
@@ -71,9 +72,31 @@ impl World<'_> {
                     self.server.handle(self.now, news);
                 }
                 Task::Deliver(session, event) => self.deliver(session, event),
+                Task::LookAround => self.look_around(),
+                Task::Resolve(name) => self.resolve(name),
                 Task::ClosePort(_) | Task::Notify(_) => {}
             }
         }
+    }
+
+    fn look_around(&mut self) {
+        let networks = if self.choices.one_in(2) {
+            let own = "203.0.113.0/29".parse().into_iter().collect();
+            Networks { own, routers: Vec::from([[203, 0, 113, 6].into()]) }
+        } else {
+            Networks::default()
+        };
+        self.server.handle(self.now, News::Networks(networks));
+    }
+
+    /// The resolver has an answer, another one or none; now or never.
+    fn resolve(&mut self, name: String) {
+        let answer = match self.choices.below(4) {
+            0 => return,
+            1 => Err("not found".to_string()),
+            last => Ok(Vec::from([[192, 0, 2, u8::try_from(last).unwrap_or(0)].into()])),
+        };
+        self.server.handle(self.now, News::Resolved(name, answer));
     }
 
     fn deliver(&mut self, session: SessionId, event: Event) {

@@ -5,6 +5,7 @@ use super::choices::{Choices, LINES, LOGINS, SECURITY, TRANSFERS};
 use super::control::{Control, Style};
 use crate::Connection;
 use crate::account::Rights;
+use crate::advertise::Advertised;
 use crate::config::{ClientCertificates, Config, Settings, TlsPolicies, TlsPolicy};
 use crate::event::{Action, Answer, Arrival, Event, Job, Request, SessionId, Ticket};
 use crate::testing::{FakeTls, MemoryAccounts, MemoryStorage};
@@ -178,7 +179,7 @@ impl<'a> Talk<'a> {
         while let Some(action) = self.connection.poll_action() {
             match action {
                 Action::Consult(Request::Lease { link, .. }) => {
-                    let advertised = [127, 0, 0, 1].into();
+                    let advertised = Advertised::plain([127, 0, 0, 1].into(), 2_000);
                     let answer = Answer::Leased { link, port: 2_000, advertised };
                     self.connection.handle(self.now, Event::Answer(answer));
                 }

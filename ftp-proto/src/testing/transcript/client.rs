@@ -115,8 +115,10 @@ pub(super) struct Client {
     pub(super) dialing: Option<(LinkId, ConnectSpec)>,
     /// Whether the client listens on [`ACTIVE_PORT`].
     pub(super) listening: bool,
-    /// The port of the last 227 or 229.
+    /// The port that the last 227 or 229 leads to.
     pub(super) port: Option<u16>,
+    /// The last lease: the port it told, and the one behind it.
+    told: Option<(u16, u16)>,
     /// Everything the core asked for, in words.
     pub(super) actions: Vec<String>,
     pub(super) actions_seen: usize,
@@ -154,6 +156,7 @@ impl Client {
             dialing: None,
             listening: false,
             port: None,
+            told: None,
             actions: Vec::new(),
             actions_seen: 0,
         }
@@ -310,7 +313,15 @@ impl Client {
         if let (Some((link, _)), Some(session)) = (answer.port_to_drain(), self.session) {
             shared.server.activate(shared.now, session, link);
         }
+        if let Answer::Leased { port, advertised, .. } = &answer {
+            self.told = Some((advertised.port, *port));
+        }
         self.handle(shared, Event::Answer(answer));
+    }
+
+    /// Where a port leads that the client was told: routers before the server may map ports.
+    pub(super) fn port_behind(&self, announced: u16) -> u16 {
+        self.told.filter(|(told, _)| *told == announced).map_or(announced, |(_, listened)| listened)
     }
 
     pub(super) fn handle(&mut self, shared: &Shared, event: Event) {

@@ -36,6 +36,9 @@
 //! | `accounts-down: text` | the accounts can't be read |
 //! | `config: passive.ports=2000-2000` | one setting |
 //! | `config: tls.rule=users=bob,eve control=allow` | one rule of TLS: conditions and what they set, by their names in the configuration file |
+//! | `config: passive.rule=local=10.0.0.2 external_address=192.0.2.1` | one rule of passive mode |
+//! | `networks: 10.0.0.2/24`, `routers: 10.0.0.1` | the server's place in the network |
+//! | `resolves: ftp.example.com 198.51.100.1,2001:db8::1` | what a name stands for; other names are not found |
 //! | `taken: 2001 text` | a passive port that can't be opened |
 //! | `peer: 203.0.113.5:4000`, `local: 10.0.0.2:21` | the ends of the control connection |
 //! | `now: 20261125100000` | the date |
@@ -62,11 +65,12 @@
 //! | `notice LoggedIn` | the log was told |
 //! | `on 2 from 198.51.100.7:1000` | what follows is said on another control connection, opened at its first mention |
 //! | `>> Connect 203.0.113.5:4001` | the core asked for this; `>> no Connect`: it did not, since the last `>>` |
-//! | `<< stranger 198.51.100.9:5` | fed by hand: `arrived`, `stranger ADDRESS`, `connected`, `link-failed refused`, `reset`, `peer-closed`, `kick`, `drain 30s`, `config key=value`, `panic` (of the next job), `hold 5` (the client takes 5 more bytes of data, then none), `release`, `unread` and `read` (replies) |
+//! | `<< stranger 198.51.100.9:5` | fed by hand: `arrived`, `stranger ADDRESS`, `connected`, `link-failed refused`, `reset`, `peer-closed`, `kick`, `drain 30s`, `config key=value`, `resolves NAME ADDRESSES`, `panic` (of the next job), `hold 5` (the client takes 5 more bytes of data, then none), `release`, `unread` and `read` (replies) |
 //! | `wait 30s` | time passes, deadlines fire |
 
 mod client;
 mod data;
+mod passive;
 mod play;
 mod policy;
 mod script;

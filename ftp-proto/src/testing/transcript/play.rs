@@ -9,7 +9,7 @@ use crate::notice::Notice;
 use crate::testing::MemoryStorage;
 use crate::time::{Instant, Now, UnixTime};
 use crate::{Admission, Server};
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -61,6 +61,8 @@ pub(super) struct Player<'a> {
     verdicts_read: usize,
     verdicts: VecDeque<String>,
     pub(super) next_data_port: u16,
+    /// What names stand for by now.
+    names: BTreeMap<String, Vec<IpAddr>>,
     conversation: Vec<String>,
 }
 
@@ -84,6 +86,7 @@ impl<'a> Player<'a> {
             verdicts_read: 0,
             verdicts: VecDeque::new(),
             next_data_port: 50_000,
+            names: script.world.names.clone(),
             conversation: Vec::new(),
         };
         player.settle()?;
@@ -206,6 +209,14 @@ impl<'a> Player<'a> {
                 None => self.shared.server.handle(now, News::PortOpened(port)),
             },
             Task::ClosePort(_) => {}
+            Task::LookAround => {
+                let networks = self.script.world.networks.clone();
+                self.shared.server.handle(now, News::Networks(networks));
+            }
+            Task::Resolve(name) => {
+                let answer = self.names.get(&name).cloned().ok_or_else(|| String::from("not found"));
+                self.shared.server.handle(now, News::Resolved(name, answer));
+            }
             Task::Notify(notice) => self.shared.notices.push(notice),
         }
         Ok(())
@@ -234,7 +245,8 @@ impl<'a> Player<'a> {
                 }
                 if said.starts_with(b"227") || said.starts_with(b"229") {
                     let client = self.client()?;
-                    (client.port, client.data) = (announced_port(&said), None);
+                    let announced = announced_port(&said);
+                    (client.port, client.data) = (announced.map(|port| client.port_behind(port)), None);
                 }
                 Ok(())
             }
@@ -385,6 +397,9 @@ impl<'a> Player<'a> {
                 if self.shared.server.route(now, port, *address).is_some() {
                     return Err(String::from("the stranger was let in"));
                 }
+            }
+            Feed::Resolve(name, addresses) => {
+                self.names.insert(name.clone(), addresses.clone());
             }
             Feed::Connected => {
                 let (link, spec) = client.dialing.take().ok_or("the core did not ask to connect")?;

@@ -101,15 +101,15 @@ fn change(set: &mut TlsChange, key: &str, value: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn one_of<T: Copy>(value: &str, names: &[(&str, T)]) -> Result<T, String> {
+pub(super) fn one_of<T: Copy>(value: &str, names: &[(&str, T)]) -> Result<T, String> {
     let known = names.iter().find(|(name, _)| *name == value);
     known.map(|(_, meaning)| *meaning).ok_or_else(|| format!("no such choice: \"{value}\""))
 }
 
-fn boolean(value: &str) -> Result<bool, String> {
+pub(super) fn boolean(value: &str) -> Result<bool, String> {
     one_of(value, &[("true", true), ("false", false)])
 }
 
-fn list<T: core::str::FromStr<Err: ToString>>(value: &str) -> Result<Vec<T>, String> {
+pub(super) fn list<T: core::str::FromStr<Err: ToString>>(value: &str) -> Result<Vec<T>, String> {
     value.split(',').map(|entry| entry.parse().map_err(|error: T::Err| error.to_string())).collect()
 }

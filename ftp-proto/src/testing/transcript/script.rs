@@ -1,5 +1,6 @@
 //! Reading a transcript.
 
+use super::policy;
 use super::secure::{ControlTls, DataTls};
 use super::text::{Pattern, duration, unescape};
 use super::world::World;
@@ -12,7 +13,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 /// A transcript that was read.
@@ -182,6 +183,8 @@ pub(super) enum Feed {
     Kick,
     Drain(Duration),
     Configure(String, String),
+    /// From now on a name stands for something else.
+    Resolve(String, Vec<IpAddr>),
     Panic,
     Hold(usize),
     Release,
@@ -205,6 +208,10 @@ impl Feed {
             "config" => {
                 let (key, value) = rest.split_once('=').ok_or("write << config key=value")?;
                 Self::Configure(key.to_owned(), value.to_owned())
+            }
+            "resolves" => {
+                let (name, addresses) = rest.split_once(' ').ok_or("write << resolves NAME ADDRESSES")?;
+                Self::Resolve(name.to_owned(), policy::list(addresses)?)
             }
             "panic" => Self::Panic,
             "hold" => Self::Hold(rest.parse().map_err(|_| format!("not a number: \"{rest}\""))?),

@@ -1,9 +1,10 @@
 //! The world of a transcript: files, users, settings, addresses, date.
 
-use super::policy;
 use super::text::{duration, unescape};
+use super::{passive, policy};
 use crate::account::{Account, Rights, RightsByPath};
-use crate::config::{External, Settings};
+use crate::advertise::Networks;
+use crate::config::Settings;
 use crate::host::StorageError;
 use crate::path::VirtualPath;
 use crate::testing::{FakeTls, MemoryAccounts, MemoryStorage};
@@ -14,7 +15,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 /// What holds before the first word is said.
@@ -25,6 +26,10 @@ pub(super) struct World {
     pub(super) local: SocketAddr,
     pub(super) now: UnixTime,
     pub(super) taken: BTreeMap<u16, String>,
+    /// The server's place in the network.
+    pub(super) networks: Networks,
+    /// What the resolver knows.
+    pub(super) names: BTreeMap<String, Vec<IpAddr>>,
     /// What speaks TLS, if anything does.
     pub(super) tls: Option<FakeTls>,
     /// The listener begins TLS at once.
@@ -73,6 +78,8 @@ impl World {
             local: SocketAddr::from(([192, 0, 2, 2], 21)),
             now: DEFAULT_NOW,
             taken: BTreeMap::new(),
+            networks: Networks::default(),
+            names: BTreeMap::new(),
             tls: None,
             implicit_tls: false,
             unreal: false,
@@ -107,7 +114,7 @@ impl World {
             "config" => {
                 let (key, value) = value.split_once('=').ok_or("write config: key=value")?;
                 // Of a chosen range the port is known; over a real network it must be free.
-                self.unreal |= key == "passive.ports" || key == "passive.external_address";
+                self.unreal |= key.starts_with("passive.") && passive::needs_addresses(key);
                 setting(&mut self.settings, key, value)?;
                 self.unreal |= self.settings.tls.rules.iter().any(policy::needs_addresses);
             }
@@ -125,6 +132,11 @@ impl World {
             "taken" => {
                 self.unreal = true;
                 self.taken.insert(parse(first)?, rest.to_owned());
+            }
+            "networks" => self.networks.own = policy::list(value)?,
+            "routers" => self.networks.routers = policy::list(value)?,
+            "resolves" => {
+                self.names.insert(first.to_owned(), policy::list(rest)?);
             }
             "peer" => (self.peer, self.unreal) = (parse(value)?, true),
             "local" => (self.local, self.unreal) = (parse(value)?, true),
@@ -271,16 +283,14 @@ pub(super) fn setting(settings: &mut Settings, key: &str, value: &str) -> Result
         "limits.login_attempts" => settings.limits.login_attempts = parse(value)?,
         "limits.login_delay" => settings.limits.login_delay = seconds()?,
         "limits.line" => settings.limits.line = parse(value)?,
-        "passive.enabled" => settings.passive.enabled = parse(value)?,
-        "passive.ports" => settings.passive.ports = parse(value)?,
-        "passive.external_address" => settings.passive.external = External::Literal(parse(value)?),
         "active.enabled" => settings.active.enabled = parse(value)?,
         "active.source_port" => settings.active.source_port = Some(parse(value)?),
         "tls.rule" => settings.tls.rules.push(policy::rule(value)?),
         "log.commands" => settings.notify_commands = parse(value)?,
-        _ => match key.strip_prefix("tls.") {
-            Some(key) => policy::policy(&mut settings.tls.default, key, value)?,
-            None => return Err(format!("no such setting: \"{key}\"")),
+        _ => match key.split_once('.') {
+            Some(("passive", key)) => passive::setting(&mut settings.passive, key, value)?,
+            Some(("tls", key)) => policy::policy(&mut settings.tls.default, key, value)?,
+            _ => return Err(format!("no such setting: \"{key}\"")),
         },
     }
     Ok(())
