@@ -2,6 +2,7 @@
 
 use crate::config_file::RuntimeKind;
 use crate::config_file::reader::without_number;
+use ftp_proto::PassiveState;
 use ftp_proto::advertise::Networks;
 use ftp_proto::config::Config;
 use ftp_proto::host::Accounts;
@@ -90,6 +91,22 @@ impl Running {
         match &self.0 {
             Either::Smol(running) => running.passive_ports(),
             Either::Threads(running) => running.passive_ports(),
+        }
+    }
+
+    /// How the passive ports stand.
+    pub fn passive_state(&self) -> PassiveState {
+        match &self.0 {
+            Either::Smol(running) => running.handle().passive_state(),
+            Either::Threads(running) => running.handle().passive_state(),
+        }
+    }
+
+    /// How many sessions there are.
+    pub fn sessions(&self) -> usize {
+        match &self.0 {
+            Either::Smol(running) => running.handle().sessions(),
+            Either::Threads(running) => running.handle().sessions(),
         }
     }
 

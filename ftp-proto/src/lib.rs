@@ -149,4 +149,4 @@ mod session;
 mod wire;
 
 pub use connection::Connection;
-pub use server::{Admission, Server};
+pub use server::{Admission, PassiveState, Server};

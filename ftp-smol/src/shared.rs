@@ -49,7 +49,7 @@ impl Mailbox {
         let is_urgent = !is_stranger && !matches!(mail, Mail::Event(Event::Message(Message::Configure(_))));
         let mut inside = lock(&self.0);
         if !is_stranger || inside.mail.len() < STRANGERS {
-            inside.mail.push_back(mail);
+            put(&mut inside.mail, mail);
         }
         if let Some(owner) = &inside.owner
             && is_urgent
@@ -65,6 +65,18 @@ impl Mailbox {
     /// From now on this task is woken. Look into the mailbox afterwards.
     pub(crate) fn set_owner(&self, cx: &Context<'_>) {
         keep_waker(&mut lock(&self.0).owner, cx);
+    }
+}
+
+/// New settings take the place of older ones that nobody has looked at: a session that rests must not gather them.
+fn put(letters: &mut VecDeque<Mail>, mail: Mail) {
+    let is_settings = |mail: &Mail| matches!(mail, Mail::Event(Event::Message(Message::Configure(_))));
+    if is_settings(&mail)
+        && let Some(older) = letters.iter_mut().find(|letter| is_settings(letter))
+    {
+        *older = mail;
+    } else {
+        letters.push_back(mail);
     }
 }
 

@@ -47,13 +47,13 @@ mod sweeper;
 mod wait;
 
 use crew::{Crew, Door};
-use ftp_proto::Server;
 use ftp_proto::advertise::Networks;
 use ftp_proto::config::Config;
 use ftp_proto::event::SessionId;
 use ftp_proto::host::Accounts;
 use ftp_proto::notice::Observer;
 use ftp_proto::tls::Tls;
+use ftp_proto::{PassiveState, Server};
 use ports::Ports;
 use shared::Shared;
 use std::hash::{BuildHasher as _, Hasher as _};
@@ -310,6 +310,11 @@ impl Handle {
     /// The passive ports that are open, in order.
     pub fn passive_ports(&self) -> Vec<u16> {
         self.shared.with_server(|server, _| server.open_ports())
+    }
+
+    /// How the passive ports stand.
+    pub fn passive_state(&self) -> PassiveState {
+        self.shared.with_server(|server, _| server.passive_state())
     }
 
     /// Ends a session; `false` if there is none of that name.

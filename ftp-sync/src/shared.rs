@@ -57,7 +57,7 @@ impl Mailbox {
             !matches!(mail, Mail::Event(Event::Message(Message::Configure(_) | Message::Stranger(..))));
         let mut inside = lock(&self.inside);
         if inside.mail.len() < MAILBOX_LIMIT {
-            inside.mail.push_back(mail);
+            put(&mut inside.mail, mail);
         }
         match &inside.bell {
             Some(bell) => {
@@ -82,6 +82,18 @@ impl Mailbox {
             bell.ring();
         }
         inside.bell = bell;
+    }
+}
+
+/// New settings take the place of older ones that nobody has looked at: a session that rests must not gather them.
+fn put(letters: &mut VecDeque<Mail>, mail: Mail) {
+    let is_settings = |mail: &Mail| matches!(mail, Mail::Event(Event::Message(Message::Configure(_))));
+    if is_settings(&mail)
+        && let Some(older) = letters.iter_mut().find(|letter| is_settings(letter))
+    {
+        *older = mail;
+    } else {
+        letters.push_back(mail);
     }
 }
 

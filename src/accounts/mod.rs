@@ -174,6 +174,11 @@ impl ServerAccounts {
         warnings
     }
 
+    /// How many users the accounts file has.
+    pub fn users(&self) -> usize {
+        self.state().file.users.len()
+    }
+
     /// Every directory that somebody is served, each once.
     pub fn roots(&self) -> Vec<PathBuf> {
         let state = self.state();

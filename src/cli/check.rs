@@ -3,10 +3,10 @@
 use super::{Failure, complain, policy, print};
 use crate::accounts::AccountsFile;
 use crate::config_file::{
-    self, Bind, LAN_CLIENTS_NAMES, LogFormat, LogLevel, PARTIAL_NAMES, PEER_CHECK_NAMES, RuntimeKind,
-    ServerConfig, Uploads,
+    self, Bind, ControlSocket, LAN_CLIENTS_NAMES, LogFormat, LogLevel, PARTIAL_NAMES, PEER_CHECK_NAMES,
+    RuntimeKind, ServerConfig, Uploads,
 };
-use crate::tls::{self, Loaded};
+use crate::tls::{self, ServerCertificate};
 use ftp_proto::config::{AddressRule, External, Ports};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -16,7 +16,12 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
     let config = config_file::load(path)?;
     let accounts = config.accounts.as_deref().map(AccountsFile::load).transpose()?;
     let loaded = config.tls.as_ref().map(tls::load).transpose().map_err(Failure::Configuration)?;
-    print(&summary(&config, accounts.as_ref(), loaded.as_ref()));
+    let users = accounts.as_ref().map(|accounts| accounts.users.len());
+    let certificates = loaded.as_ref().map(|loaded| loaded.certificates.as_slice());
+    print("ok\n");
+    for (key, value) in rows(&config, users, certificates) {
+        print(&format!("{key:<28}{value}\n"));
+    }
     for warning in loaded.iter().flat_map(|loaded| &loaded.warnings) {
         complain(&format!("warning: {warning}"));
     }
@@ -31,13 +36,15 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// "ok", and the values of all settings, defaults included.
-fn summary(config: &ServerConfig, accounts: Option<&AccountsFile>, loaded: Option<&Loaded>) -> String {
-    let mut text = String::from("ok\n");
-    // Writing to a string can't fail.
-    let mut row = |key: &str, value: &dyn std::fmt::Display| {
-        let _ = writeln!(text, "{key:<28}{value}");
-    };
+/// The values of all settings, defaults included. `users`: how many there are in the accounts file; `certificates`: what
+/// was loaded, if there is TLS.
+pub(super) fn rows(
+    config: &ServerConfig,
+    users: Option<usize>,
+    certificates: Option<&[ServerCertificate]>,
+) -> Vec<(String, String)> {
+    let mut rows = Vec::new();
+    let mut row = |key: &str, value: &dyn std::fmt::Display| rows.push((key.to_owned(), value.to_string()));
     let core = &config.core;
     let default = if config.bind == Bind::Everywhere { " (default)" } else { "" };
     row("server.bind", &format_args!("{}{default}", joined(&config.bind.addresses())));
@@ -53,6 +60,8 @@ fn summary(config: &ServerConfig, accounts: Option<&AccountsFile>, loaded: Optio
         Uploads::Direct => row("server.uploads", &"direct"),
     }
     row("server.keepalive", &seconds(config.keepalive));
+    row("server.watch", &config.watch);
+    row("server.control_socket", &control_socket(&config.control_socket));
     row("passive.enabled", &core.passive.enabled);
     row("passive.ports", &core.passive.ports);
     let passive = &core.passive;
@@ -74,7 +83,7 @@ fn summary(config: &ServerConfig, accounts: Option<&AccountsFile>, loaded: Optio
     row("active.source_port", &core.active.source_port.map_or("any".into(), |port| port.to_string()));
     row("proxy.trusted", &joined(&core.proxy.trusted));
     row("proxy.data", &core.proxy.data);
-    for (key, value) in policy::rows(config, loaded, tls::now()) {
+    for (key, value) in policy::rows(config, certificates, tls::now()) {
         row(&key, &value);
     }
     row("timeouts.login", &seconds(core.timeouts.login));
@@ -87,9 +96,9 @@ fn summary(config: &ServerConfig, accounts: Option<&AccountsFile>, loaded: Optio
     row("limits.login_attempts", &core.limits.login_attempts);
     row("limits.login_delay", &seconds(core.limits.login_delay));
     row("limits.line", &core.limits.line);
-    match (config.accounts.as_deref(), accounts) {
-        (Some(path), Some(file)) => {
-            row("accounts.file", &format_args!("{}, users: {}", path.display(), file.users.len()));
+    match (config.accounts.as_deref(), users) {
+        (Some(path), Some(users)) => {
+            row("accounts.file", &format_args!("{}, users: {users}", path.display()));
         }
         _ => row("accounts.file", &"none"),
     }
@@ -97,7 +106,15 @@ fn summary(config: &ServerConfig, accounts: Option<&AccountsFile>, loaded: Optio
     row("log.format", &name(LogFormat::NAMES, config.log.format));
     row("log.level", &name(LogLevel::NAMES, config.log.level));
     row("log.commands", &config.log.commands);
-    text
+    rows
+}
+
+fn control_socket(socket: &ControlSocket) -> String {
+    match socket {
+        ControlSocket::Usual => "where ftpd set and ftpd status look".to_owned(),
+        ControlSocket::At(path) => path.display().to_string(),
+        ControlSocket::Off => "off".to_owned(),
+    }
 }
 
 fn joined<T: ToString>(values: &[T]) -> String {

@@ -1,18 +1,24 @@
-//! The command line: `ftpd serve`, `ftpd check-config`, `ftpd user`, `ftpd tls`.
+//! The command line: `ftpd serve`; `ftpd set`, `get`, `status`, `reload` for a server that runs; `ftpd check-config`,
+//! `ftpd user`, `ftpd tls`.
 //!
 //! Errors are one line on standard error. The exit code is 2 if what was written is wrong (command line,
 //! configuration, accounts file) and 1 if the system says no.
 
+mod answer;
 mod check;
 mod introduction;
+mod live;
 mod plan;
 mod policy;
+mod remote;
+mod report;
 mod serve;
 mod signals;
 mod tls;
 mod user;
+mod watch;
 
-use crate::config_file::{FileError, LogFormat, RuntimeKind, UPLOADS_NAMES, Uploads};
+use crate::config_file::{ControlSocket, FileError, LogFormat, RuntimeKind, UPLOADS_NAMES, Uploads};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use ftp_proto::config::{External, PassivePorts};
@@ -28,13 +34,15 @@ pub const PASSWORD_VARIABLE: &str = "FTPD_PASSWORD";
 pub(crate) enum Failure {
     /// Something that was written is wrong.
     Configuration(String),
+    /// The same, in a file.
+    InFile(FileError),
     /// The system says no.
     System(String),
 }
 
 impl From<FileError> for Failure {
     fn from(error: FileError) -> Self {
-        Self::Configuration(error.to_string())
+        Self::InFile(error)
     }
 }
 
@@ -56,6 +64,17 @@ enum Command {
         /// The configuration file
         file: PathBuf,
     },
+    /// Change settings of the running server; no session notices
+    #[command(after_help = remote::SET_HELP)]
+    Set(remote::SetArguments),
+    /// Let the defaults of keys hold in the running server
+    Unset(remote::UnsetArguments),
+    /// Show what holds in the running server
+    Get(remote::GetArguments),
+    /// Show how the running server stands
+    Status(remote::StatusArguments),
+    /// Make the running server read its files again
+    Reload(remote::ReloadArguments),
     /// Change or show the users of an accounts file
     #[command(subcommand)]
     User(user::UserCommand),
@@ -117,6 +136,9 @@ struct ServeArguments {
     /// The form of log lines [default: human]
     #[arg(long, value_parser = words(LogFormat::NAMES))]
     log_format: Option<LogFormat>,
+    /// Where `ftpd set` and `ftpd status` ask this server, or "off" [default: where they look by themselves]
+    #[arg(long, value_name = "PATH", value_parser = control_socket)]
+    control_socket: Option<ControlSocket>,
     /// Log each command and reply; twice: everything
     #[arg(short, long, action = clap::ArgAction::Count)]
     verbose: u8,
@@ -127,6 +149,11 @@ pub fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Serve(arguments) => serve::run(*arguments),
         Command::CheckConfig { file } => check::run(&file),
+        Command::Set(arguments) => remote::set(arguments),
+        Command::Unset(arguments) => remote::unset(arguments),
+        Command::Get(arguments) => remote::get(arguments),
+        Command::Status(arguments) => remote::status(&arguments),
+        Command::Reload(arguments) => remote::reload(&arguments),
         Command::User(command) => user::run(command),
         Command::Tls(command) => tls::run(command),
     };
@@ -134,6 +161,10 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Configuration(message)) => {
             complain(&message);
+            ExitCode::from(2)
+        }
+        Err(Failure::InFile(error)) => {
+            complain(&error.to_string());
             ExitCode::from(2)
         }
         Err(Failure::System(message)) => {
@@ -158,6 +189,14 @@ fn words<T: Copy + Send + Sync + 'static>(
 
 fn passive_ports(text: &str) -> Result<PassivePorts, String> {
     text.parse::<PassivePorts>().map_err(|error| error.problem)
+}
+
+fn control_socket(text: &str) -> Result<ControlSocket, String> {
+    match text {
+        "" => Err("write a path, or \"off\"".to_owned()),
+        "off" => Ok(ControlSocket::Off),
+        path => Ok(ControlSocket::At(PathBuf::from(path))),
+    }
 }
 
 fn user_name(text: &str) -> Result<String, String> {

@@ -1,12 +1,14 @@
 //! What to serve, from the command line or a file.
 
+use super::check::name;
 use super::introduction::{Guests, Shown};
 use super::{Failure, ServeArguments, password_from_environment};
 use crate::accounts::{ServerAccounts, SingleUser, Sources, password};
 use crate::certificate::self_signed::SelfSigned;
+use crate::config_file::document::Document;
 use crate::config_file::{
-    self, Anonymous, Bind, CertificateFiles, LogConfig, LogLevel, ServerConfig, TlsFiles,
-    policies_with_certificate,
+    self, Anonymous, Bind, CertificateFiles, ControlSocket, LogConfig, LogFormat, LogLevel, RuntimeKind,
+    ServerConfig, TlsFiles, Uploads, policies_with_certificate,
 };
 use crate::tls::{Loaded, OwnCertificate};
 use ftp_proto::config::{ConfigError, External, Settings, TlsChange};
@@ -15,12 +17,17 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, Value};
 
 /// What to serve, and where that is written.
 pub(super) struct Plan {
     pub(super) config: ServerConfig,
-    /// The configuration file, and what the command line changes in it.
-    pub(super) file: Option<(PathBuf, Overrides)>,
+    /// The configuration file.
+    pub(super) file: Option<PathBuf>,
+    /// Its text, or what says the same as the command line.
+    pub(super) document: Document,
+    /// What the command line says besides the file.
+    overrides: Overrides,
     single: Option<SingleUser>,
     /// Whether the single user's password was made here and has to be shown.
     password_made: bool,
@@ -37,6 +44,7 @@ pub(super) struct Overrides {
     runtime: Option<config_file::RuntimeKind>,
     log_format: Option<config_file::LogFormat>,
     level: Option<LogLevel>,
+    control_socket: Option<ControlSocket>,
 }
 
 impl Overrides {
@@ -52,6 +60,7 @@ impl Overrides {
                 1 => Some(LogLevel::Debug),
                 _ => Some(LogLevel::Trace),
             },
+            control_socket: arguments.control_socket.clone(),
         }
     }
 
@@ -61,6 +70,9 @@ impl Overrides {
         }
         if let Some(bind) = &self.bind_implicit_tls {
             config.bind_implicit_tls = bind.clone();
+        }
+        if let Some(socket) = &self.control_socket {
+            config.control_socket = socket.clone();
         }
         config.runtime = self.runtime.unwrap_or(config.runtime);
         config.log.format = self.log_format.unwrap_or(config.log.format);
@@ -72,14 +84,19 @@ impl Plan {
     pub(super) fn of(arguments: &ServeArguments) -> Result<Self, Failure> {
         let overrides = Overrides::of(arguments);
         match (&arguments.config, &arguments.dir) {
-            (Some(path), _) => Ok(Self {
-                config: read(path, &overrides)?,
-                file: Some((path.clone(), overrides)),
-                single: None,
-                password_made: false,
-                own_certificate: None,
-                made: None,
-            }),
+            (Some(path), _) => {
+                let document = Document::read(path)?;
+                Ok(Self {
+                    config: amounts_to(&document, path, &overrides)?,
+                    document,
+                    file: Some(path.clone()),
+                    overrides,
+                    single: None,
+                    password_made: false,
+                    own_certificate: None,
+                    made: None,
+                })
+            }
             (None, Some(dir)) => Self::for_directory(dir.clone(), arguments, &overrides),
             (None, None) => {
                 Err(Failure::Configuration("ftpd: write a directory or --config FILE".to_owned()))
@@ -125,10 +142,27 @@ impl Plan {
             accounts: None,
             anonymous: single.is_none().then_some(Anonymous { root: None, writable: arguments.writable }),
             log: LogConfig::default(),
+            watch: true,
+            control_socket: arguments.control_socket.clone().unwrap_or_default(),
         };
         overrides.apply(&mut config);
         config.check_ports().map_err(|error| Failure::Configuration(in_options(&error)))?;
-        Ok(Self { config, file: None, single, password_made, own_certificate, made: None })
+        Ok(Self {
+            document: Document::unwritten(as_text(&config)),
+            config,
+            file: None,
+            overrides: overrides.clone(),
+            single,
+            password_made,
+            own_certificate,
+            made: None,
+        })
+    }
+
+    /// What another text would amount to.
+    pub(super) fn amounts_to(&self, document: &Document) -> Result<ServerConfig, Failure> {
+        let path = self.file.as_deref().unwrap_or(Path::new("command line"));
+        amounts_to(document, path, &self.overrides)
     }
 
     /// Where accounts come from.
@@ -155,7 +189,9 @@ impl Plan {
                 certificate: made.certificate.clone(),
                 key: Some(made.key.clone()),
             }));
-            self.made = Some(made);
+            if self.made.replace(made).is_none() {
+                self.document = Document::unwritten(as_text(&self.config));
+            }
         }
         let loaded = self.config.tls.as_ref().map(crate::tls::load).transpose();
         loaded.map_err(Failure::Configuration)
@@ -192,6 +228,63 @@ impl Plan {
             tracing::warn!("{warning}");
         }
     }
+}
+
+/// A file that says the same, as far as the command line can say anything.
+fn as_text(config: &ServerConfig) -> String {
+    let mut document = DocumentMut::new();
+    let mut put = |key: &str, value: Value| {
+        if let Some((section, name)) = key.split_once('.') {
+            document.entry(section).or_insert(Item::Table(Table::new()))[name] = Item::Value(value);
+        }
+    };
+    let path = |path: &Path| Value::from(path.to_string_lossy().as_ref());
+    let addresses = |all: &[SocketAddr]| all.iter().map(ToString::to_string).collect::<Value>();
+    if let Bind::At(bind) = &config.bind {
+        put("server.bind", addresses(bind));
+    }
+    if !config.bind_implicit_tls.is_empty() {
+        put("server.bind_implicit_tls", addresses(&config.bind_implicit_tls));
+    }
+    if let Some(root) = &config.root {
+        put("server.root", path(root));
+    }
+    put("server.runtime", name(RuntimeKind::NAMES, config.runtime).into());
+    put("server.uploads", if config.uploads == Uploads::Direct { "direct" } else { "atomic" }.into());
+    match &config.control_socket {
+        ControlSocket::Usual => {}
+        ControlSocket::At(socket) => put("server.control_socket", path(socket)),
+        ControlSocket::Off => put("server.control_socket", "off".into()),
+    }
+    put("passive.ports", config.core.passive.ports.to_string().into());
+    match &config.core.passive.external {
+        External::ControlConnection => {}
+        External::Literal(address) => put("passive.external_address", address.to_string().into()),
+        External::Name(name) => put("passive.external_address", name.as_str().into()),
+    }
+    if let Some(port) = config.core.active.source_port {
+        put("active.source_port", i64::from(port).into());
+    }
+    let certificates = config.tls.iter().flat_map(|tls| &tls.certificates).map(|files| {
+        let mut table = InlineTable::new();
+        table.insert("certificate", path(&files.certificate));
+        if let Some(key) = &files.key {
+            table.insert("key", path(key));
+        }
+        Value::InlineTable(table)
+    });
+    let certificates: Array = certificates.collect();
+    if !certificates.is_empty() {
+        put("tls.certificates", Value::Array(certificates));
+    }
+    if let Some(anonymous) = &config.anonymous {
+        let mut table = InlineTable::new();
+        table.insert("writable", anonymous.writable.into());
+        put("accounts.anonymous", Value::InlineTable(table));
+    }
+    put("log.format", name(LogFormat::NAMES, config.log.format).into());
+    put("log.level", name(LogLevel::NAMES, config.log.level).into());
+    document.to_string()
 }
 
 /// What the command line says of the core's settings.
@@ -257,9 +350,13 @@ fn names_for_certificate(arguments: &ServeArguments) -> Vec<String> {
     own.into_iter().chain(addresses).chain(external).collect()
 }
 
-/// The file, with the command line's word above it.
-pub(super) fn read(path: &Path, overrides: &Overrides) -> Result<ServerConfig, Failure> {
-    let mut config = config_file::load(path)?;
+/// What a document amounts to, with the command line's word above it; `path` is its name in complaints.
+pub(super) fn amounts_to(
+    document: &Document,
+    path: &Path,
+    overrides: &Overrides,
+) -> Result<ServerConfig, Failure> {
+    let mut config = document.config()?;
     overrides.apply(&mut config);
     if config.log.wants_commands() != config.core.notify_commands {
         let mut settings = Settings::clone(&config.core);

@@ -5,7 +5,7 @@ use crate::config_file::{
     CLIENT_CERTIFICATES_NAMES, CLOSE_NOTIFY_NAMES, CONTROL_NAMES, DATA_NAMES, RESUMPTION_NAMES, ServerConfig,
     VERSION_NAMES,
 };
-use crate::tls::{Loaded, ServerCertificate};
+use crate::tls::ServerCertificate;
 use ftp_proto::config::{Listener, TlsChange, TlsCondition, TlsRule};
 use ftp_proto::time::UnixTime;
 use std::path::PathBuf;
@@ -14,16 +14,19 @@ use std::path::PathBuf;
 type Row = (String, String);
 
 /// All rows.
-pub(super) fn rows(config: &ServerConfig, loaded: Option<&Loaded>, now: UnixTime) -> Vec<Row> {
+pub(super) fn rows(
+    config: &ServerConfig,
+    certificates: Option<&[ServerCertificate]>,
+    now: UnixTime,
+) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut row = |key: &str, value: String| rows.push((key.to_owned(), value));
-    let (Some(loaded), Some(files)) = (loaded, &config.tls) else {
+    let (Some(certificates), Some(files)) = (certificates, &config.tls) else {
         row("tls.certificates", "none: there is no TLS, passwords and files go in the clear".to_owned());
         return rows;
     };
-    for (index, certificate) in loaded.certificates.iter().enumerate() {
-        let default =
-            if index == 0 && loaded.certificates.len() > 1 { ", for who names no host" } else { "" };
+    for (index, certificate) in certificates.iter().enumerate() {
+        let default = if index == 0 && certificates.len() > 1 { ", for who names no host" } else { "" };
         row("tls.certificates", format!("{}{default}", in_words(certificate, now)));
     }
     row("tls.minimum", name(VERSION_NAMES, files.minimum).to_owned());

@@ -1,14 +1,18 @@
 //! `ftpd serve`: from the command line or a file to a server that runs, until a signal ends it.
 
-use super::plan::{self, Plan};
+use super::live::Live;
+use super::plan::Plan;
 use super::signals::{Wish, Wishes};
-use super::{Failure, ServeArguments, introduction, print};
+use super::watch::Watch;
+use super::{Failure, ServeArguments, answer, introduction, print};
 use crate::accounts::{OpenError, ServerAccounts};
-use crate::config_file::ServerConfig;
+use crate::config_file::ControlSocket;
 use crate::config_file::reader::plain;
+use crate::control::{self, Place, Socket};
 use crate::log::{LevelHandle, LogObserver};
 use crate::runtime::{self, Running};
 use crate::tls::Certificates;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,23 +29,35 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), Failure> {
         .map_err(|error| Failure::System(format!("can't start the log: {error}")))?;
     log_panics();
     // From here on a signal ends the server properly, however early it comes.
-    let mut wishes = Wishes::listen()
+    let wishes = Wishes::listen()
         .map_err(|error| Failure::System(format!("can't watch signals: {}", plain(&error))))?;
     raise_descriptor_limit();
+    let watch = Arc::<Watch>::default();
+    if let Some(path) = &plan.file {
+        watch.reading(path);
+    }
     let service = Service::start(&mut plan, level)?;
+    let socket = control_socket(&plan, &service, &wishes);
     warn_of_few_descriptors(service.running.passive_ports().len());
     service.certificates.log(crate::tls::now());
     service.certificates.watch();
     plan.warn(&service.accounts);
     sweep_uploads(Arc::clone(&service.accounts));
 
+    watch.start(wishes.sender());
+    let mut live = Live::new(plan, service, watch);
     while let Some(wish) = wishes.wait() {
         match wish {
             Wish::Stop => break,
-            Wish::Reload => service.reload(&mut plan),
-            Wish::Totals => service.observer.log_totals(),
+            Wish::Reload | Wish::Edited => drop(live.reload()),
+            Wish::Totals => live.service.observer.log_totals(),
+            // Who asked may be gone by now.
+            Wish::Ask(asked) => drop(asked.answer.send(answer::to(&mut live, asked.request))),
         }
     }
+    // Nobody should ask a server that is on its way out.
+    drop(socket);
+    let service = live.service;
     tracing::info!(
         seconds = GRACE.as_secs(),
         "stopping; running transfers may finish, a second signal ends them"
@@ -55,13 +71,36 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Where commands like `ftpd set` reach this server. A server without serves all the same.
+fn control_socket(plan: &Plan, service: &Service, wishes: &Wishes) -> Option<Socket> {
+    let addresses = service.running.control_addrs().iter().chain(service.running.implicit_tls_addrs());
+    let port = addresses.map(SocketAddr::port).next().unwrap_or_default();
+    let place = match &plan.config.control_socket {
+        ControlSocket::Off => return None,
+        ControlSocket::At(path) => Ok(Place::At(path.clone())),
+        ControlSocket::Usual => control::default_place(port),
+    };
+    let wish = wishes.sender();
+    let ask = move |asked| drop(wish.send(Wish::Ask(asked)));
+    match place.and_then(|place| control::listen(&place, ask)) {
+        Ok(socket) => {
+            tracing::info!(file = %socket.path().display(), "control socket opened");
+            Some(socket)
+        }
+        Err(reason) => {
+            tracing::warn!(%reason, "no control socket; ftpd set and ftpd status won't find this server");
+            None
+        }
+    }
+}
+
 /// The server that runs, and what may change while it does.
-struct Service {
-    running: Running,
-    accounts: Arc<ServerAccounts>,
-    certificates: Arc<Certificates>,
-    observer: Arc<LogObserver>,
-    level: LevelHandle,
+pub(super) struct Service {
+    pub(super) running: Running,
+    pub(super) accounts: Arc<ServerAccounts>,
+    pub(super) certificates: Arc<Certificates>,
+    pub(super) observer: Arc<LogObserver>,
+    pub(super) level: LevelHandle,
 }
 
 impl Service {
@@ -94,68 +133,6 @@ impl Service {
             tracing::info!(%address, version = %env!("CARGO_PKG_VERSION"), "started");
         }
         Ok(Self { running, accounts, certificates, observer, level })
-    }
-
-    /// Reads the files again. What is wrong with them is logged, and everything stays as it was.
-    fn reload(&self, plan: &mut Plan) {
-        let refused = |reason: &dyn std::fmt::Display| {
-            tracing::error!(%reason, "configuration not read again; the old one stays");
-        };
-        let new = match &plan.file {
-            Some((path, overrides)) => plan::read(path, overrides),
-            None if plan.config.tls.is_some() => Ok(plan.config.clone()),
-            None => {
-                tracing::info!("there is no configuration file to read again");
-                return;
-            }
-        };
-        let old = match new {
-            Ok(new) => std::mem::replace(&mut plan.config, new),
-            Err(Failure::Configuration(reason) | Failure::System(reason)) => return refused(&reason),
-        };
-        let loaded = match plan.load_tls() {
-            Ok(loaded) => loaded,
-            Err(Failure::Configuration(reason) | Failure::System(reason)) => {
-                plan.config = old;
-                return refused(&reason);
-            }
-        };
-        if let Err(error) = self.accounts.replace(plan.sources()) {
-            plan.config = old;
-            return refused(&error);
-        }
-        match self.certificates.set(loaded) {
-            Ok(tls) => self.running.set_tls(tls),
-            Err(reason) => tracing::error!(%reason, "certificates not read again; the old ones stay"),
-        }
-        self.running.reconfigure(Arc::clone(&plan.config.core));
-        self.observer.log_commands(plan.config.log.commands);
-        self.level.set(plan.config.log.level);
-        warn_of_restart(&old, &plan.config);
-        match &plan.file {
-            Some((path, _)) => tracing::info!(file = %path.display(), "configuration read again"),
-            None => tracing::info!("certificates read again"),
-        }
-        self.certificates.log(crate::tls::now());
-        plan.warn(&self.accounts);
-    }
-}
-
-/// What a running server can't change.
-fn warn_of_restart(old: &ServerConfig, new: &ServerConfig) {
-    for (key, differs) in [
-        ("server.bind", old.bind != new.bind),
-        ("server.bind_implicit_tls", old.bind_implicit_tls != new.bind_implicit_tls),
-        ("server.runtime", old.runtime != new.runtime),
-        ("server.keepalive", old.keepalive != new.keepalive),
-        ("log.format", old.log.format != new.log.format),
-    ] {
-        if differs {
-            tracing::warn!(%key, "changed, but needs a restart");
-        }
-    }
-    if old.tls.is_some() && new.tls.is_none() {
-        tracing::warn!("there is no certificate any more: passwords and files go in the clear");
     }
 }
 

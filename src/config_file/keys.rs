@@ -1,9 +1,11 @@
 //! Every key of the configuration file with what it does: the one table that reading, complaints and
 //! suggestions work from.
 
-use super::reader::{FileError, Node};
+use super::nearest::nearest;
+use super::reader::{FileError, Node, Source};
 use super::{
-    Anonymous, Bind, Draft, LogFormat, LogLevel, PARTIAL_NAMES, RuntimeKind, UPLOADS_NAMES, passive, tls,
+    Anonymous, Bind, ControlSocket, Draft, LogFormat, LogLevel, PARTIAL_NAMES, RuntimeKind, UPLOADS_NAMES,
+    passive, tls,
 };
 use std::net::{Ipv6Addr, SocketAddr};
 
@@ -26,6 +28,15 @@ const KEYS: &[(&str, Setter)] = &[
     ("server.uploads", |draft, node| put(&mut draft.config.uploads, node.one_of(UPLOADS_NAMES))),
     ("server.partial_uploads", |draft, node| put(&mut draft.partial, node.one_of(PARTIAL_NAMES))),
     ("server.keepalive", keepalive),
+    ("server.watch", |draft, node| put(&mut draft.config.watch, node.boolean())),
+    ("server.control_socket", |draft, node| {
+        let path = node.text("/run/ftpd/control.sock")?;
+        draft.config.control_socket = match path {
+            "off" => ControlSocket::Off,
+            path => ControlSocket::At(node.source().resolve(path)),
+        };
+        Ok(())
+    }),
     ("passive.enabled", |draft, node| put(&mut draft.settings.passive.enabled, node.boolean())),
     ("passive.ports", passive::ports),
     ("passive.exposed_ports", passive::exposed_ports),
@@ -88,6 +99,51 @@ const KEYS: &[(&str, Setter)] = &[
 /// What to do with the value of this dotted key.
 pub(super) fn find(key: &str) -> Option<Setter> {
     KEYS.iter().find(|(known, _)| *known == key).map(|(_, setter)| *setter)
+}
+
+/// What the readers of the keys in this text say, each by itself.
+pub(super) fn check(source: &Source) -> Result<(), FileError> {
+    Draft::read(source).map(|_| ())
+}
+
+/// Keys that a running server can't change: what they are about is open, or was decided at the start.
+const FOR_RESTART: &[&str] = &[
+    "server.bind",
+    "server.bind_implicit_tls",
+    "server.runtime",
+    "server.keepalive",
+    "server.control_socket",
+    "log.format",
+];
+
+/// Whether a change of this key needs a restart.
+pub(crate) fn needs_restart(key: &str) -> bool {
+    FOR_RESTART.contains(&key)
+}
+
+/// The dotted key that a person means: `passive.ports`, `passive-ports`, or the last part alone if only one key has it.
+///
+/// # Errors
+/// One line with the nearest key.
+pub(crate) fn named(typed: &str) -> Result<&'static str, String> {
+    let name = typed.replace('-', "_");
+    let exact = |key: &&str| *key == name || key.replacen('.', "_", 1) == name;
+    if let Some(key) = all().find(exact) {
+        return Ok(key);
+    }
+    let last: Vec<_> =
+        all().filter(|key| key.split_once('.').is_some_and(|(_, last)| last == name)).collect();
+    match last.as_slice() {
+        [key] => Ok(key),
+        [] => {
+            let dotted = name.replacen('_', ".", 1);
+            let near = nearest(&name, all()).or_else(|| nearest(&dotted, all()));
+            let advice =
+                near.map_or_else(|| "see `ftpd get`".into(), |near| format!("did you mean `{near}`?"));
+            Err(format!("unknown key `{typed}`; {advice}"))
+        }
+        several => Err(format!("`{typed}` may be one of several keys; write {}", several.join(" or "))),
+    }
 }
 
 /// All dotted keys.
@@ -182,6 +238,39 @@ fn anonymous(draft: &mut Draft, node: &Node<'_>) -> Result<(), FileError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_have_short_names() {
+        for (typed, want) in [
+            ("passive-ports", "passive.ports"),
+            ("passive.ports", "passive.ports"),
+            ("external-address", "passive.external_address"),
+            ("exposed-ports", "passive.exposed_ports"),
+            ("peer-check", "passive.peer_check"),
+            ("client-networks", "passive.client_networks"),
+            ("lan-clients", "passive.lan_clients"),
+            ("routers", "passive.routers"),
+            ("tls-proof", "passive.tls_proof"),
+            ("active-source-port", "active.source_port"),
+            ("timeouts-idle", "timeouts.idle"),
+            ("idle", "timeouts.idle"),
+            ("passive-rule", "passive.rule"),
+            ("limits-sessions", "limits.sessions"),
+            ("sessions", "limits.sessions"),
+            ("proxy-trusted", "proxy.trusted"),
+        ] {
+            assert_eq!(named(typed), Ok(want), "{typed}");
+        }
+        for (typed, want) in [
+            ("enabled", "`enabled` may be one of several keys; write passive.enabled or active.enabled"),
+            ("pasive-ports", "unknown key `pasive-ports`; did you mean `passive.ports`?"),
+            ("external-adress", "unknown key `external-adress`; did you mean `passive.external_address`?"),
+            ("colour", "unknown key `colour`; see `ftpd get`"),
+        ] {
+            assert_eq!(named(typed), Err(want.to_owned()), "{typed}");
+        }
+        assert!(FOR_RESTART.iter().all(|key| find(key).is_some()));
+    }
 
     #[test]
     fn keys_are_unique_and_grouped_by_section() {

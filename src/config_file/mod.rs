@@ -13,6 +13,8 @@
 //! uploads = "atomic"              # or "direct"
 //! partial_uploads = "keep"        # or "discard"
 //! keepalive = 60
+//! watch = true                    # changes of this file and the accounts file are taken over by themselves
+//! control_socket = "/run/ftpd/2121.sock"  # where `ftpd set` and `ftpd status` ask, or "off"
 //! [passive]
 //! enabled = true
 //! ports = "21000-21099"           # or 21000, or "auto:4"
@@ -75,7 +77,8 @@
 //! commands = false
 //! ```
 
-mod keys;
+pub(crate) mod document;
+pub(crate) mod keys;
 pub(crate) mod nearest;
 mod passive;
 pub(crate) mod reader;
@@ -132,6 +135,22 @@ pub struct ServerConfig {
     pub anonymous: Option<Anonymous>,
     /// What is logged and how.
     pub log: LogConfig,
+    /// Whether changes of the configuration and accounts files are taken over by themselves.
+    pub watch: bool,
+    /// Where commands reach the running server.
+    pub control_socket: ControlSocket,
+}
+
+/// Where commands like `ftpd set` reach the running server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ControlSocket {
+    /// Where they find it by themselves.
+    #[default]
+    Usual,
+    /// Here.
+    At(PathBuf),
+    /// Nowhere.
+    Off,
 }
 
 /// Where control connections are accepted.
@@ -288,7 +307,7 @@ impl LogLevel {
 /// # Errors
 /// [`FileError`] for the first thing in the file that is wrong.
 pub fn load(path: &Path) -> Result<ServerConfig, FileError> {
-    from_source(&Source::read(path)?)
+    from_source(&Source::read(path)?, Logins::InFile)
 }
 
 /// Checks the text of a configuration file; `path` is its name in complaints and what relative paths are
@@ -297,7 +316,16 @@ pub fn load(path: &Path) -> Result<ServerConfig, FileError> {
 /// # Errors
 /// As [`load`].
 pub fn parse(path: &Path, text: &str) -> Result<ServerConfig, FileError> {
-    from_source(&Source::new(path, text))
+    from_source(&Source::new(path, text), Logins::InFile)
+}
+
+/// Where is said who may log in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Logins {
+    /// In the file; else nobody could.
+    InFile,
+    /// On the command line, perhaps.
+    Elsewhere,
 }
 
 /// What was read so far, and where each key stood.
@@ -309,53 +337,66 @@ struct Draft {
     places: Vec<(String, usize)>,
 }
 
-fn from_source(source: &Source) -> Result<ServerConfig, FileError> {
-    let document = source.parse()?;
-    let mut draft = Draft {
-        settings: Settings::default(),
-        config: ServerConfig {
-            bind: Bind::Everywhere,
-            bind_implicit_tls: Vec::new(),
-            core: Arc::default(),
-            keepalive: Duration::from_secs(60),
-            runtime: RuntimeKind::default(),
-            uploads: Uploads::default(),
-            root: None,
-            tls: None,
-            accounts: None,
-            anonymous: None,
-            log: LogConfig::default(),
-        },
-        partial: Partial::default(),
-        tls: TlsDraft::default(),
-        places: Vec::new(),
-    };
-    let root = Node::root(source, &document);
-    for section in root.entries()? {
-        if !keys::sections().any(|name| name == section.key()) {
-            // A bare key at the top may be one that belongs into a section.
-            return Err(if section.is_table() {
-                section.unknown(keys::sections())
-            } else {
-                section.unknown(keys::all())
-            });
-        }
-        for entry in section.entries()? {
-            let set = keys::find(entry.key()).ok_or_else(|| entry.unknown(keys::near(section.key())))?;
-            draft.places.push((entry.key().to_owned(), entry.offset()));
-            set(&mut draft, &entry)?;
-        }
-    }
-    draft.finish(source)
+fn from_source(source: &Source, logins: Logins) -> Result<ServerConfig, FileError> {
+    Draft::read(source)?.finish(source, logins)
 }
 
 impl Draft {
+    /// Nothing was said.
+    fn new() -> Self {
+        Self {
+            settings: Settings::default(),
+            config: ServerConfig {
+                bind: Bind::Everywhere,
+                bind_implicit_tls: Vec::new(),
+                core: Arc::default(),
+                keepalive: Duration::from_secs(60),
+                runtime: RuntimeKind::default(),
+                uploads: Uploads::default(),
+                root: None,
+                tls: None,
+                accounts: None,
+                anonymous: None,
+                log: LogConfig::default(),
+                watch: true,
+                control_socket: ControlSocket::default(),
+            },
+            partial: Partial::default(),
+            tls: TlsDraft::default(),
+            places: Vec::new(),
+        }
+    }
+
+    /// Key by key, as far as each can be judged by itself.
+    fn read(source: &Source) -> Result<Self, FileError> {
+        let document = source.parse()?;
+        let mut draft = Self::new();
+        let root = Node::root(source, &document);
+        for section in root.entries()? {
+            if !keys::sections().any(|name| name == section.key()) {
+                // A bare key at the top may be one that belongs into a section.
+                return Err(if section.is_table() {
+                    section.unknown(keys::sections())
+                } else {
+                    section.unknown(keys::all())
+                });
+            }
+            for entry in section.entries()? {
+                let set = keys::find(entry.key()).ok_or_else(|| entry.unknown(keys::near(section.key())))?;
+                draft.places.push((entry.key().to_owned(), entry.offset()));
+                set(&mut draft, &entry)?;
+            }
+        }
+        Ok(draft)
+    }
+
     /// What only the whole can show: the core's own checks, and whether anybody can log in.
-    fn finish(mut self, source: &Source) -> Result<ServerConfig, FileError> {
+    fn finish(mut self, source: &Source, logins: Logins) -> Result<ServerConfig, FileError> {
         let place =
             |key: &str| self.places.iter().find(|(known, _)| known == key).map_or(0, |(_, offset)| *offset);
         self.settings.notify_commands = self.config.log.wants_commands();
-        if self.config.accounts.is_none() && self.config.anonymous.is_none() {
+        let nobody = self.config.accounts.is_none() && self.config.anonymous.is_none();
+        if nobody && logins == Logins::InFile {
             return Err(source.error_at(
                 place("accounts.anonymous"),
                 "accounts: nobody can log in; write file = \"accounts.toml\" or anonymous = true below [accounts]",

@@ -20,6 +20,14 @@ impl FileError {
         Self { file: file.to_owned(), position: None, message: message.to_string() }
     }
 
+    /// What is wrong and what to write, without the place. One line: the parser's own messages and values quoted from
+    /// the file may hold line ends.
+    pub(crate) fn message(&self) -> String {
+        let parts = self.message.split(['\n', '\r']).map(str::trim).filter(|part| !part.is_empty());
+        let parts: Vec<_> = parts.collect();
+        if parts.is_empty() { "unreadable".to_owned() } else { parts.join(", ") }
+    }
+
     /// Where in the file, as line and column, both counted in characters from 1.
     pub fn position(&self) -> Option<(usize, usize)> {
         self.position
@@ -32,10 +40,7 @@ impl Display for FileError {
         if let Some((line, column)) = self.position {
             write!(out, "{line}:{column}:")?;
         }
-        // The parser's own messages and values quoted from the file may hold line ends: one line it stays.
-        let mut parts = self.message.split(['\n', '\r']).map(str::trim).filter(|part| !part.is_empty());
-        write!(out, " {}", parts.next().unwrap_or("unreadable"))?;
-        parts.try_for_each(|part| write!(out, ", {part}"))
+        write!(out, " {}", self.message())
     }
 }
 
@@ -62,6 +67,11 @@ impl Source {
             },
             Err(error) => Err(FileError::whole(path, format_args!("can't be read: {}", plain(&error)))),
         }
+    }
+
+    /// All of it.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     /// Text that is already in memory, with the name complaints give it.

@@ -50,7 +50,7 @@ fn each_mistake_is_one_line_with_place_key_and_fix() {
         ),
         (
             "[server]\ngreeting = \"\"\n[accounts]\nanonymous = true\n[server.x]\n",
-            "ftpd.toml:5:9: unknown key `server.x`; write one of server.bind, server.bind_implicit_tls, server.root, server.greeting, server.runtime, server.uploads, server.partial_uploads, server.keepalive",
+            "ftpd.toml:5:9: unknown key `server.x`; write one of server.bind, server.bind_implicit_tls, server.root, server.greeting, server.runtime, server.uploads, server.partial_uploads, server.keepalive, server.watch, server.control_socket",
         ),
         (
             "[timeouts]\nidle = \"soon\"\n",
@@ -225,6 +225,8 @@ fn every_key_works() {
         uploads = "atomic"
         partial_uploads = "discard"
         keepalive = "2m"
+        watch = false
+        control_socket = "ftpd.sock"
         [passive]
         enabled = false
         ports = 4000

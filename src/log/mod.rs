@@ -8,7 +8,7 @@
 mod human;
 mod observer;
 
-pub use observer::LogObserver;
+pub use observer::{LogObserver, SessionView};
 
 use crate::config_file::{LogConfig, LogFormat, LogLevel};
 use std::io;

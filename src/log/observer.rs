@@ -4,13 +4,14 @@ use ftp_proto::account::LoginError;
 use ftp_proto::diagnose::is_public;
 use ftp_proto::event::SessionId;
 use ftp_proto::notice::{Counters, Notice, Observer, TransferRecord, Verdicts};
-use ftp_proto::path::Escaped;
+use ftp_proto::path::{Escaped, VirtualPath};
 use ftp_proto::tls::Resumption;
 use ftp_proto::transfer::Direction;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tracing::field::display;
 use tracing::{debug, error, info, warn};
 
@@ -26,6 +27,23 @@ pub struct LogObserver {
 struct Client {
     peer: SocketAddr,
     user: Option<String>,
+    since: Instant,
+    transfer: Option<(&'static str, VirtualPath)>,
+}
+
+/// A session as it is right now.
+#[derive(Clone, Debug)]
+pub struct SessionView {
+    /// Its number.
+    pub id: SessionId,
+    /// The client's end.
+    pub peer: SocketAddr,
+    /// Who logged in.
+    pub user: Option<String>,
+    /// Since it was opened.
+    pub age: Duration,
+    /// The verb and the path of the transfer that runs.
+    pub transfer: Option<(&'static str, VirtualPath)>,
 }
 
 impl LogObserver {
@@ -41,7 +59,7 @@ impl LogObserver {
 
     /// Logs what has happened since the start.
     pub fn log_totals(&self) {
-        let totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let totals = self.totals();
         info!(
             sessions = totals.sessions,
             refused = totals.refused,
@@ -57,8 +75,36 @@ impl LogObserver {
         );
     }
 
+    /// What has happened since the start.
+    pub fn totals(&self) -> Counters {
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many transfers run.
+    pub fn transfers(&self) -> usize {
+        self.with_sessions(|sessions| sessions.values().filter(|client| client.transfer.is_some()).count())
+    }
+
+    /// The sessions, the oldest first.
+    pub fn sessions(&self) -> Vec<SessionView> {
+        let view = |(id, client): (&SessionId, &Client)| SessionView {
+            id: *id,
+            peer: client.peer,
+            user: client.user.clone(),
+            age: client.since.elapsed(),
+            transfer: client.transfer.clone(),
+        };
+        let mut all: Vec<_> = self.with_sessions(|sessions| sessions.iter().map(view).collect());
+        all.sort_unstable_by_key(|session| session.id);
+        all
+    }
+
     fn with_sessions<T>(&self, work: impl FnOnce(&mut HashMap<SessionId, Client>) -> T) -> T {
         work(&mut self.sessions.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn with_client(&self, session: SessionId, work: impl FnOnce(&mut Client)) {
+        self.with_sessions(|sessions| sessions.get_mut(&session).map(work));
     }
 
     fn client(&self, session: Option<SessionId>) -> Option<Client> {
@@ -73,13 +119,16 @@ impl Observer for LogObserver {
         }
         match (session, notice) {
             (Some(id), Notice::SessionOpened { peer, .. }) => {
-                self.with_sessions(|sessions| sessions.insert(id, Client { peer: *peer, user: None }));
+                let client = Client { peer: *peer, user: None, since: Instant::now(), transfer: None };
+                self.with_sessions(|sessions| sessions.insert(id, client));
             }
-            (Some(id), Notice::LoggedIn { user }) => self.with_sessions(|sessions| {
-                if let Some(client) = sessions.get_mut(&id) {
-                    client.user = Some(user.clone());
-                }
-            }),
+            (Some(id), Notice::TransferStarted { verb, path }) => {
+                self.with_client(id, |client| client.transfer = Some((verb, path.clone())));
+            }
+            (Some(id), Notice::TransferEnded(_)) => self.with_client(id, |client| client.transfer = None),
+            (Some(id), Notice::LoggedIn { user }) => {
+                self.with_client(id, |client| client.user = Some(user.clone()));
+            }
             _ => {}
         }
         match notice {
@@ -180,6 +229,7 @@ impl Line<'_> {
             | Notice::NotResumed { .. }
             | Notice::NoCloseNotify { .. } => self.write_tls(notice),
             Notice::SessionRefused { .. }
+            | Notice::TransferStarted { .. }
             | Notice::PortOpened { .. }
             | Notice::PortFailed { .. }
             | Notice::AcceptFailed { .. }
@@ -274,7 +324,6 @@ mod tests {
     use ftp_proto::path::VirtualPath;
     use std::io;
     use std::sync::Arc;
-    use std::time::Duration;
 
     #[derive(Clone, Default)]
     struct Buffer(Arc<Mutex<Vec<u8>>>);

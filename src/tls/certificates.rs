@@ -111,6 +111,11 @@ impl Certificates {
         Ok(Some(tls))
     }
 
+    /// The certificates in use; `None`: there is no TLS.
+    pub fn loaded(&self) -> Option<Vec<ServerCertificate>> {
+        self.current().as_ref().map(|current| current.certificates.clone())
+    }
+
     /// Tells the log what was loaded, and what is wrong with it.
     pub fn log(&self, now: UnixTime) {
         for line in self.current().iter().flat_map(|current| &current.warnings) {

@@ -59,7 +59,8 @@ impl Counters {
             Notice::ControlSecured(_) => self.secured += 1,
             Notice::ControlTlsFailed(_) => self.tls_failures += 1,
             Notice::PlaintextDiscarded { .. } => self.plaintext_discarded += 1,
-            Notice::ControlCleared
+            Notice::TransferStarted { .. }
+            | Notice::ControlCleared
             | Notice::NotResumed { .. }
             | Notice::NoCloseNotify { .. }
             | Notice::Command { .. }

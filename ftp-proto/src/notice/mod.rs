@@ -89,7 +89,14 @@ pub enum Notice {
         /// The reply code.
         code: u16,
     },
-    /// A transfer ended, well or not.
+    /// The first byte of a transfer may go.
+    TransferStarted {
+        /// RETR, STOR, LIST …
+        verb: &'static str,
+        /// The file or directory.
+        path: VirtualPath,
+    },
+    /// A transfer ended, well or not; also one that never started.
     TransferEnded(TransferRecord),
     /// A data connection failed, and why.
     DataConnectionFailed(Verdict),

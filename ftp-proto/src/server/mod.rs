@@ -8,7 +8,7 @@ mod ports;
 mod scout;
 
 use crate::advertise::{self, advertise};
-use crate::config::Config;
+use crate::config::{Config, External};
 use crate::connection::Connection;
 use crate::event::{Answer, Arrival, Event, LinkId, Message, News, Request, SessionId, Task};
 use crate::host::Accounts;
@@ -23,7 +23,7 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use habits::{Client, Habits};
 use openings::{Opened, Openings};
@@ -40,6 +40,22 @@ pub enum Admission {
     Accepted(SessionId, Box<Connection>),
     /// Write these bytes, if any, then close.
     Refused(Vec<u8>),
+}
+
+/// How the passive ports stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PassiveState {
+    /// Listened on and leased, in order.
+    pub open: Vec<u16>,
+    /// Wanted and not to be had, with the system's words and the owner where known; they are tried again. Port 0
+    /// stands for those whose number the system chooses.
+    pub failed: Vec<(u16, String)>,
+    /// How many are being opened.
+    pub opening: usize,
+    /// No longer in the range, but somebody was told of them: they close when their last lease ends.
+    pub retiring: Vec<u16>,
+    /// What the external name of the settings stands for, once it is known.
+    pub resolved: Option<Ipv4Addr>,
 }
 
 /// What all sessions share.
@@ -221,6 +237,20 @@ impl Server {
         self.pool.open_ports()
     }
 
+    /// How the passive ports stand.
+    pub fn passive_state(&self) -> PassiveState {
+        PassiveState {
+            open: self.pool.open_ports(),
+            failed: self.openings.reasons(),
+            opening: self.openings.awaited(),
+            retiring: self.pool.retired_ports(),
+            resolved: match &self.config.passive.external {
+                External::Name(name) => self.scout.known().names.get(name).copied(),
+                External::ControlConnection | External::Literal(_) => None,
+            },
+        }
+    }
+
     fn carry_out_pool_events(&mut self) {
         while let Some(event) = self.pool.poll_event() {
             match event {
@@ -267,7 +297,7 @@ impl Server {
         match news {
             News::PortOpened(port) => self.port_opened(now, port),
             News::PortFailed(port, reason) => {
-                if self.openings.failed(now.mono, port) {
+                if self.openings.failed(now.mono, port, &reason) {
                     self.notify(Notice::PortFailed { port, reason });
                 }
             }

@@ -4,6 +4,7 @@ use crate::config::PassivePorts;
 use crate::time::Instant;
 use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -44,6 +45,8 @@ struct Anonymous {
 #[derive(Debug, Default)]
 pub(crate) struct Openings {
     ports: BTreeMap<u16, State>,
+    /// In the system's words, why those that failed did; 0 for ports whose number the system chooses.
+    reasons: BTreeMap<u16, String>,
     /// No port is tried again before; asked for after every call, so it is not looked for in `ports`.
     next_retry: Option<Instant>,
     anonymous: Anonymous,
@@ -92,7 +95,18 @@ impl Openings {
         self.anonymous.asked > 0 || self.ports.values().any(|state| *state == State::Asked)
     }
 
+    /// How many answers of the adapter are awaited.
+    pub(crate) fn awaited(&self) -> usize {
+        self.anonymous.asked + self.ports.values().filter(|state| **state == State::Asked).count()
+    }
+
+    /// Why ports can't be opened that should be.
+    pub(crate) fn reasons(&self) -> Vec<(u16, String)> {
+        self.reasons.iter().map(|(&port, reason)| (port, reason.clone())).collect()
+    }
+
     pub(crate) fn opened(&mut self, port: u16) -> Opened {
+        self.reasons.remove(&port);
         if let Some(state) = self.ports.get_mut(&port) {
             if matches!(core::mem::replace(state, State::Open), State::Failed(..)) {
                 self.find_next_retry();
@@ -105,14 +119,18 @@ impl Openings {
         self.anonymous.asked -= 1;
         self.ports.insert(port, State::Open);
         if self.ports.len() >= self.anonymous.wanted {
+            self.reasons.remove(&0);
             self.anonymous.waited = Duration::ZERO;
         }
         Opened::Wanted
     }
 
     /// `true`: it is the first time in a row, and worth a word.
-    pub(crate) fn failed(&mut self, now: Instant, port: u16) -> bool {
+    pub(crate) fn failed(&mut self, now: Instant, port: u16, reason: &str) -> bool {
         if port == 0 {
+            if self.anonymous.wanted > 0 {
+                self.reasons.insert(0, reason.into());
+            }
             return self.anonymous_failed(now);
         }
         let Some(state) = self.ports.get_mut(&port) else { return false };
@@ -122,6 +140,7 @@ impl Openings {
             // It was asked for twice, after the range had changed to and fro.
             State::Open => return false,
         };
+        self.reasons.insert(port, reason.into());
         *state = State::Failed(now + wait, wait);
         self.next_retry = Some(self.next_retry.map_or(now + wait, |at| at.min(now + wait)));
         first
@@ -167,6 +186,8 @@ impl Openings {
             kept
         });
         self.find_next_retry();
+        let ports = &self.ports;
+        self.reasons.retain(|port, _| ports.contains_key(port));
         self.closing.extend(&to_close);
         // What the system still gives beyond this is closed at once.
         self.anonymous = Anonymous { asked: self.anonymous.asked.min(left), ..Anonymous::default() };

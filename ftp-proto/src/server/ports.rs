@@ -146,6 +146,11 @@ impl PortPool {
         self.ports.iter().filter(|(_, port)| !port.retired).map(|(&number, _)| number).collect()
     }
 
+    /// The ports that are closed when their last lease ends, in order.
+    pub(crate) fn retired_ports(&self) -> Vec<u16> {
+        self.ports.iter().filter(|(_, port)| port.retired).map(|(&number, _)| number).collect()
+    }
+
     /// Whether there is no port to be leased from.
     pub(crate) fn is_empty(&self) -> bool {
         self.ports.values().all(|port| port.retired)

@@ -223,6 +223,7 @@ impl Session {
         let Some(transfer) = &mut self.transfer else { return };
         let (Link::Ready(ready), Some(mut pipe)) = (&self.link, transfer.pipe.take()) else { return };
         let (id, link) = (transfer.id, ready.link);
+        let started = Notice::TransferStarted { verb: transfer.verb, path: transfer.path.clone() };
         if let Some(Security { stream, needs_close_notify }) = security {
             pipe.secure(stream, needs_close_notify);
             transfer.is_protected = true;
@@ -230,6 +231,7 @@ impl Session {
         self.step_link(now, Input::Begin { transfer: id });
         self.timers.set(Timer::Stall, now.mono + self.config.timeouts.stall);
         self.actions.push_back(Action::Start(link, id, pipe));
+        self.notify(started);
     }
 
     pub(super) fn moved(&mut self, now: Now, id: TransferId, bytes: u64) {

@@ -1,0 +1,274 @@
+//! `ftpd set`, `unset`, `get`, `status`, `reload`: what is asked of the server that runs.
+
+use super::{Failure, print};
+use crate::control::{
+    Answer, Change, Client, ControlError, RefusalKind, Request, SessionStatus, Status, Totals,
+};
+use clap::Args;
+use ftp_proto::path::Escaped;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+pub(super) const SET_HELP: &str = "\
+KEY is any key of the configuration file: passive.ports, passive-ports, or ports alone where only one key has
+that name. VALUE needs no quotes of TOML; several values have commas between them.
+
+  ftpd set passive-ports 41000-41099
+  ftpd set external-address 203.0.113.7 exposed-ports 51000-51099 --save
+  ftpd set client-networks 100.64.0.0/10,198.51.100.0/24
+
+Without --save a value holds until the file is read again or the server restarts.";
+
+/// Which server.
+#[derive(Args, Debug)]
+pub(super) struct Which {
+    /// The server's control socket [default: that of the only server on this machine]
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct SetArguments {
+    /// Keys, each with its value behind it: all of them change, or none
+    #[arg(required = true, num_args = 2.., value_names = ["KEY", "VALUE"])]
+    pairs: Vec<String>,
+    /// Write it into the configuration file, too; comments and order stay
+    #[arg(long)]
+    save: bool,
+    #[command(flatten)]
+    which: Which,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct UnsetArguments {
+    /// The keys
+    #[arg(required = true, value_name = "KEY")]
+    keys: Vec<String>,
+    /// Take them out of the configuration file, too
+    #[arg(long)]
+    save: bool,
+    #[command(flatten)]
+    which: Which,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct GetArguments {
+    /// The key [default: all of them]
+    key: Option<String>,
+    #[command(flatten)]
+    which: Which,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct StatusArguments {
+    /// As one JSON object
+    #[arg(long)]
+    json: bool,
+    /// With a list of the sessions
+    #[arg(long)]
+    sessions: bool,
+    #[command(flatten)]
+    which: Which,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ReloadArguments {
+    #[command(flatten)]
+    which: Which,
+}
+
+impl From<ControlError> for Failure {
+    fn from(error: ControlError) -> Self {
+        match error {
+            ControlError::Refused(refusal) if refusal.kind == RefusalKind::Wrong => {
+                Self::Configuration(format!("ftpd: {}", refusal.message))
+            }
+            error => Self::System(error.to_string()),
+        }
+    }
+}
+
+impl Which {
+    fn client(&self) -> Result<Client, Failure> {
+        Ok(Client::find(self.socket.as_deref())?)
+    }
+
+    /// Asks for something to be done, and shows what came of it.
+    fn has_done(&self, request: &Request) -> Result<(), Failure> {
+        let mut client = self.client()?;
+        match client.ask(request)? {
+            Answer::Done(lines) => {
+                for line in lines {
+                    print(&format!("{}\n", printable(&line)));
+                }
+                Ok(())
+            }
+            _ => Err(client.unexpected("gave another answer than was asked for").into()),
+        }
+    }
+}
+
+pub(super) fn set(arguments: SetArguments) -> Result<(), Failure> {
+    let SetArguments { pairs, save, which } = arguments;
+    let mut changes = Vec::new();
+    let mut words = pairs.into_iter();
+    while let Some(key) = words.next() {
+        let Some(value) = words.next() else {
+            return Err(Failure::Configuration(format!(
+                "ftpd: {key}: no value; write ftpd set {key} VALUE, or ftpd unset {key}"
+            )));
+        };
+        changes.push(Change { key, value: Some(value) });
+    }
+    which.has_done(&Request::Set { changes, save })
+}
+
+pub(super) fn unset(arguments: UnsetArguments) -> Result<(), Failure> {
+    let UnsetArguments { keys, save, which } = arguments;
+    let changes = keys.into_iter().map(|key| Change { key, value: None }).collect();
+    which.has_done(&Request::Set { changes, save })
+}
+
+pub(super) fn reload(arguments: &ReloadArguments) -> Result<(), Failure> {
+    arguments.which.has_done(&Request::Reload)
+}
+
+pub(super) fn get(arguments: GetArguments) -> Result<(), Failure> {
+    let mut client = arguments.which.client()?;
+    let alone = arguments.key.is_some();
+    let Answer::Values(values) = client.ask(&Request::Get { key: arguments.key })? else {
+        return Err(client.unexpected("gave another answer than was asked for").into());
+    };
+    for value in values {
+        let words = printable(&value.value);
+        if alone {
+            print(&format!("{words}\n"));
+        } else {
+            let live = if value.live { " (set, not saved)" } else { "" };
+            print(&format!("{:<28}{words}{live}\n", value.key));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn status(arguments: &StatusArguments) -> Result<(), Failure> {
+    let status = arguments.which.client()?.status_with(arguments.sessions)?;
+    if arguments.json {
+        let text = serde_json::to_string_pretty(&status)
+            .map_err(|error| Failure::System(format!("can't be shown: {error}")))?;
+        print(&format!("{text}\n"));
+    } else {
+        print(&in_words(&status));
+    }
+    Ok(())
+}
+
+/// Nothing that a terminal would obey.
+fn printable(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
+}
+
+fn joined<T: ToString>(values: impl IntoIterator<Item = T>) -> String {
+    let words: Vec<_> = values.into_iter().map(|value| value.to_string()).collect();
+    if words.is_empty() { "none".to_owned() } else { words.join(", ") }
+}
+
+fn in_words(status: &Status) -> String {
+    let mut text = String::new();
+    // Writing to a string can't fail.
+    let mut row = |name: &str, value: String| {
+        let _ = writeln!(text, "{name:<18}{}", printable(&value));
+    };
+    let (days, hours) = (status.uptime / 86_400, status.uptime / 3_600 % 24);
+    let (minutes, seconds) = (status.uptime / 60 % 60, status.uptime % 60);
+    row("version", format!("{} (process {}, runtime {})", status.version, status.pid, status.runtime));
+    row("running for", format!("{days} d {hours:02}:{minutes:02}:{seconds:02}"));
+    row("listening on", joined(&status.control));
+    if !status.implicit_tls.is_empty() {
+        row("implicit TLS on", joined(&status.implicit_tls));
+    }
+    passive_in_words(status, &mut row);
+    let from = status.active.source_port.map_or("any port".to_owned(), |port| format!("port {port}"));
+    row("active mode", if status.active.enabled { format!("from {from}") } else { "off".to_owned() });
+    if !status.proxy.trusted.is_empty() {
+        row("balancers", joined(&status.proxy.trusted));
+    }
+    let configuration = &status.configuration;
+    let file = configuration.file.as_ref();
+    let file = file.map_or("the command line".to_owned(), |file| file.display().to_string());
+    let watched = if configuration.watched { ", watched" } else { "" };
+    row("configuration", format!("{file}, read {}{watched}", time(configuration.read)));
+    if let Some(problem) = &configuration.problem {
+        row("  not taken over", problem.clone());
+    }
+    if !configuration.live.is_empty() {
+        row("  set, not saved", joined(&configuration.live));
+    }
+    for certificate in &status.certificates {
+        let (file, names) = (certificate.file.display(), joined(&certificate.names));
+        row("certificate", format!("{file}: {names}, {} days left", certificate.days_left));
+    }
+    row("sessions", format!("{}, transfers {}", status.sessions, status.transfers));
+    totals_in_words(&status.totals, &mut row);
+    for session in status.session_list.iter().flatten() {
+        row(&format!("session {}", session.id), session_in_words(session));
+    }
+    text
+}
+
+fn passive_in_words(status: &Status, row: &mut impl FnMut(&str, String)) {
+    let passive = &status.passive;
+    if !passive.enabled {
+        return row("passive ports", "off".to_owned());
+    }
+    let open: u32 = passive.open.iter().map(|range| range.count()).sum();
+    let exposed = passive.exposed.map_or_else(String::new, |ports| format!(", clients see {ports}"));
+    row("passive ports", format!("{}, {open} open{exposed}", passive.ports));
+    for failed in &passive.failed {
+        let which = if failed.port == 0 { "of the system".to_owned() } else { failed.port.to_string() };
+        row("  can't be opened", format!("{which}: {}", failed.reason));
+    }
+    if passive.opening > 0 {
+        row("  being opened", passive.opening.to_string());
+    }
+    if !passive.retiring.is_empty() {
+        row("  closing soon", joined(&passive.retiring));
+    }
+    let external = &status.external;
+    let address =
+        external.address.map(|address| address.to_string()).filter(|text| *text != external.setting);
+    let address = address.map_or_else(String::new, |address| format!(" {address}"));
+    row("external address", format!("{}{address} ({})", external.setting, external.why));
+}
+
+fn totals_in_words(totals: &Totals, row: &mut impl FnMut(&str, String)) {
+    row(
+        "since the start",
+        format!(
+            "{} sessions, {} refused; {} logins, {} failed",
+            totals.sessions, totals.refused, totals.logins, totals.failed_logins
+        ),
+    );
+    row(
+        "  transfers",
+        format!(
+            "{} downloads ({} bytes), {} uploads ({} bytes), {} failed",
+            totals.downloads, totals.bytes_down, totals.uploads, totals.bytes_up, totals.failed_transfers
+        ),
+    );
+    let verdicts = totals.verdicts.iter().map(|(kind, times)| format!("{kind} {times}"));
+    row("  verdicts", joined(verdicts));
+}
+
+fn session_in_words(session: &SessionStatus) -> String {
+    let user = session.user.as_deref().unwrap_or("not logged in");
+    let transfer = session.transfer.as_ref().map_or_else(String::new, |transfer| format!(", {transfer}"));
+    format!("{} {}, {} s{transfer}", session.peer, Escaped(user.as_bytes()), session.age)
+}
+
+/// Seconds since 1970 as people write them, in UTC.
+fn time(seconds: i64) -> String {
+    let date = crate::certificate::chain::date(ftp_proto::time::UnixTime::from_seconds(seconds));
+    let rest = seconds.rem_euclid(86_400);
+    format!("{date} {:02}:{:02}:{:02} UTC", rest / 3_600, rest / 60 % 60, rest % 60)
+}

@@ -1,0 +1,164 @@
+//! Where the socket is, so that `ftpd set` finds the server without being told, and two servers don't collide.
+//!
+//! A server's socket is named after its first control port, `2121.sock`, in the first of these that there is:
+//! `$RUNTIME_DIRECTORY` (which systemd sets for a service), `/run/ftpd` for root, `$XDG_RUNTIME_DIR/ftpd`, and
+//! `/tmp/ftpd-UID`. Clients look into all of them.
+
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+/// Where a service of the whole machine has its socket.
+const SYSTEM: &str = "/run/ftpd";
+/// How the names of sockets end.
+const ENDING: &str = "sock";
+/// No directory is searched for more than so many servers.
+const MOST_SOCKETS: usize = 64;
+
+/// Where a server listens for requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Here and nowhere else.
+    At(PathBuf),
+    /// In this directory, under a name that is free.
+    Named {
+        /// The directory.
+        directory: PathBuf,
+        /// The first control port.
+        port: u16,
+    },
+}
+
+impl Place {
+    /// The paths to try, the best first.
+    pub(super) fn candidates(&self) -> Vec<PathBuf> {
+        match self {
+            Self::At(path) => vec![path.clone()],
+            Self::Named { directory, port } => {
+                // Two servers may have the same port on different addresses.
+                let second = format!("{port}-{}.{ENDING}", std::process::id());
+                vec![directory.join(format!("{port}.{ENDING}")), directory.join(second)]
+            }
+        }
+    }
+}
+
+/// Where the server with this control port has its socket if nobody says otherwise.
+///
+/// # Errors
+/// In one line, why there is no safe place for it.
+pub(crate) fn default_place(port: u16) -> Result<Place, String> {
+    let directory = own_directory();
+    let made = make_private(&directory);
+    made.map(|()| Place::Named { directory: directory.clone(), port }).map_err(|reason| {
+        format!(
+            "{}: {reason}; write control_socket = \"PATH\" below [server], or \"off\"",
+            directory.display()
+        )
+    })
+}
+
+fn from_environment(name: &str) -> Option<PathBuf> {
+    // systemd may name several, separated by colons.
+    let value = std::env::var(name).ok()?;
+    let first = PathBuf::from(value.split(':').next()?);
+    first.is_absolute().then_some(first)
+}
+
+fn own_directory() -> PathBuf {
+    if let Some(directory) = from_environment("RUNTIME_DIRECTORY") {
+        return directory;
+    }
+    if rustix::process::geteuid().is_root() {
+        return PathBuf::from(SYSTEM);
+    }
+    of_session().unwrap_or_else(temporary)
+}
+
+fn of_session() -> Option<PathBuf> {
+    from_environment("XDG_RUNTIME_DIR").map(|directory| directory.join("ftpd"))
+}
+
+fn temporary() -> PathBuf {
+    PathBuf::from(format!("/tmp/ftpd-{}", rustix::process::geteuid().as_raw()))
+}
+
+/// Where servers may have their sockets.
+pub(super) fn directories_to_search() -> Vec<PathBuf> {
+    let mut directories = Vec::new();
+    let named = from_environment("RUNTIME_DIRECTORY");
+    let all = named.into_iter().chain(of_session()).chain([PathBuf::from(SYSTEM), temporary()]);
+    for directory in all {
+        if !directories.contains(&directory) {
+            directories.push(directory);
+        }
+    }
+    directories
+}
+
+/// What looks like a socket of ours in this directory. In a directory that belongs to somebody else, but for root,
+/// anybody could have put it.
+pub(super) fn sockets_in(directory: &Path) -> Vec<PathBuf> {
+    let trusted = std::fs::metadata(directory).is_ok_and(|facts| is_ours_or_roots(&facts) || is_root());
+    let entries = std::fs::read_dir(directory).ok().filter(|_| trusted);
+    let paths = entries.into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut sockets: Vec<_> = paths
+        .filter(|path| path.extension().is_some_and(|ending| ending == ENDING))
+        .take(MOST_SOCKETS)
+        .collect();
+    sockets.sort();
+    sockets
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+fn is_ours_or_roots(facts: &std::fs::Metadata) -> bool {
+    facts.uid() == 0 || facts.uid() == rustix::process::geteuid().as_raw()
+}
+
+/// Makes the directory if there is none; only we may write into it.
+fn make_private(directory: &Path) -> Result<(), String> {
+    let plain = |error: &io::Error| crate::config_file::reader::plain(error);
+    match DirBuilder::new().mode(0o755).create(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(plain(&error)),
+        _ => {}
+    }
+    // A link could lead anywhere.
+    let facts = std::fs::symlink_metadata(directory).map_err(|error| plain(&error))?;
+    if !facts.is_dir() || !is_ours_or_roots(&facts) || facts.mode() & 0o022 != 0 {
+        return Err("others may write there".to_owned());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn a_directory_that_others_may_write_to_is_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = parent.path().join("new");
+        assert_eq!(make_private(&directory), Ok(()));
+        assert_eq!(make_private(&directory), Ok(()));
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o777)).unwrap();
+        assert_eq!(make_private(&directory), Err("others may write there".to_owned()));
+        let link = parent.path().join("link");
+        std::os::unix::fs::symlink("new", &link).unwrap();
+        assert_eq!(make_private(&link), Err("others may write there".to_owned()));
+        assert!(make_private(&parent.path().join("a/b")).is_err());
+    }
+
+    #[test]
+    fn the_port_names_the_socket() {
+        let place = Place::Named { directory: "/run/ftpd".into(), port: 2121 };
+        let [first, second] = &place.candidates()[..] else { panic!("two") };
+        assert_eq!(first, Path::new("/run/ftpd/2121.sock"));
+        assert!(second.to_string_lossy().starts_with("/run/ftpd/2121-"));
+    }
+}
