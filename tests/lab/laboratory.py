@@ -58,24 +58,38 @@ class Laboratory:
         if done.returncode != 0:
             raise Unusable(f"`{self.folder / 'lab'} deps` failed:\n{done.stdout}{done.stderr}")
 
-    def probe(self, mode, *options):
-        """A transfer by the lab's strict client, as one of the clients of `run`."""
+    def probe(self, transfer, host=None, to=None, times=1):
+        """A transfer by the lab's strict client, such as "EPSV --tls", as one of the clients of `run`; or so many at
+        once."""
         # Which address a scenario's clients dial is in their environment.
-        script = 'probe=$1; shift; exec "$0" "$probe" "$LAB_TARGET" "$@"'
-        return ["sh", "-c", script, self.python, self.folder / "ftp_probe.py", mode, *options]
+        script = f'probe=$1; shift; exec "$0" {HERE / "many.py"} {times} "$0" "$probe" "{to or "$LAB_TARGET"}" "$@"'
+        where = [f"@{host}"] if host else []
+        return [*where, "sh", "-c", script, self.python, self.folder / "ftp_probe.py", *transfer.split()]
 
-    def run(self, scenario, runtime, *clients, settings=(), timeout=60, extra=""):
-        """Plays a scenario with these clients, one after another; `settings` are other values of LAB_* variables and
-        `extra` is more configuration."""
+    def run(self, scenario, runtime, *clients, settings=(), timeout=60, **adapter):
+        """Plays a scenario with these clients, one after another; `settings` are other values of LAB_* variables, and
+        `adapter` are variables for ours."""
         overrides = [argument for setting in settings for argument in ("--set", setting)]
         arguments = [scenario, *overrides, "--timeout", timeout, "--log", "--", self.adapter]
         for client in clients:
             arguments += ["--", *client]
         done = subprocess.run(self.command("run", *arguments), capture_output=True, text=True, errors="replace",
-                              stdin=subprocess.DEVNULL, env=self.environment(runtime, FTPD_EXTRA=extra))
+                              stdin=subprocess.DEVNULL, env=self.environment(runtime, **adapter))
         if done.returncode in (LAB_FAILED, 2, 77):
             raise AssertionError(f"the lab could not play {scenario}:\n{done.stdout}{done.stderr}")
         return Run(json_lines(done.stdout), json_lines(done.stderr))
+
+
+def verdicts(run):
+    """The log's lines about data connections that failed; there must be some."""
+    found = [line for line in run.log if line["message"] == "data connection failed"]
+    assert found, "no verdict in the log"
+    return found
+
+
+def named(check):
+    """What a function shows, in words."""
+    return check.__name__.replace("_", " ")
 
 
 def json_lines(text):

@@ -7,6 +7,8 @@ server learn what gets through; without them it can tell less, and must not clai
 
 import collections
 
+from laboratory import named, verdicts
+
 Case = collections.namedtuple("Case", "scenario transfers outcome kind suspect words")
 
 CASES = (
@@ -38,12 +40,8 @@ CASES = (
 )
 
 
-def probes(laboratory, transfers):
-    return [laboratory.probe(*transfer.split()) for transfer in transfers]
-
-
 def check_case(laboratory, runtime, case):
-    run = laboratory.run(case.scenario, runtime, *probes(laboratory, case.transfers))
+    run = laboratory.run(case.scenario, runtime, *map(laboratory.probe, case.transfers))
     answer = run.answers[-1]
     assert len(run.answers) == len(case.transfers), run.answers
     assert answer["outcome"] == case.outcome, f"{case.outcome} was expected: {answer}"
@@ -59,17 +57,10 @@ def check_words(said, code, words):
     assert not missing, f"the reply lacks {missing}: {said!r}"
 
 
-def verdicts(run):
-    found = [line for line in run.log if line["message"] == "data connection failed"]
-    assert found, "no verdict in the log"
-    return found
-
-
 def a_range_that_is_partly_open(laboratory, runtime):
     """Which ports get through, shows after a few connections: those that don't are named then."""
-    script = 'for i in $(seq 24); do "$0" "$1" "$LAB_TARGET" EPSV & done; wait'
-    crowd = ["sh", "-c", script, laboratory.python, laboratory.folder / "ftp_probe.py"]
-    run = laboratory.run("range-too-small", runtime, crowd, settings=("LAB_PASV_MAX=41019",))
+    run = laboratory.run("range-too-small", runtime, laboratory.probe("EPSV", times=24),
+                         settings=("LAB_PASV_MAX=41019",))
     outcomes = collections.Counter(answer["outcome"] for answer in run.answers)
     assert outcomes["ok"] and outcomes["blocked"], outcomes
     last = verdicts(run)[-1]
@@ -82,7 +73,7 @@ def a_range_that_is_partly_open(laboratory, runtime):
 def a_private_address_in_port(laboratory, runtime):
     """It is refused at once, with what to do instead."""
     for argument in ("PORT", "EPRT --tls"):
-        run = laboratory.run("home-nat", runtime, *probes(laboratory, [argument]))
+        run = laboratory.run("home-nat", runtime, laboratory.probe(argument))
         answer, = run.answers
         assert answer["outcome"] == "refused", answer
         check_words(answer["detail"], "500", ["192.168.7.10", "203.0.113.30", "NAT", "passive mode"])
@@ -101,7 +92,7 @@ def a_thief_on_the_passive_port(laboratory, runtime):
 
 def a_proxy_that_says_nothing(laboratory, runtime):
     """From a proxy's address each connection begins with a PROXY header: one without is told no, and the log says why."""
-    run = laboratory.run("open", runtime, *probes(laboratory, ["EPSV"]), settings=("LAB_PROXY_FROM=203.0.113.10",))
+    run = laboratory.run("open", runtime, laboratory.probe("EPSV"), settings=("LAB_PROXY_FROM=203.0.113.10",))
     answer, = run.answers
     assert answer["outcome"] == "failed", answer
     lines = [line for line in run.log if "PROXY" in str(line)]
@@ -116,4 +107,4 @@ def checks(laboratory, runtime):
         title = f"verdict of {case.scenario}, {', '.join(case.transfers).replace(' --timeout 4', '')}"
         yield title, lambda case=case: check_case(laboratory, runtime, case)
     for story in STORIES:
-        yield f"verdict of {story.__name__.replace('_', ' ')}", lambda story=story: story(laboratory, runtime)
+        yield f"verdict of {named(story)}", lambda story=story: story(laboratory, runtime)
