@@ -24,7 +24,7 @@ fn every_seed_keeps_the_invariants() {
     let Some(tally) = run(2_500, simulate) else { return };
     let rarest = [tally.secured / 10, tally.clear_transfers, tally.secure_transfers, tally.discarded];
     assert!(rarest.into_iter().all(|count| count > 200), "{tally:?}");
-    let rarest = [tally.cleared, tally.truncated, tally.unproven];
+    let rarest = [tally.cleared, tally.truncated, tally.unproven, tally.neighbours, tally.proven];
     assert!(rarest.into_iter().all(|count| count > 20), "{tally:?}");
 }
 

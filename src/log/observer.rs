@@ -3,7 +3,7 @@
 use ftp_proto::account::LoginError;
 use ftp_proto::diagnose::is_public;
 use ftp_proto::event::SessionId;
-use ftp_proto::notice::{Counters, Notice, Observer, TransferRecord, Verdicts};
+use ftp_proto::notice::{Counters, Notice, Observer, TransferRecord, Trust, Verdicts};
 use ftp_proto::path::{Escaped, VirtualPath};
 use ftp_proto::tls::Resumption;
 use ftp_proto::transfer::Direction;
@@ -228,6 +228,14 @@ impl Line<'_> {
             | Notice::PlaintextDiscarded { .. }
             | Notice::NotResumed { .. }
             | Notice::NoCloseNotify { .. } => self.write_tls(notice),
+            Notice::DataElsewhere { control, data, trust } => {
+                let trust = match trust {
+                    Trust::SameClient => "both addresses count as one client",
+                    Trust::Resumed => "it resumed the TLS session",
+                    Trust::ServerToServer => "server to server",
+                };
+                info!(session, user, %control, %data, reason = %trust, "data connection with another address");
+            }
             Notice::SessionRefused { .. }
             | Notice::TransferStarted { .. }
             | Notice::PortOpened { .. }

@@ -77,7 +77,8 @@ pub(super) fn eprt(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
 }
 
 /// Only the client's own address will do, or the server could be made to connect anywhere (RFC 2577 section 3). Where
-/// the policy lets files go from server to server, it is another server's that the client could reach as well.
+/// the settings say that other addresses count as the client's, or the policy lets files go from server to server, it is
+/// one that the client could reach as well.
 fn give_target(turn: &mut Turn<'_>, arg: Arg<'_>, verb: &str) -> Reaction {
     let Arg::HostPort(target) = arg else { return Reaction::Silent };
     if turn.session.modes.extended_passive_only {
@@ -85,7 +86,8 @@ fn give_target(turn: &mut Turn<'_>, arg: Arg<'_>, verb: &str) -> Reaction {
     }
     let (client, server) = (turn.session.peer.ip(), turn.session.local.ip());
     let is_client = target.ip() == client;
-    if !is_client && !turn.session.tls_policy().server_to_server {
+    let may_be = turn.session.is_clients(target.ip()) || turn.session.tls_policy().server_to_server;
+    if !is_client && !may_be {
         return Reply::with(
             500,
             alloc::format!(

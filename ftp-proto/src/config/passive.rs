@@ -176,6 +176,22 @@ impl Default for Peers {
     }
 }
 
+impl Peers {
+    /// All addresses that count as the same client as this one. Any two clients have either all addresses in common
+    /// or none.
+    pub fn client(&self, address: IpAddr) -> Network {
+        let address = address.to_canonical();
+        let alike = match self.check {
+            PeerCheck::Exact => 128,
+            PeerCheck::SameNetwork if address.is_ipv4() => 24,
+            PeerCheck::SameNetwork => 64,
+        };
+        let networks = self.networks.iter().filter(|network| network.contains(address));
+        // The widest one: networks that overlap lie inside each other.
+        Network::around(address, networks.map(Network::prefix).fold(alike, u8::min))
+    }
+}
+
 impl Passive {
     /// What can't be.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
@@ -257,4 +273,44 @@ fn is_host_name(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     let last = name.rsplit('.').next().unwrap_or_default();
     name.len() <= 253 && name.split('.').all(label) && !last.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_count_as_one_client() {
+        let exact = Peers::default();
+        let alike = Peers { check: PeerCheck::SameNetwork, ..Peers::default() };
+        let networks =
+            ["100.64.0.0/10", "203.0.113.128/25", "198.51.100.0/24", "198.51.100.64/26", "2001:db8::/32"];
+        let networks: Vec<Network> = networks.iter().map(|text| text.parse().unwrap()).collect();
+        let pools = Peers { networks: networks.clone(), ..Peers::default() };
+        let both = Peers { networks, ..alike.clone() };
+        for (peers, address, client) in [
+            (&exact, "203.0.113.5", "203.0.113.5/32"),
+            (&exact, "::ffff:203.0.113.5", "203.0.113.5/32"),
+            (&exact, "2001:db8::5", "2001:db8::5/128"),
+            (&alike, "203.0.113.5", "203.0.113.0/24"),
+            (&alike, "::ffff:203.0.113.5", "203.0.113.0/24"),
+            (&alike, "2001:db8:1:2:3::5", "2001:db8:1:2::/64"),
+            (&pools, "100.127.255.255", "100.64.0.0/10"),
+            (&pools, "100.128.0.0", "100.128.0.0/32"),
+            (&pools, "203.0.113.5", "203.0.113.5/32"),
+            (&pools, "203.0.113.200", "203.0.113.128/25"),
+            // Inside each other: one client.
+            (&pools, "198.51.100.65", "198.51.100.0/24"),
+            (&pools, "2001:db8:1::5", "2001:db8::/32"),
+            (&both, "203.0.113.200", "203.0.113.0/24"),
+            (&both, "203.0.113.5", "203.0.113.0/24"),
+            (&both, "100.64.0.1", "100.64.0.0/10"),
+        ] {
+            let found = peers.client(address.parse().unwrap());
+            assert_eq!(found, client.parse().unwrap(), "{address} {peers:?}");
+            assert!(found.contains(address.parse().unwrap()));
+        }
+        let everybody = Peers { networks: alloc::vec!["0.0.0.0/0".parse().unwrap()], ..Peers::default() };
+        assert_eq!(everybody.client([203, 0, 113, 5].into()), "0.0.0.0/0".parse().unwrap());
+    }
 }

@@ -167,7 +167,7 @@ pub struct Listener {
 }
 
 /// Addresses that begin alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Network {
     address: IpAddr,
     prefix: u8,
@@ -254,6 +254,19 @@ impl Network {
     /// [`ConfigError`] if there are not so many bits.
     pub fn new(address: IpAddr, prefix: u8) -> Result<Self, ConfigError> {
         alloc::format!("{address}/{prefix}").parse()
+    }
+
+    /// The network of these first bits of an address, or of all bits if it has not so many; two that hold the same
+    /// addresses are equal.
+    pub fn around(address: IpAddr, prefix: u8) -> Self {
+        let address = address.to_canonical();
+        let prefix = prefix.min(if address.is_ipv4() { 32 } else { 128 });
+        Self { address: Self { address, prefix }.base(), prefix }
+    }
+
+    /// How many bits its addresses have in common.
+    pub fn prefix(&self) -> u8 {
+        self.prefix
     }
 
     /// The first address of it, which stands for all.

@@ -62,6 +62,7 @@ impl Counters {
             Notice::TransferStarted { .. }
             | Notice::ControlCleared
             | Notice::NotResumed { .. }
+            | Notice::DataElsewhere { .. }
             | Notice::NoCloseNotify { .. }
             | Notice::Command { .. }
             | Notice::Replied { .. }

@@ -61,6 +61,15 @@ pub enum Notice {
         /// Its peer.
         peer: SocketAddr,
     },
+    /// A data connection was accepted, or made, whose other end is not the address of the control connection.
+    DataElsewhere {
+        /// The client's end of the control connection.
+        control: SocketAddr,
+        /// The other end of the data connection.
+        data: SocketAddr,
+        /// Why it was good enough.
+        trust: Trust,
+    },
     /// An upload without close_notify was taken for complete.
     NoCloseNotify {
         /// The file.
@@ -158,6 +167,17 @@ pub enum Notice {
         /// The system's words, and the owner where known.
         reason: String,
     },
+}
+
+/// Why a data connection from or to another address than the client's is good enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Trust {
+    /// Both addresses count as one client: [`Peers`](crate::config::Peers).
+    SameClient,
+    /// It resumed the control connection's TLS session.
+    Resumed,
+    /// The policy lets the client exchange files between two servers.
+    ServerToServer,
 }
 
 /// One finished transfer.

@@ -198,7 +198,8 @@ impl Server {
         if self.pool.is_empty() && !self.openings.is_awaiting() {
             return Answer::NoneOpen { link };
         }
-        match self.pool.lease(now.mono, asker, arrival.peer.ip(), until) {
+        let client = self.config.passive.peers.client(arrival.peer.ip());
+        match self.pool.lease(now.mono, asker, client, until) {
             Leasing::Leased(port) => self.leased(arrival, link, port),
             Leasing::Queued => Answer::Queued { link },
             Leasing::NoPort => Answer::NoPort { link },

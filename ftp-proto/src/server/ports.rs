@@ -1,7 +1,8 @@
 //! Passive ports: listeners belong to the server, sessions lease them.
 //!
-//! Theory of operation: every port is listened on all the time. A lease is a pair (port, client address) for
-//! which one session waits. A connection is given to the lease of its own port and address; a closed lease is used
+//! Theory of operation: every port is listened on all the time. A lease is a pair (port, client) for which one session
+//! waits; a client is an address, or a network whose addresses count as one. A connection is given to the lease of its
+//! own port and client; a closed lease is used
 //! up by it, so that the port is free for the same client again at once, an open one goes on until its session
 //! releases it and gets connections from other addresses as well (see `port`). What bounds a range is thus
 //! only how many connections one address may have *pending* at a time. A lease that ended without an arrival
@@ -11,8 +12,10 @@
 //! addresses don't compete with each other, and a session waits once at most, so queues are as short as the limit of
 //! sessions. Nothing here listens, accepts or sleeps.
 
+mod leases;
 mod port;
 
+use crate::config::Network;
 use crate::event::{LinkId, SessionId};
 use crate::time::Instant;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -37,7 +40,7 @@ struct Cooling {
 struct Place {
     link: LinkId,
     port: u16,
-    client: IpAddr,
+    client: Network,
 }
 
 /// Who asks for a port.
@@ -74,13 +77,13 @@ pub(crate) enum Leasing {
 pub(crate) struct PortPool {
     ports: BTreeMap<u16, Port>,
     places: BTreeMap<SessionId, Place>,
-    queues: BTreeMap<IpAddr, VecDeque<Asker>>,
+    queues: BTreeMap<Network, VecDeque<Asker>>,
     /// Who waits: its address, and until when.
-    waiting: BTreeMap<SessionId, (IpAddr, Instant)>,
+    waiting: BTreeMap<SessionId, (Network, Instant)>,
     expiries: BTreeSet<(Instant, SessionId)>,
     /// Not part of `ports`: a port that was closed and opened again still expects its late connections.
-    cooling: BTreeMap<(u16, IpAddr), Cooling>,
-    cooled: BTreeSet<(Instant, u16, IpAddr)>,
+    cooling: BTreeMap<(u16, Network), Cooling>,
+    cooled: BTreeSet<(Instant, u16, Network)>,
     /// The ports that cool down for a session's sake: one, unless the range has changed.
     cooled_by: BTreeSet<(SessionId, u16)>,
     /// How many leases were activated.
@@ -116,7 +119,7 @@ impl PortPool {
     pub(crate) fn open(&mut self, now: Instant, port: u16) {
         self.ports.entry(port).or_default().retired = false;
         self.cool_down(now);
-        let clients: Vec<IpAddr> = self.queues.keys().copied().collect();
+        let clients: Vec<Network> = self.queues.keys().copied().collect();
         for client in clients {
             self.give_back(client, port);
             self.serve(client);
@@ -124,7 +127,7 @@ impl PortPool {
     }
 
     /// A port that was closed and is open again may be usable only for one who waits further behind.
-    fn give_back(&mut self, client: IpAddr, port: u16) {
+    fn give_back(&mut self, client: Network, port: u16) {
         let Some(&Cooling { session, .. }) = self.cooling.get(&(port, client)) else { return };
         if self.is_free(port, client)
             && let Some(asker) = self.leave_queue(session, client)
@@ -166,7 +169,7 @@ impl PortPool {
     // Leases.
 
     /// A session asks for a port; a second time for the same link it gets the same answer.
-    pub(crate) fn lease(&mut self, now: Instant, asker: Asker, client: IpAddr, until: Instant) -> Leasing {
+    pub(crate) fn lease(&mut self, now: Instant, asker: Asker, client: Network, until: Instant) -> Leasing {
         let Asker { session, link, .. } = asker;
         if let Some(place) = self.places.get(&session)
             && place.link == link
@@ -196,7 +199,7 @@ impl PortPool {
     /// The lease's port was drained: its client is routed to it from now on.
     pub(crate) fn activate(&mut self, session: SessionId, link: LinkId) {
         let Some(place) = self.places.get(&session).filter(|place| place.link == link) else { return };
-        let lease = self.ports.get_mut(&place.port).and_then(|port| port.leases.get_mut(&place.client));
+        let lease = self.ports.get_mut(&place.port).and_then(|port| port.leases.get_mut(place.client));
         if let Some(lease) = lease
             && lease.activated.is_none()
         {
@@ -207,17 +210,24 @@ impl PortPool {
 
     /// Whose a connection is, and its name.
     pub(crate) fn route(&mut self, now: Instant, port: u16, peer: IpAddr) -> Option<(SessionId, LinkId)> {
-        let owner = self.find_owner(port, peer);
+        let client = self.ports.get(&port).and_then(|port| port.leases.client_of(peer));
+        let owner = match client {
+            Some(client) => self.arrive(port, client),
+            None => self.ports.get_mut(&port).and_then(Port::arrive_from_elsewhere),
+        };
         self.cool_down(now);
-        // Its lease is used up or can be replaced.
-        self.serve(peer);
+        if let Some(client) = client {
+            // Its lease is used up or can be replaced.
+            self.serve(client);
+        }
         owner
     }
 
-    fn find_owner(&mut self, number: u16, peer: IpAddr) -> Option<(SessionId, LinkId)> {
+    /// A connection came from a client that waits on a port.
+    fn arrive(&mut self, number: u16, client: Network) -> Option<(SessionId, LinkId)> {
         let port = self.ports.get_mut(&number)?;
-        let Some((session, link)) = port.arrive(peer) else { return port.arrive_from_elsewhere() };
-        if !port.leases.contains_key(&peer) {
+        let (session, link) = port.arrive(client)?;
+        if !port.leases.contains(client) {
             self.places.remove(&session);
             self.close_if_done(number);
         }
@@ -260,7 +270,7 @@ impl PortPool {
 
     fn end_lease(&mut self, now: Instant, session: SessionId, Place { port: number, client, .. }: Place) {
         let Some(port) = self.ports.get_mut(&number) else { return };
-        let lease = port.leases.remove(&client);
+        let lease = port.leases.remove(client);
         // One that was never routed to was never announced either.
         if lease.is_some_and(|lease| lease.activated.is_some() && !lease.has_client()) {
             let until = now + COOL_DOWN;
@@ -279,7 +289,7 @@ impl PortPool {
     }
 
     /// Takes a session out of the queue of its address.
-    fn leave_queue(&mut self, session: SessionId, client: IpAddr) -> Option<Asker> {
+    fn leave_queue(&mut self, session: SessionId, client: Network) -> Option<Asker> {
         if let Some((_, until)) = self.waiting.remove(&session) {
             self.expiries.remove(&(until, session));
         }
@@ -293,37 +303,37 @@ impl PortPool {
     }
 
     /// The port stays marked as cooling if it is: what comes for the lease before may come later still.
-    fn place(&mut self, Asker { session, link, open }: Asker, client: IpAddr, number: u16) {
+    fn place(&mut self, Asker { session, link, open }: Asker, client: Network, number: u16) {
         let Some(port) = self.ports.get_mut(&number) else { return };
         port.leases.insert(client, Lease::new(session, link, open));
         self.places.insert(session, Place { link, port: number, client });
     }
 
-    fn is_free(&self, port: u16, client: IpAddr) -> bool {
-        self.ports.get(&port).is_some_and(|port| !port.retired && !port.leases.contains_key(&client))
+    fn is_free(&self, port: u16, client: Network) -> bool {
+        self.ports.get(&port).is_some_and(|port| !port.retired && !port.leases.contains(client))
     }
 
-    fn find_port(&mut self, asker: Asker, client: IpAddr) -> Option<u16> {
+    fn find_port(&mut self, asker: Asker, client: Network) -> Option<u16> {
         let port = self.own_port(asker.session, client).or_else(|| self.pick(client));
         port.or_else(|| if asker.open { self.take_over(client) } else { None })
     }
 
     /// A port that cools down for this session's sake, if it can be leased: a late connection to it could only
     /// be its own.
-    fn own_port(&self, session: SessionId, client: IpAddr) -> Option<u16> {
+    fn own_port(&self, session: SessionId, client: Network) -> Option<u16> {
         let mut own = self.cooled_by.range((session, 0)..=(session, u16::MAX)).map(|&(_, port)| port);
         own.find(|&port| self.is_free(port, client))
     }
 
     /// A port for this client: one on which nobody is pending, else one on which this client isn't.
-    fn pick(&mut self, client: IpAddr) -> Option<u16> {
+    fn pick(&mut self, client: Network) -> Option<u16> {
         let random = self.next_random();
         let (first, last) = (*self.ports.first_key_value()?.0, *self.ports.last_key_value()?.0);
         let start = first + u16::try_from(random % (u64::from(last - first) + 1)).unwrap_or(0);
         let mut second_best = None;
         for (&number, port) in self.ports.range(start..).chain(self.ports.range(..start)) {
             let usable = !port.retired
-                && !port.leases.contains_key(&client)
+                && !port.leases.contains(client)
                 && !self.cooling.contains_key(&(number, client));
             if usable && port.leases.is_empty() {
                 return Some(number);
@@ -343,14 +353,14 @@ impl PortPool {
     /// only since that one is open: the TLS handshake shows that the connection isn't its own. A closed lease would
     /// take it for its own and send it somebody else's file; so whoever asks for one waits. Nor is a port taken over
     /// while it cools down: the connection that counted as the client's may have been the late one.
-    fn take_over(&mut self, client: IpAddr) -> Option<u16> {
+    fn take_over(&mut self, client: Network) -> Option<u16> {
         let replaceable = self.ports.iter().filter_map(|(&number, port)| {
-            let lease = port.leases.get(&client).filter(|lease| lease.has_client())?;
+            let lease = port.leases.get(client).filter(|lease| lease.has_client())?;
             let usable = !port.retired && !self.cooling.contains_key(&(number, client));
             usable.then_some((lease.activated, number, lease.session))
         });
         let (_, number, session) = replaceable.min()?;
-        self.ports.get_mut(&number)?.leases.remove(&client);
+        self.ports.get_mut(&number)?.leases.remove(client);
         self.places.remove(&session);
         Some(number)
     }
@@ -368,7 +378,7 @@ impl PortPool {
 
     /// Gives what is free to those who wait from this address, in order. The first may wait for longer than the
     /// next would have to, if its lease is to be closed: nobody is overtaken again and again.
-    fn serve(&mut self, client: IpAddr) {
+    fn serve(&mut self, client: Network) {
         while let Some(&asker) = self.queues.get(&client).and_then(VecDeque::front) {
             let Some(port) = self.find_port(asker, client) else { return };
             self.leave_queue(asker.session, client);
@@ -376,7 +386,7 @@ impl PortPool {
         }
     }
 
-    fn give(&mut self, asker: Asker, client: IpAddr, port: u16) {
+    fn give(&mut self, asker: Asker, client: Network, port: u16) {
         self.place(asker, client, port);
         self.events.push_back(PoolEvent::Leased { session: asker.session, link: asker.link, port });
     }

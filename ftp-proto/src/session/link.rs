@@ -69,7 +69,7 @@ pub(crate) struct Waiting {
 pub(crate) struct Candidate {
     pub(crate) link: LinkId,
     pub(crate) peer: SocketAddr,
-    /// It comes from the client's address.
+    /// It comes from an address of the client.
     pub(crate) own: bool,
 }
 
@@ -90,6 +90,8 @@ pub(crate) struct Dialing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ready {
     pub(crate) link: LinkId,
+    /// The other end.
+    pub(crate) peer: SocketAddr,
     pub(crate) setup: Setup,
 }
 
@@ -298,7 +300,7 @@ impl Link {
             ),
             (Self::Dialing(dialing), Input::Connected { link }) if dialing.link == link => {
                 let setup = Setup::Active(dialing.target);
-                (Self::Ready(Ready { link, setup }), [Effect::BecameReady].into())
+                (Self::Ready(Ready { link, peer: dialing.target, setup }), [Effect::BecameReady].into())
             }
             (Self::Dialing(dialing), Input::Failed { link, error }) if dialing.link == link => lost(
                 Some(Setup::Active(dialing.target)),
@@ -345,10 +347,10 @@ impl Link {
             Input::Arrived { link, peer, own } if link.wait() == waiting.link && waiting.open => {
                 waiting.arrived(Candidate { link, peer, own })
             }
-            Input::Arrived { link, .. } if link.wait() == waiting.link => {
+            Input::Arrived { link, peer, .. } if link.wait() == waiting.link => {
                 let setup = waiting.setup();
                 let effects = [Effect::Drop(waiting.link), Effect::BecameReady].into();
-                return (Self::Ready(Ready { link, setup }), effects);
+                return (Self::Ready(Ready { link, peer, setup }), effects);
             }
             Input::Arrived { link, .. } | Input::Connected { link } => [Effect::Drop(link)].into(),
             Input::Stranger { link, peer } if link == waiting.link => {
@@ -361,9 +363,13 @@ impl Link {
                 waiting.securing = true;
                 waiting.candidates.iter().map(|candidate| Effect::Secure(candidate.link)).collect()
             }
-            Input::Chosen { link } if waiting.candidates.iter().any(|candidate| candidate.link == link) => {
-                let effects = waiting.end(Some(link));
-                return (Self::Ready(Ready { link, setup: waiting.setup() }), effects);
+            Input::Chosen { link } => {
+                let chosen = waiting.candidates.iter().find(|candidate| candidate.link == link);
+                if let Some(&Candidate { peer, .. }) = chosen {
+                    let effects = waiting.end(Some(link));
+                    return (Self::Ready(Ready { link, peer, setup: waiting.setup() }), effects);
+                }
+                Vec::new()
             }
             // Somebody is here, behind an address that may be the client's as well; it only has not said what it
             // wants. When it does, its time begins anew.
@@ -423,7 +429,7 @@ impl Link {
     /// The other end of a connection that waits for its handshake.
     pub(crate) fn peer_of(&self, link: LinkId) -> Option<SocketAddr> {
         match self {
-            Self::Securing(Ready { setup: Setup::Active(target), .. }) => Some(*target),
+            Self::Securing(ready) if ready.link == link => Some(ready.peer),
             Self::Waiting(waiting) => waiting
                 .candidates
                 .iter()

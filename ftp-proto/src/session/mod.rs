@@ -206,7 +206,7 @@ impl Session {
             Event::Done(ticket, done) => self.done(now, ticket, done),
             Event::Arrived(link, peer) => {
                 let peer = canonical(peer);
-                let own = peer.ip() == self.peer.ip();
+                let own = self.is_clients(peer.ip());
                 self.step_link(now, Input::Arrived { link, peer, own });
                 self.choose_candidate(now);
             }
@@ -562,6 +562,11 @@ impl Session {
     /// ABOR without a transfer: whatever was set up for one is forgotten.
     pub(crate) fn reset_link(&mut self, now: Now) {
         self.step_link(now, Input::Reset);
+    }
+
+    /// Whether this address counts as the client's own.
+    pub(crate) fn is_clients(&self, address: IpAddr) -> bool {
+        self.config.passive.peers.client(self.peer.ip()).contains(address)
     }
 
     fn next_link(&mut self) -> LinkId {

@@ -306,7 +306,7 @@ impl Session {
 
     /// Whether connections from elsewhere may turn out to be the right ones.
     pub(super) fn waits_openly(&self) -> bool {
-        self.protection.private || self.tls_policy().server_to_server
+        (self.protection.private && self.config.passive.peers.tls_proof) || self.tls_policy().server_to_server
     }
 
     /// The TLS handshake of a data connection; `upload` says which way the bytes will go, `own` whether the connection

@@ -6,7 +6,7 @@ use super::{SECOND_CHANCE, Session};
 use crate::diagnose::{Cause, Setup, Verdict};
 use crate::event::{Action, ConnectSpec, Job, LinkId, Ticket, TransferId};
 use crate::host::StorageError;
-use crate::notice::{Notice, TransferRecord};
+use crate::notice::{Notice, TransferRecord, Trust};
 use crate::path::VirtualPath;
 use crate::reply::Reply;
 use crate::time::{Instant, Now};
@@ -222,16 +222,32 @@ impl Session {
     pub(super) fn start_transfer(&mut self, now: Now, security: Option<Security>) {
         let Some(transfer) = &mut self.transfer else { return };
         let (Link::Ready(ready), Some(mut pipe)) = (&self.link, transfer.pipe.take()) else { return };
-        let (id, link) = (transfer.id, ready.link);
+        let (id, link, peer) = (transfer.id, ready.link, ready.peer);
         let started = Notice::TransferStarted { verb: transfer.verb, path: transfer.path.clone() };
         if let Some(Security { stream, needs_close_notify }) = security {
             pipe.secure(stream, needs_close_notify);
             transfer.is_protected = true;
         }
+        self.note_elsewhere(peer);
         self.step_link(now, Input::Begin { transfer: id });
         self.timers.set(Timer::Stall, now.mono + self.config.timeouts.stall);
         self.actions.push_back(Action::Start(link, id, pipe));
         self.notify(started);
+    }
+
+    /// Nobody's data goes to another address than the one that logged in without a word.
+    fn note_elsewhere(&mut self, data: SocketAddr) {
+        if data.ip() == self.peer.ip() {
+            return;
+        }
+        let trust = if self.is_clients(data.ip()) {
+            Trust::SameClient
+        } else if self.tls_policy().server_to_server {
+            Trust::ServerToServer
+        } else {
+            Trust::Resumed
+        };
+        self.notify(Notice::DataElsewhere { control: self.peer, data, trust });
     }
 
     pub(super) fn moved(&mut self, now: Now, id: TransferId, bytes: u64) {

@@ -7,10 +7,10 @@
 //! since who is meant can't be seen before the handshake, and in the order in which the clients were told of the
 //! port, since they follow in about this order.
 
+use super::leases::Leases;
+use crate::config::Network;
 use crate::event::{LinkId, SessionId};
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use core::net::IpAddr;
 
 /// How many strangers one lease hears of: enough for a verdict, and a flood can't fill a mailbox.
 pub(super) const STRANGERS: u8 = 4;
@@ -21,8 +21,7 @@ pub(super) const FOREIGN_ARRIVALS: u32 = 64;
 #[derive(Debug, Default)]
 #[cfg_attr(test, derive(Clone))]
 pub(super) struct Port {
-    /// By the address of the client.
-    pub(super) leases: BTreeMap<IpAddr, Lease>,
+    pub(super) leases: Leases,
     /// No longer in the range: closed when its last lease ends.
     pub(super) retired: bool,
 }
@@ -43,7 +42,7 @@ pub(super) struct Lease {
 /// What came to an open lease.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Arrivals {
-    /// From its client's address.
+    /// From its client.
     pub(super) own: u32,
     /// From other addresses.
     pub(super) foreign: u32,
@@ -68,19 +67,19 @@ impl Lease {
 }
 
 impl Port {
-    /// A connection goes to the lease of its own address. A closed one is used up.
-    pub(super) fn arrive(&mut self, peer: IpAddr) -> Option<(SessionId, LinkId)> {
-        let lease = self.leases.get_mut(&peer).filter(|lease| lease.activated.is_some())?;
+    /// A connection goes to the lease of its own client. A closed one is used up.
+    pub(super) fn arrive(&mut self, client: Network) -> Option<(SessionId, LinkId)> {
+        let lease = self.leases.get_mut(client).filter(|lease| lease.activated.is_some())?;
         let (session, link) = (lease.session, lease.link);
         let Some(arrivals) = &mut lease.open else {
-            self.leases.remove(&peer);
+            self.leases.remove(client);
             return Some((session, link.arrived(1)));
         };
         arrivals.own = arrivals.own.saturating_add(1);
         Some((session, link.arrived(arrivals.all())))
     }
 
-    /// A connection from an address that has no lease here goes to the open lease with the fewest arrivals, the
+    /// A connection from the address of a client that has no lease here goes to the open lease with the fewest arrivals, the
     /// oldest among equals.
     pub(super) fn arrive_from_elsewhere(&mut self) -> Option<(SessionId, LinkId)> {
         let open = self.leases.values_mut().filter_map(|lease| {

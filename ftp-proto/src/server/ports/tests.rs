@@ -34,7 +34,7 @@ enum Operation {
     /// It gives up the link before, which is old news.
     ReleaseOld(u64),
     Gone(u64),
-    /// Somebody comes from this address to this port.
+    /// Somebody comes from this address, told by its last byte, to this port.
     Arrive(u16, u8),
     /// The clock moves on and the timer fires, if it is due.
     Tick,
@@ -94,8 +94,26 @@ struct World {
     links: BTreeMap<u64, u32>,
 }
 
-fn address(client: u8) -> IpAddr {
-    IpAddr::from([203, 0, 113, client])
+fn address(last: u8) -> IpAddr {
+    IpAddr::from([203, 0, 113, last])
+}
+
+/// The addresses that count as a client. The second client is one of the first one's addresses: so it may be when the
+/// settings have just changed. To all of them the last address of a test is a stranger's.
+fn network(client: u8) -> Network {
+    match client {
+        0 => Network::around(address(0), 31),
+        1 => Network::around(address(1), 32),
+        _ => Network::around(address(4 * client), 30),
+    }
+}
+
+/// How many addresses, from the first on, the clients of so many sessions and a stranger have.
+fn addresses(sessions: u64) -> u8 {
+    match client_of(sessions - 1) {
+        0 | 1 => 3,
+        last => 4 * last + 5,
+    }
 }
 
 /// A session's address: each three share one.
@@ -230,7 +248,7 @@ impl World {
     fn ask(&mut self, session: u64, open: bool) -> Leasing {
         let until = self.now + PATIENCE;
         let asker = Asker { session: SessionId(session), link: self.link(session), open };
-        self.pool.lease(self.now, asker, address(client_of(session)), until)
+        self.pool.lease(self.now, asker, network(client_of(session)), until)
     }
 
     fn lease(&mut self, session: u64, dice: u64, open: bool) -> Verdict {
@@ -306,9 +324,11 @@ impl World {
     }
 
     /// Whose a connection is, and its name.
-    fn expected_owner(&mut self, port: u16, client: u8) -> Option<(SessionId, LinkId)> {
+    fn expected_owner(&mut self, port: u16, peer: u8) -> Option<(SessionId, LinkId)> {
         let here = || |lease: &&mut NaiveLease| lease.port == port && lease.active.is_some();
-        let own = self.leases.iter_mut().filter(here()).find(|lease| lease.client == client);
+        let own = self.leases.iter_mut().filter(here());
+        let own = own.filter(|lease| network(lease.client).contains(address(peer)));
+        let own = own.max_by_key(|lease| network(lease.client).prefix());
         let lease = if let Some(lease) = own {
             lease.arrivals.0 += 1;
             lease
@@ -326,9 +346,9 @@ impl World {
         Some(owner)
     }
 
-    fn arrive(&mut self, port: u16, client: u8) -> Verdict {
-        let expected = self.expected_owner(port, client);
-        let owner = self.pool.route(self.now, port, address(client));
+    fn arrive(&mut self, port: u16, peer: u8) -> Verdict {
+        let expected = self.expected_owner(port, peer);
+        let owner = self.pool.route(self.now, port, address(peer));
         ensure!(owner == expected, "a connection to {port} went to {owner:?} instead of {expected:?}");
         if owner.is_none() {
             for (session, link) in self.pool.stranger(port) {
@@ -413,7 +433,7 @@ impl World {
             let known = self.pool.places.get(&SessionId(lease.session));
             ensure!(known.is_some_and(|place| place.port == lease.port), "{lease:?} is lost: {known:?}");
             let pools =
-                self.pool.ports.get(&lease.port).and_then(|port| port.leases.get(&address(lease.client)));
+                self.pool.ports.get(&lease.port).and_then(|port| port.leases.get(network(lease.client)));
             let same = pools.is_some_and(|pools| {
                 let arrivals = pools.open.map(|Arrivals { own, foreign }| (own, foreign));
                 (pools.session.0, pools.activated.is_some()) == (lease.session, lease.active.is_some())
@@ -531,7 +551,7 @@ fn operations(asks: Asks, sessions: u64, ports: &[u16]) -> Vec<Operation> {
         ]);
     }
     for &port in ports {
-        all.extend((0..=client_of(sessions - 1) + 1).map(|client| Operation::Arrive(port, client)));
+        all.extend((0..addresses(sessions)).map(|peer| Operation::Arrive(port, peer)));
     }
     all
 }
@@ -600,7 +620,7 @@ impl Arbitrary for Operation {
             16..=18 => Self::Release(session),
             19 => Self::ReleaseOld(session),
             20 => Self::Gone(session),
-            21..=26 => Self::Arrive(port, u8::arbitrary(random) % 4),
+            21..=26 => Self::Arrive(port, u8::arbitrary(random) % addresses(SESSIONS)),
             27 => Self::Tick,
             28 => Self::LateTick,
             29 => Self::Retire(port),
@@ -633,7 +653,7 @@ fn leases_are_spread_over_the_range() {
     let leased: Vec<u16> = (0..100u8)
         .map(|client| {
             let asker = Asker { session: SessionId(u64::from(client)), link: LinkId::new(1), open: false };
-            match pool.lease(Instant::ZERO, asker, address(client), Instant::ZERO) {
+            match pool.lease(Instant::ZERO, asker, Network::around(address(client), 32), Instant::ZERO) {
                 Leasing::Leased(port) => port,
                 other => panic!("{other:?}"),
             }

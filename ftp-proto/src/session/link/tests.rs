@@ -62,7 +62,7 @@ fn open_waits() -> Vec<Waiting> {
 }
 
 fn states() -> Vec<Link> {
-    let ready = Ready { link: LINK, setup: passive() };
+    let ready = Ready { link: LINK, peer: target(), setup: passive() };
     let mut states = vec![
         Link::Idle,
         Link::Leasing(Leasing { link: LINK, open: false }),
@@ -136,7 +136,8 @@ fn expected(state: &Link, input: &Input) -> (Link, Effects) {
             (Link::Dialing(Dialing { link: LINK, target: target() }), vec![E::Connect(LINK, target())])
         }
         (Link::Dialing(_), Input::Connected { .. }) => {
-            (Link::Ready(Ready { link: LINK, setup: Setup::Active(target()) }), vec![E::BecameReady])
+            let setup = Setup::Active(target());
+            (Link::Ready(Ready { link: LINK, peer: target(), setup }), vec![E::BecameReady])
         }
         (Link::Dialing(_), Input::Failed { link: LINK, .. }) => {
             (lost(active, Cause::ConnectFailed(LinkError::Refused)), vec![E::Drop(LINK), E::BecameLost])
@@ -185,8 +186,9 @@ fn expected_of_wait(before: &Waiting, input: &Input) -> (Link, Effects) {
     match input {
         Input::Leased { link, .. } => stays(before.clone(), vec![E::Release(*link), E::Drop(*link)]),
         Input::Connected { link } => stays(before.clone(), vec![E::Drop(*link)]),
-        Input::Arrived { link, .. } if !before.open => {
-            (Link::Ready(Ready { link: *link, setup: passive() }), vec![E::Drop(LINK), E::BecameReady])
+        Input::Arrived { link, peer, .. } if !before.open => {
+            let ready = Ready { link: *link, peer: *peer, setup: passive() };
+            (Link::Ready(ready), vec![E::Drop(LINK), E::BecameReady])
         }
         Input::Arrived { link, peer, own } => {
             let mut after = before.clone();
@@ -203,7 +205,7 @@ fn expected_of_wait(before: &Waiting, input: &Input) -> (Link, Effects) {
             stays(Waiting { securing: true, ..before.clone() }, effects)
         }
         Input::Chosen { link } if is_candidate(link) => {
-            (Link::Ready(Ready { link: *link, setup: passive() }), ends(Some(*link)))
+            (Link::Ready(Ready { link: *link, peer: target(), setup: passive() }), ends(Some(*link)))
         }
         Input::Failed { link, .. } | Input::Refused { link, .. } if is_candidate(link) => {
             let mut after = before.clone();

@@ -3,7 +3,7 @@
 use super::control::Control;
 use super::data::Socket;
 use crate::Connection;
-use crate::config::{CloseNotify, DataPolicy, DataResumption, TlsPolicy};
+use crate::config::{CloseNotify, DataPolicy, DataResumption, Peers, TlsPolicy};
 use crate::event::{Job, LinkId, SessionId, Ticket, TransferId};
 use crate::notice::TransferRecord;
 use crate::testing::MemoryStorage;
@@ -27,12 +27,14 @@ pub(super) struct Client {
     pub(super) commands_left: usize,
     /// The client has closed the control connection.
     pub(super) gone: bool,
+    /// The log was told of a data connection with another address.
+    pub(super) noted_elsewhere: Option<SocketAddr>,
     /// How often the log was told that the session has ended.
     pub(super) closed: usize,
     /// The link that waits on a port.
     pub(super) watched: Option<(LinkId, u16)>,
     pub(super) sockets: Vec<Socket>,
-    pub(super) dialled: Vec<LinkId>,
+    pub(super) dialled: Vec<(LinkId, SocketAddr)>,
     pub(super) jobs: Vec<(Ticket, Job)>,
     pub(super) transfers: Vec<Transfer>,
     pub(super) ended: Vec<Vec<u8>>,
@@ -50,7 +52,12 @@ pub(super) struct Transfer {
 
 impl Transfer {
     /// What holds when it begins.
-    pub(super) fn check_begin(&self, control: &Control, policy: TlsPolicy) -> Result<(), String> {
+    pub(super) fn check_begin(
+        &self,
+        control: &Control,
+        policy: TlsPolicy,
+        peers: &Peers,
+    ) -> Result<(), String> {
         let secure = self.pipe.is_secure();
         let level = control.protects_data();
         if !secure && (policy.data == DataPolicy::Require || level == Some(true)) {
@@ -61,6 +68,9 @@ impl Transfer {
         }
         if policy.server_to_server {
             return Ok(());
+        }
+        if !self.socket.own && !peers.tls_proof {
+            return Err("from elsewhere, though a proof doesn't count".to_string());
         }
         let family = |ticket: &[u8]| ticket.get(..4).map(<[u8]>::to_vec);
         let ours = control.tickets.first().and_then(|(ticket, _)| family(ticket));
@@ -174,6 +184,7 @@ impl Client {
             commands_left: commands,
             gone: false,
             closed: 0,
+            noted_elsewhere: None,
             watched: None,
             sockets: Vec::new(),
             dialled: Vec::new(),

@@ -8,6 +8,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 
 /// How it behaves in the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +25,9 @@ enum Manner {
 /// A data connection's socket, both ends of it.
 pub(super) struct Socket {
     pub(super) link: LinkId,
-    /// It comes from the client's address.
+    /// The client's end, or whoever's it is.
+    pub(super) peer: SocketAddr,
+    /// It comes from an address of the client.
     pub(super) own: bool,
     /// It does not belong to the session's client.
     pub(super) is_thief: bool,
@@ -47,9 +50,10 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    pub(super) fn new(link: LinkId, own: bool, is_thief: bool) -> Self {
+    pub(super) fn new(link: LinkId, peer: SocketAddr, own: bool, is_thief: bool) -> Self {
         Self {
             link,
+            peer,
             own,
             is_thief,
             manner: Manner::Proper,

@@ -149,7 +149,7 @@ impl World<'_> {
                 self.tasks();
             }
             Action::Perform(ticket, job) => client.jobs.push((ticket, job)),
-            Action::Connect(link, _) => client.dialled.push(link),
+            Action::Connect(link, spec) => client.dialled.push((link, spec.target)),
             Action::Secure(link, handshake) => {
                 let found = client.sockets.iter().find(|socket| socket.link == link);
                 let Some(is_thief) = found.map(|socket| socket.is_thief) else {
@@ -167,7 +167,12 @@ impl World<'_> {
                 };
                 let socket = client.sockets.remove(place);
                 let mut transfer = Transfer { id, socket, pipe, bytes: Vec::new(), aborted: false };
-                transfer.check_begin(&client.control, self.policy)?;
+                transfer.check_begin(&client.control, self.policy, &self.peers)?;
+                let is_elsewhere = transfer.socket.peer.ip() != client.peer.ip();
+                let noted = client.noted_elsewhere.take();
+                if noted != is_elsewhere.then_some(transfer.socket.peer) {
+                    return Err(format!("the log heard of {noted:?}"));
+                }
                 if transfer.pipe.direction() == Direction::Upload {
                     transfer.socket.upload(&mut self.choices);
                 }
@@ -181,7 +186,7 @@ impl World<'_> {
             }
             Action::Drop(link) => {
                 client.sockets.retain(|socket| socket.link != link);
-                client.dialled.retain(|&dialled| dialled != link);
+                client.dialled.retain(|&(dialled, _)| dialled != link);
                 if client.watched.is_some_and(|(watched, _)| watched == link) {
                     client.watched = None;
                 }
@@ -190,7 +195,12 @@ impl World<'_> {
                 check_transfer(client, &record, &self.storage)?;
             }
             Action::Notify(Notice::SessionClosed { .. }) => client.closed += 1,
-            Action::Notify(notice) => self.tally.count(&notice),
+            Action::Notify(notice) => {
+                self.tally.count(&notice);
+                if let Notice::DataElsewhere { data, .. } = notice {
+                    client.noted_elsewhere = Some(data);
+                }
+            }
         }
         Ok(())
     }

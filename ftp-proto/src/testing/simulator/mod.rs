@@ -16,15 +16,15 @@ use choices::{LINES, LOGINS, SECURITY, TRANSFERS};
 use client::Client;
 use control::{Control, Style};
 use data::Socket;
-use policy::{config, tls_policy};
+use policy::{MAPPED, config, peers, tls_policy};
 pub use talk::simulate_control_connection;
 
 use super::{FakeHello, FakeTls, MemoryAccounts, MemoryStorage};
 use crate::account::Rights;
-use crate::config::{Settings, TlsPolicy};
+use crate::config::{Peers, Settings, TlsPolicy};
 use crate::diagnose::Cause;
 use crate::event::{Answer, Arrival, Event, LinkError, LinkId, Message, SessionId, TransferId};
-use crate::notice::Notice;
+use crate::notice::{Notice, Trust};
 use crate::time::{Instant, Now, UnixTime};
 use crate::{Admission, Server};
 use alloc::format;
@@ -51,6 +51,10 @@ pub struct Tally {
     pub truncated: usize,
     /// Data connections that did not prove whose they are.
     pub unproven: usize,
+    /// Data connections from other addresses that count as the client's.
+    pub neighbours: usize,
+    /// Those that proved by TLS whose they are.
+    pub proven: usize,
 }
 
 impl core::ops::AddAssign for Tally {
@@ -62,6 +66,8 @@ impl core::ops::AddAssign for Tally {
         self.secure_transfers += more.secure_transfers;
         self.truncated += more.truncated;
         self.unproven += more.unproven;
+        self.neighbours += more.neighbours;
+        self.proven += more.proven;
     }
 }
 
@@ -71,6 +77,11 @@ impl Tally {
             Notice::ControlSecured(_) => self.secured += 1,
             Notice::ControlCleared => self.cleared += 1,
             Notice::PlaintextDiscarded { .. } => self.discarded += 1,
+            Notice::DataElsewhere { trust, .. } => match trust {
+                Trust::SameClient => self.neighbours += 1,
+                Trust::Resumed => self.proven += 1,
+                Trust::ServerToServer => {}
+            },
             Notice::DataConnectionFailed(verdict) => match verdict.cause {
                 Cause::Truncated => self.truncated += 1,
                 Cause::NotResumed(_) => self.unproven += 1,
@@ -89,6 +100,7 @@ struct World<'a> {
     storage: Arc<MemoryStorage>,
     has_tls: bool,
     policy: TlsPolicy,
+    peers: Peers,
     /// Tickets of all clients, for thieves.
     stolen: Vec<Vec<u8>>,
     /// Directories that were to be made by a command put behind an AUTH.
@@ -130,7 +142,8 @@ impl<'a> World<'a> {
         let accounts = MemoryAccounts::new().user("u", "p", storage.account("u", Rights::ALL));
         let has_tls = !choices.one_in(4);
         let policy = if has_tls { tls_policy(&mut choices) } else { TlsPolicy::default() };
-        let config = config(&mut choices, policy);
+        let peers = peers(&mut choices);
+        let config = config(&mut choices, policy, &peers);
         let seed = choices.below(256) as u64;
         let mut server = Server::new(Arc::new(config), Arc::new(accounts), seed);
         if has_tls {
@@ -145,6 +158,7 @@ impl<'a> World<'a> {
             storage,
             has_tls,
             policy,
+            peers,
             stolen: Vec::new(),
             forbidden: Vec::new(),
             counter: 0,
@@ -236,7 +250,13 @@ impl<'a> World<'a> {
         let is_elsewhere = self.choices.one_in(5);
         let Some(client) = self.clients.get(index) else { return };
         let Some(port) = self.clients.get(whose).and_then(|other| other.control.announced) else { return };
-        let address = if is_elsewhere { [192, 0, 2, 9].into() } else { client.peer.ip() };
+        let address = match self.choices.below(8) {
+            _ if is_elsewhere => [192, 0, 2, 9].into(),
+            // Next door: another client's address, or one that nobody has.
+            0 => [203, 0, 113, 4 + u8::try_from(self.choices.below(4)).unwrap_or(0)].into(),
+            _ => client.peer.ip(),
+        };
+        let port = port.checked_sub(MAPPED).unwrap_or(port);
         self.arrive(client.id, port, SocketAddr::new(address, 5_000));
     }
 
@@ -245,8 +265,8 @@ impl<'a> World<'a> {
         if let Some((session, link)) = self.server.route(self.now, port, peer)
             && let Some(client) = self.clients.iter_mut().find(|client| client.id == session)
         {
-            let own = client.peer.ip() == peer.ip();
-            client.sockets.push(Socket::new(link, own, comer != session));
+            let own = self.peers.client(client.peer.ip()).contains(peer.ip());
+            client.sockets.push(Socket::new(link, peer, own, comer != session));
             client.connection.handle(self.now, Event::Arrived(link, peer));
         }
         self.tasks();
@@ -305,11 +325,11 @@ impl<'a> World<'a> {
     fn dial(&mut self, index: usize) {
         let Self { choices, clients, now, .. } = self;
         let Some(client) = clients.get_mut(index) else { return };
-        if let Some(link) = client.dialled.pop() {
+        if let Some((link, target)) = client.dialled.pop() {
             if choices.one_in(3) {
                 client.connection.handle(*now, Event::LinkFailed(link, LinkError::Refused));
             } else {
-                client.sockets.push(Socket::new(link, true, false));
+                client.sockets.push(Socket::new(link, target, true, false));
                 let local = SocketAddr::new([198, 51, 100, 1].into(), 20);
                 client.connection.handle(*now, Event::Connected(link, local));
             }
@@ -341,7 +361,7 @@ impl<'a> World<'a> {
     }
 
     fn something_rare(&mut self, index: usize) {
-        let Self { choices, clients, now, server, .. } = self;
+        let Self { choices, clients, now, server, peers, .. } = self;
         let Some(client) = clients.get_mut(index) else { return };
         match choices.below(300) {
             0 => {
@@ -363,7 +383,7 @@ impl<'a> World<'a> {
             }
             // New settings, another range of ports among them; some time with no passive mode at all.
             8 | 9 => {
-                let mut settings = Settings::clone(&config(choices, self.policy));
+                let mut settings = Settings::clone(&config(choices, self.policy, peers));
                 settings.passive.enabled = !choices.one_in(6);
                 server.reconfigure(*now, Arc::new(settings.validate().unwrap_or_default()));
                 self.tasks();

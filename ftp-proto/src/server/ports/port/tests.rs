@@ -3,6 +3,7 @@
 use super::*;
 use crate::server::ports::{Asker, COOL_DOWN, Leasing, PoolEvent, PortPool};
 use crate::time::Instant;
+use core::net::IpAddr;
 use core::time::Duration;
 
 const OPEN: bool = true;
@@ -37,7 +38,7 @@ impl Desk {
 
     fn ask(&mut self, session: u64, client: IpAddr, open: bool) -> Leasing {
         let asker = Asker { session: SessionId(session), link: LinkId::new(1), open };
-        self.pool.lease(self.now, asker, client, self.now + Duration::from_secs(30))
+        self.pool.lease(self.now, asker, Network::around(client, 32), self.now + Duration::from_secs(30))
     }
 
     /// A lease that is there at once, and routed to.
