@@ -26,6 +26,7 @@ mod storage;
 mod tls;
 
 mod active;
+mod addresses;
 mod control;
 mod lifecycle;
 mod passive;

@@ -2,13 +2,14 @@
 
 use crate::client::Client;
 use ftp_proto::account::Rights;
+use ftp_proto::advertise::Networks;
 use ftp_proto::config::{Config, PassivePorts, Settings};
 use ftp_proto::event::SessionId;
 use ftp_proto::host::Accounts;
 use ftp_proto::notice::{Notice, Observer};
 use ftp_proto::testing::{FakeTls, MemoryAccounts, MemoryStorage};
 use ftp_proto::tls::Tls;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub(crate) trait Runtime: Sized + Send + Sync + 'static {
     fn control_addrs(&self) -> &[SocketAddr];
     /// Where TLS begins at once.
     fn implicit_tls_addrs(&self) -> &[SocketAddr];
+    /// New settings.
+    fn reconfigure(&self, config: Arc<Config>);
     /// From now on this speaks TLS.
     fn set_tls(&self, tls: Option<Arc<dyn Tls>>);
     /// The passive ports that are open.
@@ -74,9 +77,11 @@ macro_rules! adapter {
             const NAME: &'static str = $module;
 
             fn start(setup: Setup, config: Arc<Config>) -> Result<Self, String> {
-                let Setup { control, implicit_tls, tls, accounts, observer, .. } = setup;
+                let Setup { control, implicit_tls, tls, accounts, observer, networks, .. } = setup;
                 let defaults = $adapter::Options::new(config, accounts);
-                let options = $adapter::Options { control, implicit_tls, tls, observer, ..defaults };
+                let networks = Arc::new(move || networks.clone());
+                let options =
+                    $adapter::Options { control, implicit_tls, tls, observer, networks, ..defaults };
                 $adapter::start(options).map(Self).map_err(|error| error.to_string())
             }
 
@@ -86,6 +91,10 @@ macro_rules! adapter {
 
             fn implicit_tls_addrs(&self) -> &[SocketAddr] {
                 self.0.implicit_tls_addrs()
+            }
+
+            fn reconfigure(&self, config: Arc<Config>) {
+                self.0.handle().reconfigure(config);
             }
 
             fn set_tls(&self, tls: Option<Arc<dyn Tls>>) {
@@ -122,6 +131,7 @@ pub(crate) struct Setup {
     pub(crate) tls: Option<Arc<dyn Tls>>,
     accounts: Arc<dyn Accounts>,
     observer: Arc<dyn Observer>,
+    networks: Networks,
 }
 
 impl Setup {
@@ -141,6 +151,7 @@ impl Setup {
             tls: None,
             accounts: Arc::new(accounts),
             observer: Arc::new(()),
+            networks: Networks::default(),
         }
     }
 
@@ -179,6 +190,12 @@ impl Setup {
         self
     }
 
+    /// The host is in these networks.
+    pub(crate) fn networks(mut self, networks: Networks) -> Self {
+        self.networks = networks;
+        self
+    }
+
     pub(crate) fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.settings);
         self
@@ -194,16 +211,22 @@ impl Setup {
     }
 }
 
-/// Remembers the sessions in the order of their opening, and all verdicts.
+/// Remembers the sessions in the order of their opening, all verdicts, and who came from elsewhere.
 #[derive(Default)]
 pub(crate) struct Witness {
     sessions: Mutex<Vec<SessionId>>,
     verdicts: Mutex<Vec<&'static str>>,
+    elsewhere: Mutex<Vec<(IpAddr, IpAddr)>>,
 }
 
 impl Witness {
     pub(crate) fn sessions(&self) -> Vec<SessionId> {
         self.sessions.lock().unwrap().clone()
+    }
+
+    /// The ends of control and data connections, where they differed.
+    pub(crate) fn elsewhere(&self) -> Vec<(IpAddr, IpAddr)> {
+        self.elsewhere.lock().unwrap().clone()
     }
 
     pub(crate) fn verdicts(&self) -> Vec<&'static str> {
@@ -215,6 +238,9 @@ impl Observer for Witness {
     fn notice(&self, session: Option<SessionId>, notice: &Notice) {
         match notice {
             Notice::SessionOpened { .. } => self.sessions.lock().unwrap().extend(session),
+            Notice::DataElsewhere { control, data, .. } => {
+                self.elsewhere.lock().unwrap().push((control.ip(), data.ip()));
+            }
             Notice::DataConnectionFailed(verdict) => self.verdicts.lock().unwrap().push(verdict.kind()),
             _ => {}
         }
