@@ -3,7 +3,7 @@
 //! The program `ftpd` is [`cli::main`]. Beneath it, each part can be used alone: [`storage`] is a jailed
 //! directory as [`ftp_proto::host::Storage`], [`accounts`] the accounts file as
 //! [`ftp_proto::host::Accounts`], [`certificate`] what certificates say, [`log`] the notices as log lines,
-//! [`config_file`] the configuration file, [`control`] how commands talk to a running server, [`mod@tls`] the certificates in use, and [`runtime`] starts either adapter. What is not listed there on
+//! [`config_file`] the configuration file, [`import`] those of other servers, [`control`] how commands talk to a running server, [`mod@tls`] the certificates in use, and [`runtime`] starts either adapter. What is not listed there on
 //! other systems than Unix needs Unix.
 
 #[cfg(not(any(feature = "tls-aws-lc-rs", feature = "tls-ring")))]
@@ -16,6 +16,7 @@ pub mod cli;
 pub mod config_file;
 #[cfg(unix)]
 pub mod control;
+pub mod import;
 pub mod log;
 #[cfg(unix)]
 pub mod networks;

@@ -1,11 +1,12 @@
 //! The command line: `ftpd serve`; `ftpd set`, `get`, `status`, `reload` for a server that runs; `ftpd check-config`,
-//! `ftpd user`, `ftpd tls`.
+//! `ftpd user`, `ftpd tls`, `ftpd import`.
 //!
 //! Errors are one line on standard error. The exit code is 2 if what was written is wrong (command line,
 //! configuration, accounts file) and 1 if the system says no.
 
 mod answer;
 mod check;
+mod import;
 mod introduction;
 mod live;
 mod plan;
@@ -81,7 +82,15 @@ enum Command {
     /// Look at certificates
     #[command(subcommand)]
     Tls(tls::TlsCommand),
+    /// Turn another server's configuration into one of ours
+    #[command(after_help = IMPORT_HELP)]
+    Import(import::ImportArguments),
 }
+
+const IMPORT_HELP: &str = "\
+What does not translate is told on standard error with its line and what to do instead, and in comments at
+the end of the configuration. The exit code is 0 if all translated, 1 if something needs attention, 2 if the
+file can't be read or parsed.";
 
 const SERVE_HELP: &str = "\
 Without --user anybody may read DIR, as user \"anonymous\" with any password. With --user that user has
@@ -156,6 +165,7 @@ pub fn main() -> ExitCode {
         Command::Reload(arguments) => remote::reload(&arguments),
         Command::User(command) => user::run(command),
         Command::Tls(command) => tls::run(command),
+        Command::Import(arguments) => import::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -302,6 +302,12 @@ impl LogLevel {
     ];
 }
 
+/// Whether the file has this dotted key.
+#[cfg(test)]
+pub(crate) fn is_key(key: &str) -> bool {
+    keys::find(key).is_some()
+}
+
 /// Reads and checks a configuration file. Nothing it names is opened.
 ///
 /// # Errors

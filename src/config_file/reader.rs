@@ -28,6 +28,11 @@ impl FileError {
         if parts.is_empty() { "unreadable".to_owned() } else { parts.join(", ") }
     }
 
+    /// A complaint about a line and column, both counted in characters from 1.
+    pub(crate) fn at(file: &Path, line: usize, column: usize, message: impl Display) -> Self {
+        Self { file: file.to_owned(), position: Some((line, column)), message: message.to_string() }
+    }
+
     /// Where in the file, as line and column, both counted in characters from 1.
     pub fn position(&self) -> Option<(usize, usize)> {
         self.position
@@ -55,7 +60,12 @@ pub(crate) struct Source {
 impl Source {
     /// Reads a file.
     pub(crate) fn read(path: &Path) -> Result<Self, FileError> {
-        match std::fs::read(path) {
+        Self::from_bytes(path, std::fs::read(path))
+    }
+
+    /// A file that was read already, or could not be.
+    pub(crate) fn from_bytes(path: &Path, bytes: std::io::Result<Vec<u8>>) -> Result<Self, FileError> {
+        match bytes {
             Ok(bytes) => match String::from_utf8(bytes) {
                 Ok(text) => Ok(Self { path: path.to_owned(), text }),
                 Err(error) => {
