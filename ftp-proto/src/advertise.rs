@@ -38,6 +38,8 @@ pub struct Client {
     pub local: SocketAddr,
     /// The client's end.
     pub peer: SocketAddr,
+    /// The server's end of the socket: another than `local` if a balancer is between.
+    pub listener: SocketAddr,
 }
 
 /// What the client is told.
@@ -107,7 +109,7 @@ pub fn advertise(passive: &Passive, surroundings: &Surroundings, client: &Client
         surroundings,
         local: client.local.ip().to_canonical(),
         peer: client.peer.ip().to_canonical(),
-        listener: client.local,
+        listener: client.listener,
     };
     let told = place.decide();
     let exposed = told.mapping.and_then(|exposed| map(&passive.ports, exposed, port));

@@ -31,9 +31,6 @@ impl Connection {
     ) -> Self {
         let session = Session::new(now, id, config, accounts, tls, arrival);
         let mut connection = Self { session, wire: Wire::default(), linger: None };
-        // Implicit TLS begins before the first word.
-        connection.settle(now);
-        connection.session.greet();
         connection.settle(now);
         connection
     }
@@ -45,7 +42,10 @@ impl Connection {
 
     /// Bytes came from the client.
     pub fn receive(&mut self, now: Now, bytes: &[u8]) {
-        self.wire.receive(now, bytes, &mut self.session);
+        let bytes = self.session.introduce(now, bytes);
+        if !bytes.is_empty() {
+            self.wire.receive(now, bytes, &mut self.session);
+        }
         self.settle(now);
     }
 
@@ -102,6 +102,16 @@ impl Connection {
     }
 
     fn settle(&mut self, now: Now) {
+        if let Some(said) = self.session.take_beginning() {
+            self.session.open(now);
+            // Implicit TLS begins before the first word.
+            self.wire.settle(now, &mut self.session);
+            self.session.greet();
+            if !said.is_empty() {
+                self.wire.settle(now, &mut self.session);
+                self.wire.receive(now, &said, &mut self.session);
+            }
+        }
         self.wire.settle(now, &mut self.session);
         if !self.session.is_finished() || self.wire.is_empty() {
             self.linger = None;

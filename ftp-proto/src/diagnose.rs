@@ -31,6 +31,8 @@ pub enum Cause {
     NobodyConnected,
     /// Only others came to the port; all are named, the first few at least.
     WrongPeer(Vec<SocketAddr>),
+    /// A connection came through this balancer, which did not say for whom (PROXY protocol).
+    NoProxyHeader(SocketAddr),
     /// No passive port came free in time.
     NoPortFree,
     /// Not one passive port is open: other programs have them all.
@@ -72,6 +74,7 @@ impl Verdict {
         match &self.cause {
             Cause::NobodyConnected => "nobody_connected",
             Cause::WrongPeer(_) => "wrong_peer",
+            Cause::NoProxyHeader(_) => "no_proxy_header",
             Cause::NoPortFree => "no_port_free",
             Cause::NoPortOpen => "no_port_open",
             Cause::PeerLeft(_) => "peer_left",
@@ -108,6 +111,10 @@ impl Verdict {
                     self.peer.ip()
                 )
             }
+            (Cause::NoProxyHeader(_), Some(Setup::Passive { port, .. })) => format!(
+                "The data connection to port {port} came through a balancer that does not say whose it is (PROXY \
+                 protocol); refused. Tell the administrator."
+            ),
             (Cause::NoPortFree, _) => {
                 String::from("All passive ports are taken by your other pending transfers; try again.")
             }
@@ -169,11 +176,15 @@ impl fmt::Display for Verdict {
             Some(Setup::Active(target)) => write!(out, ", active to {target}")?,
             None => {}
         }
-        if let Cause::WrongPeer(strangers) = &self.cause {
-            write!(out, ", strangers")?;
-            for stranger in strangers {
-                write!(out, " {stranger}")?;
+        match &self.cause {
+            Cause::WrongPeer(strangers) => {
+                write!(out, ", strangers")?;
+                for stranger in strangers {
+                    write!(out, " {stranger}")?;
+                }
             }
+            Cause::NoProxyHeader(balancer) => write!(out, ", balancer {balancer}")?,
+            _ => {}
         }
         write!(out, ": {}", self.reply_text())
     }

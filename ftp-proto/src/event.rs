@@ -6,6 +6,7 @@ use crate::advertise::{Advertised, Networks};
 use crate::host::{Accounts, Create, Directory, Entry, File, Metadata, Storage, StorageError, Wanted};
 use crate::notice::Notice;
 use crate::path::VirtualPath;
+use crate::proxy::Origin;
 use crate::time::{Instant, Now, UnixTime};
 use crate::tls::Handshake;
 use crate::transfer::{EndReason, Pipe, Step, TransferEnd};
@@ -134,6 +135,14 @@ pub enum Request {
         /// As whom the client is logged in.
         user: String,
     },
+    /// A balancer has said whose control connection this is: whether that client may come in. Asked once at most,
+    /// before anything else.
+    Introduce {
+        /// Who asks.
+        session: SessionId,
+        /// What the balancer said.
+        origin: Origin,
+    },
     /// The link no longer waits on a port or for one.
     Release {
         /// Who asks.
@@ -175,6 +184,18 @@ pub enum Answer {
         /// Whether the client ends its uploads with close_notify.
         sends_close_notify: bool,
     },
+    /// The client may come in.
+    Introduced {
+        /// Where it has connected to, as it sees it.
+        local: SocketAddr,
+        /// The client's end.
+        peer: SocketAddr,
+    },
+    /// It may not.
+    TurnedAway {
+        /// For the 421.
+        why: &'static str,
+    },
     /// The request needs no answer.
     Noted,
 }
@@ -189,6 +210,8 @@ impl Answer {
             | Self::NoPort { .. }
             | Self::NoneOpen { .. }
             | Self::Recalled { .. }
+            | Self::Introduced { .. }
+            | Self::TurnedAway { .. }
             | Self::Noted => None,
         }
     }
@@ -501,10 +524,12 @@ fn read_directory(mut directory: Box<dyn Directory>, count: usize) -> Result<Bat
 /// A control connection that was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// The server's own end.
+    /// The server's end, as the client sees it.
     pub local: SocketAddr,
     /// The client's end.
     pub peer: SocketAddr,
+    /// The server's end of the socket: another than `local` if a balancer is between.
+    pub listener: SocketAddr,
     /// Whether it came to a listener where TLS begins at once (port 990 by tradition).
     pub implicit_tls: bool,
 }
@@ -512,7 +537,7 @@ pub struct Arrival {
 impl Arrival {
     /// On a listener where TLS, if any, begins with AUTH.
     pub const fn new(local: SocketAddr, peer: SocketAddr) -> Self {
-        Self { local, peer, implicit_tls: false }
+        Self { local, peer, listener: local, implicit_tls: false }
     }
 }
 

@@ -136,6 +136,7 @@ pub mod host;
 pub mod listing;
 pub mod notice;
 pub mod path;
+pub mod proxy;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod time;
@@ -149,4 +150,4 @@ mod session;
 mod wire;
 
 pub use connection::Connection;
-pub use server::{Admission, PassiveState, Server};
+pub use server::{Admission, Naming, PassiveState, Server};

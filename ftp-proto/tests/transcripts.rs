@@ -66,9 +66,10 @@ fn every_transcript_plays_however_its_bytes_are_cut() {
 fn every_transcript_says_why_it_is_there() {
     for script in transcripts() {
         let purpose = script.purpose();
+        let sources = ["RFC ", "draft-", "proxy-protocol.txt", "#"];
         assert!(
-            purpose.contains("RFC ") || purpose.contains('#') || purpose.contains("draft-"),
-            "{}: the first lines must cite an RFC or a complaint (project#number): {purpose}",
+            sources.iter().any(|source| purpose.contains(source)),
+            "{}: the first lines must cite an RFC, the PROXY protocol or a complaint (project#number): {purpose}",
             script.name()
         );
     }

@@ -7,6 +7,7 @@ use crate::pump::{Pump, Report, free_buffer};
 use crate::session;
 use crate::shared::{Mail, Mailbox, Shared};
 use crate::sweeper;
+use crate::undecided;
 use crate::wait::{Alarms, Bell, lock};
 use async_io::{Async, Timer};
 use ftp_proto::event::{Done, Event, Job, Ticket};
@@ -128,6 +129,7 @@ fn work(shared: &Arc<Shared>, is_first: bool, mut doors: Vec<Door>, bell: &Bell,
     let alarms = Rc::new(Alarms::default());
     if is_first {
         executor.spawn(sweeper::run(Arc::clone(shared))).detach();
+        executor.spawn(undecided::run(Arc::clone(shared))).detach();
     }
     let mut closed = false;
     let main = poll_fn(|cx| {

@@ -32,7 +32,7 @@ pub(crate) fn serve(
 ) -> Option<impl Future<Output = ()> + 'static> {
     let local = control.local_addr().ok()?;
     net::prepare_accepted_control(&control, shared.keepalive).ok()?;
-    match shared.admit(Arrival { local: net::canonical(local), peer, implicit_tls }) {
+    match shared.admit(Arrival { implicit_tls, ..Arrival::new(net::canonical(local), peer) }) {
         Admitted::Accepted(connection, mailbox) => {
             let gone = Gone { shared: Arc::clone(shared), session: connection.id() };
             let socket = Async::new_nonblocking(control).ok()?;

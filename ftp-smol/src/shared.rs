@@ -6,12 +6,13 @@
 use crate::crew::Workers;
 use crate::ports::{Arrived, Ports};
 use crate::pump::Report;
+use crate::undecided::{Lobby, Parked};
 use crate::wait::{Bell, Clock, keep_waker, lock};
 use ftp_proto::advertise::Networks;
 use ftp_proto::event::{Answer, Arrival, Event, LinkId, Message, News, Request, SessionId, Task};
 use ftp_proto::notice::{Notice, Observer};
 use ftp_proto::time::{Instant, Now};
-use ftp_proto::{Admission, Connection, Server};
+use ftp_proto::{Admission, Connection, Naming, Server};
 use std::collections::{HashMap, VecDeque};
 use std::net::{SocketAddr, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -105,7 +106,29 @@ struct Hub {
     sweeper_wakes: Option<Instant>,
 }
 
+/// A session's wait for a data connection.
+type Wait = (SessionId, LinkId);
+
+/// What became of a data connection, if it isn't gone.
+enum Routed {
+    /// It is the caller's.
+    Mine(Arrived),
+    /// It can't be known yet whose it is.
+    Undecided(Parked),
+}
+
 impl Hub {
+    /// Back to the caller if it came to the wait `mine`, into a mailbox otherwise.
+    fn give(&self, session: SessionId, arrived: Arrived, mine: Option<Wait>) -> Option<Arrived> {
+        if mine == Some((session, arrived.link.wait())) {
+            return Some(arrived);
+        }
+        if let Some(mailbox) = self.sessions.get(&session) {
+            mailbox.leave(Mail::Arrived(arrived));
+        }
+        None
+    }
+
     /// Carries out or notes down all the server wants done.
     fn settle(&mut self, after: &mut Aftermath) {
         while let Some(task) = self.server.poll_task() {
@@ -139,6 +162,7 @@ pub(crate) struct Shared {
     all_gone: Condvar,
     pub(crate) clock: Clock,
     pub(crate) ports: Ports,
+    pub(crate) lobby: Lobby,
     pub(crate) sweeper_bell: Bell,
     pub(crate) workers: Workers,
     pub(crate) observer: Arc<dyn Observer>,
@@ -167,6 +191,7 @@ impl Shared {
             all_gone: Condvar::new(),
             clock,
             ports,
+            lobby: Lobby::default(),
             sweeper_bell: Bell::default(),
             workers: Workers::default(),
             observer,
@@ -233,24 +258,42 @@ impl Shared {
     }
 
     /// Gives a data connection to whom it belongs: back to the caller if it came to the wait `mine`, into a mailbox
-    /// if to somebody else's; closed if it is nobody's. The port's lock is held.
+    /// if to somebody else's; closed if it is nobody's. One that has to say first whose it is may be put aside. The
+    /// port's lock is held.
     pub(crate) fn route(
         &self,
         port: u16,
         socket: TcpStream,
         peer: SocketAddr,
-        mine: Option<(SessionId, LinkId)>,
+        mine: Option<Wait>,
     ) -> Option<Arrived> {
+        let routed = self.with_hub(|hub, now| match hub.server.naming(now, port, peer) {
+            Naming::Peer => {
+                let (session, link) = hub.server.route(now, port, peer)?;
+                hub.give(session, Arrived { link, socket, peer }, mine).map(Routed::Mine)
+            }
+            Naming::Header(undecided) => Some(Routed::Undecided(Parked { socket, undecided })),
+            Naming::TooMany => None,
+        })?;
+        match routed {
+            Routed::Mine(arrived) => Some(arrived),
+            Routed::Undecided(mut parked) => {
+                // Balancers send the header at once.
+                if parked.look(self.clock.now().mono) {
+                    return self.decide(parked, mine);
+                }
+                self.lobby.leave(parked);
+                None
+            }
+        }
+    }
+
+    /// The same for one that has said whose it is, or never will. No lock is needed.
+    pub(crate) fn decide(&self, parked: Parked, mine: Option<Wait>) -> Option<Arrived> {
+        let Parked { socket, undecided } = parked;
         self.with_hub(|hub, now| {
-            let (session, link) = hub.server.route(now, port, peer)?;
-            let arrived = Arrived { link, socket, peer };
-            if mine == Some((session, link.wait())) {
-                return Some(arrived);
-            }
-            if let Some(mailbox) = hub.sessions.get(&session) {
-                mailbox.leave(Mail::Arrived(arrived));
-            }
-            None
+            let (session, link, peer) = hub.server.decide(now, undecided)?;
+            hub.give(session, Arrived { link, socket, peer }, mine)
         })
     }
 

@@ -26,6 +26,7 @@
 //! - `net`: sockets;
 //! - `ports`, `sweeper`, `owner`: the passive listeners, which all sessions share, and who else has their port;
 //! - `surroundings`: names and networks, for the address that clients are told;
+//! - `undecided`: data connections of balancers, until they have said whose they are;
 //! - `shared`: the core's server behind its lock, and the sessions' mailboxes;
 //! - `crew`: the threads, which accept in turn.
 //!
@@ -44,6 +45,7 @@ mod session;
 mod shared;
 mod surroundings;
 mod sweeper;
+mod undecided;
 mod wait;
 
 use crew::{Crew, Door};

@@ -28,7 +28,7 @@ pub(crate) fn serve(shared: &Shared, control: TcpStream, peer: SocketAddr, impli
     if net::prepare_accepted_control(&control, shared.keepalive).is_err() {
         return;
     }
-    match shared.admit(Arrival { local: net::canonical(local), peer, implicit_tls }) {
+    match shared.admit(Arrival { implicit_tls, ..Arrival::new(net::canonical(local), peer) }) {
         Admitted::Accepted(connection, mailbox) => {
             let gone = Gone { shared, session: connection.id() };
             // The panic's message went to the panic hook already.

@@ -4,12 +4,13 @@
 //! Locks are taken in this order, and never the other way round: a port's, the server's, a mailbox's.
 
 use crate::ports::{Arrived, Ports};
+use crate::undecided::{Lobby, Parked};
 use crate::wait::{Bell, Bells, Clock, lock};
 use ftp_proto::advertise::Networks;
 use ftp_proto::event::{Answer, Arrival, Event, LinkId, Message, News, Request, SessionId, Task};
 use ftp_proto::notice::{Notice, Observer};
 use ftp_proto::time::{Instant, Now};
-use ftp_proto::{Admission, Connection, Server};
+use ftp_proto::{Admission, Connection, Naming, Server};
 use std::collections::{HashMap, VecDeque};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::AtomicBool;
@@ -123,7 +124,29 @@ struct Hub {
     sweeper_wakes: Option<Instant>,
 }
 
+/// A session's wait for a data connection.
+type Wait = (SessionId, LinkId);
+
+/// What became of a data connection.
+enum Routed {
+    /// It is the caller's.
+    Mine(Arrived),
+    /// It is another session's, whose group may have to be woken, or nobody's.
+    Gone(Option<u8>),
+    /// It can't be known yet.
+    Undecided(Parked),
+}
+
 impl Hub {
+    fn give(&self, session: SessionId, arrived: Arrived, mine: Option<Wait>) -> Routed {
+        if mine == Some((session, arrived.link.wait())) {
+            return Routed::Mine(arrived);
+        }
+        let mailbox = self.sessions.get(&session);
+        let ring = mailbox.filter(|mailbox| mailbox.leave(Mail::Arrived(arrived)));
+        Routed::Gone(ring.map(|mailbox| mailbox.group()))
+    }
+
     /// Carries out or notes down all the server wants done.
     fn settle(&mut self, after: &mut Aftermath) {
         while let Some(task) = self.server.poll_task() {
@@ -160,6 +183,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) ports: Ports,
     pub(crate) bells: Bells,
+    pub(crate) lobby: Lobby,
     pub(crate) sweeper_bell: Bell,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) keepalive: Duration,
@@ -189,6 +213,7 @@ impl Shared {
             clock,
             ports,
             bells: Bells::new()?,
+            lobby: Lobby::default(),
             sweeper_bell: Bell::new()?,
             observer,
             keepalive,
@@ -257,28 +282,54 @@ impl Shared {
     }
 
     /// Gives a data connection to whom it belongs: back to the caller if it came to the wait `mine`, into a mailbox
-    /// if to somebody else's; closed if it is nobody's. The port's lock is held.
+    /// if to somebody else's; closed if it is nobody's. One that has to say first whose it is may be put aside. The
+    /// port's lock is held.
     pub(crate) fn route(
         &self,
         port: u16,
         socket: TcpStream,
         peer: SocketAddr,
-        mine: Option<(SessionId, LinkId)>,
+        mine: Option<Wait>,
     ) -> Option<Arrived> {
-        let (arrived, ring) = self.with_hub(|hub, now| {
-            let Some((session, link)) = hub.server.route(now, port, peer) else { return (None, None) };
-            let arrived = Arrived { link, socket, peer };
-            if mine == Some((session, link.wait())) {
-                return (Some(arrived), None);
-            }
-            let mailbox = hub.sessions.get(&session);
-            let ring = mailbox.filter(|mailbox| mailbox.leave(Mail::Arrived(arrived)));
-            (None, ring.map(|mailbox| mailbox.group()))
+        let routed = self.with_hub(|hub, now| match hub.server.naming(now, port, peer) {
+            Naming::Peer => match hub.server.route(now, port, peer) {
+                Some((session, link)) => hub.give(session, Arrived { link, socket, peer }, mine),
+                None => Routed::Gone(None),
+            },
+            Naming::Header(undecided) => Routed::Undecided(Parked { socket, undecided }),
+            Naming::TooMany => Routed::Gone(None),
         });
-        if let Some(group) = ring {
-            self.bells.ring(1 << group);
+        match routed {
+            Routed::Undecided(mut parked) => {
+                // Balancers send the header at once.
+                if parked.look(self.clock.now().mono) {
+                    return self.decide(parked, mine);
+                }
+                self.lobby.leave(parked);
+                self.sweeper_bell.ring();
+                None
+            }
+            routed => self.ring_for(routed),
         }
-        arrived
+    }
+
+    /// The same for one that has said whose it is, or never will. No lock is needed.
+    pub(crate) fn decide(&self, parked: Parked, mine: Option<Wait>) -> Option<Arrived> {
+        let Parked { socket, undecided } = parked;
+        let routed = self.with_hub(|hub, now| match hub.server.decide(now, undecided) {
+            Some((session, link, peer)) => hub.give(session, Arrived { link, socket, peer }, mine),
+            None => Routed::Gone(None),
+        });
+        self.ring_for(routed)
+    }
+
+    fn ring_for(&self, routed: Routed) -> Option<Arrived> {
+        match routed {
+            Routed::Mine(arrived) => return Some(arrived),
+            Routed::Gone(Some(group)) => self.bells.ring(1 << group),
+            Routed::Gone(None) | Routed::Undecided(_) => {}
+        }
+        None
     }
 
     /// Ends every session that is left.

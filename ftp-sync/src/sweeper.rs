@@ -8,6 +8,7 @@ use crate::crew::Crew;
 use crate::owner;
 use crate::shared::{Chore, Shared};
 use crate::surroundings;
+use crate::undecided::Waiting;
 use crate::wait;
 use ftp_proto::event::News;
 use rustix::event::{PollFd, PollFlags};
@@ -24,13 +25,15 @@ const RETRY: Duration = Duration::from_millis(100);
 
 /// Runs until the server stops.
 pub(crate) fn run(shared: &Arc<Shared>, crew: &Arc<Crew>) {
+    let mut undecided = Waiting::default();
     while !shared.stopping.load(Ordering::SeqCst) {
         do_chores(shared);
         let wanting = shared.bells.ring_owed() | !crew.stand_by(shared);
-        if wait_for_arrivals(shared, wanting) {
-            std::thread::sleep(REST);
+        if wait_for_arrivals(shared, &undecided, wanting) {
+            rest(shared, &mut undecided);
             sweep(shared);
         }
+        undecided.attend(shared);
         let deadline = shared.with_server(|server, _| server.deadline());
         if deadline.is_some_and(|deadline| shared.clock.until(deadline).is_zero()) {
             shared.with_server(|server, now| server.handle_timeout(now));
@@ -70,24 +73,40 @@ fn reason(port: u16, error: &std::io::Error, searches: &mut u32) -> String {
     }
 }
 
-/// Sleeps until somebody connects to a passive port (`true`), the bell rings or the server's deadline is
-/// there.
-fn wait_for_arrivals(shared: &Shared, wanting: bool) -> bool {
+/// Sleeps until somebody connects to a passive port (`true`), a balancer goes on with its header, the bell rings or a
+/// deadline is there.
+fn wait_for_arrivals(shared: &Shared, undecided: &Waiting, wanting: bool) -> bool {
     let ports = shared.ports.all();
     let mut places = vec![PollFd::new(&shared.sweeper_bell, PollFlags::IN)];
     places.extend(ports.iter().map(|port| PollFd::new(&**port, PollFlags::IN)));
-    let deadline = shared.sweeper_deadline().map(|deadline| shared.clock.until(deadline));
-    let timeout = match deadline {
-        Some(deadline) if wanting => Some(deadline.min(RETRY)),
-        None if wanting => Some(RETRY),
-        deadline => deadline,
-    };
-    wait::poll_for(&mut places, timeout);
+    places.extend(undecided.interest());
+    let deadlines = [shared.sweeper_deadline(), undecided.deadline()];
+    let deadlines = deadlines.into_iter().flatten().map(|deadline| shared.clock.until(deadline));
+    wait::poll_for(&mut places, deadlines.chain(wanting.then_some(RETRY)).min());
     let mut signs = places.iter().map(|place| !place.revents().is_empty());
     if signs.next() == Some(true) {
         shared.sweeper_bell.hush();
     }
-    signs.any(|sign| sign)
+    signs.take(ports.len()).any(|sign| sign)
+}
+
+/// Leaves what came to the ports for its sessions to fetch. Balancers may go on meanwhile; why else the bell rings is
+/// looked at soon enough.
+fn rest(shared: &Shared, undecided: &mut Waiting) {
+    let end = shared.clock.now().mono + REST;
+    loop {
+        undecided.attend(shared);
+        let left = shared.clock.until(end);
+        if left.is_zero() {
+            return;
+        }
+        let mut places = vec![PollFd::new(&shared.sweeper_bell, PollFlags::IN)];
+        places.extend(undecided.interest());
+        wait::poll_for(&mut places, Some(left));
+        if places.first().is_some_and(|bell| !bell.revents().is_empty()) {
+            shared.sweeper_bell.hush();
+        }
+    }
 }
 
 /// Routes or closes everything that lies at the ports now.

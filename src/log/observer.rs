@@ -148,6 +148,10 @@ impl Observer for LogObserver {
             Notice::AcceptFailed { reason } => {
                 error!(reason = %Escaped(reason.as_bytes()), "clients wait and can't be accepted");
             }
+            Notice::NoProxyHeader { balancer, port, problem } => {
+                let ip = balancer.ip().to_canonical();
+                warn!(%ip, port, reason = %problem, "connection of a balancer without PROXY header");
+            }
             Notice::SessionRefused { peer, why } => {
                 let (ip, port) = (peer.ip().to_canonical(), peer.port());
                 warn!(%ip, port, reason = %Escaped(why.as_bytes()), "session refused");
@@ -240,6 +244,7 @@ impl Line<'_> {
             | Notice::TransferStarted { .. }
             | Notice::PortOpened { .. }
             | Notice::PortFailed { .. }
+            | Notice::NoProxyHeader { .. }
             | Notice::AcceptFailed { .. }
             | Notice::NameResolved { .. }
             | Notice::NameFailed { .. } => {}

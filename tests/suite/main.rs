@@ -27,6 +27,7 @@ mod tls;
 
 mod active;
 mod addresses;
+mod balancers;
 mod control;
 mod lifecycle;
 mod passive;

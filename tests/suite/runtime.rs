@@ -211,12 +211,15 @@ impl Setup {
     }
 }
 
-/// Remembers the sessions in the order of their opening, all verdicts, and who came from elsewhere.
+/// Remembers the sessions and their clients in the order of their opening, all verdicts, who came from elsewhere, and
+/// what was wrong with the headers of balancers.
 #[derive(Default)]
 pub(crate) struct Witness {
     sessions: Mutex<Vec<SessionId>>,
+    peers: Mutex<Vec<SocketAddr>>,
     verdicts: Mutex<Vec<&'static str>>,
     elsewhere: Mutex<Vec<(IpAddr, IpAddr)>>,
+    unnamed: Mutex<Vec<String>>,
 }
 
 impl Witness {
@@ -229,6 +232,14 @@ impl Witness {
         self.elsewhere.lock().unwrap().clone()
     }
 
+    pub(crate) fn peers(&self) -> Vec<SocketAddr> {
+        self.peers.lock().unwrap().clone()
+    }
+
+    pub(crate) fn unnamed(&self) -> Vec<String> {
+        self.unnamed.lock().unwrap().clone()
+    }
+
     pub(crate) fn verdicts(&self) -> Vec<&'static str> {
         self.verdicts.lock().unwrap().clone()
     }
@@ -237,10 +248,14 @@ impl Witness {
 impl Observer for Witness {
     fn notice(&self, session: Option<SessionId>, notice: &Notice) {
         match notice {
-            Notice::SessionOpened { .. } => self.sessions.lock().unwrap().extend(session),
             Notice::DataElsewhere { control, data, .. } => {
                 self.elsewhere.lock().unwrap().push((control.ip(), data.ip()));
             }
+            Notice::SessionOpened { peer, .. } => {
+                self.sessions.lock().unwrap().extend(session);
+                self.peers.lock().unwrap().push(*peer);
+            }
+            Notice::NoProxyHeader { problem, .. } => self.unnamed.lock().unwrap().push(problem.to_string()),
             Notice::DataConnectionFailed(verdict) => self.verdicts.lock().unwrap().push(verdict.kind()),
             _ => {}
         }

@@ -53,7 +53,7 @@ fn passive(external: External) -> Passive {
 fn check(passive: &Passive, surroundings: &Surroundings, rows: &[(&str, &str, &str, Reason)]) {
     for (local, peer, told, why) in rows {
         let local = local.parse().unwrap_or_else(|_| SocketAddr::new(address(local), 21));
-        let client = Client { local, peer: SocketAddr::new(address(peer), 4_000) };
+        let client = Client { local, listener: local, peer: SocketAddr::new(address(peer), 4_000) };
         let advertised = advertise(passive, surroundings, &client, 41_007);
         let (told, port) = told.split_once(' ').unwrap_or((told, "41007"));
         let expected = Advertised { address: address(told), port: port.parse().unwrap(), why: *why };

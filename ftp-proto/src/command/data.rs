@@ -84,7 +84,8 @@ fn give_target(turn: &mut Turn<'_>, arg: Arg<'_>, verb: &str) -> Reaction {
     if turn.session.modes.extended_passive_only {
         return EXTENDED_PASSIVE_ONLY.into();
     }
-    let (client, server) = (turn.session.peer.ip(), turn.session.local.ip());
+    let client = turn.session.peer.ip();
+    let servers = [turn.session.local.ip(), turn.session.listener.ip()];
     let is_client = target.ip() == client;
     let may_be = turn.session.is_clients(target.ip()) || turn.session.tls_policy().server_to_server;
     if !is_client && !may_be {
@@ -97,7 +98,9 @@ fn give_target(turn: &mut Turn<'_>, arg: Arg<'_>, verb: &str) -> Reaction {
         )
         .into();
     }
-    if !is_client && (target.ip() == server || reach(target.ip()) < reach(client).max(Some(Reach::Host))) {
+    if !is_client
+        && (servers.contains(&target.ip()) || reach(target.ip()) < reach(client).max(Some(Reach::Host)))
+    {
         let text = alloc::format!(
             "I won't connect to {}, only to servers that {client} could reach as well.",
             target.ip()

@@ -32,6 +32,8 @@ pub struct Counters {
     pub tls_failures: u64,
     /// Times that plain text came behind AUTH.
     pub plaintext_discarded: u64,
+    /// Connections of balancers without a PROXY header.
+    pub no_proxy_header: u64,
     /// Failed data connections by the kind of their [`Verdict`](crate::diagnose::Verdict::kind).
     pub verdicts: BTreeMap<&'static str, u64>,
 }
@@ -59,6 +61,7 @@ impl Counters {
             Notice::ControlSecured(_) => self.secured += 1,
             Notice::ControlTlsFailed(_) => self.tls_failures += 1,
             Notice::PlaintextDiscarded { .. } => self.plaintext_discarded += 1,
+            Notice::NoProxyHeader { .. } => self.no_proxy_header += 1,
             Notice::TransferStarted { .. }
             | Notice::ControlCleared
             | Notice::NotResumed { .. }

@@ -8,6 +8,7 @@ use crate::account::LoginError;
 use crate::diagnose::Verdict;
 use crate::event::SessionId;
 use crate::path::VirtualPath;
+use crate::proxy::Problem;
 use crate::tls::{Resumption, TlsError, TlsFacts};
 use crate::transfer::{Direction, EndReason};
 use alloc::string::String;
@@ -154,6 +155,15 @@ pub enum Notice {
     PortOpened {
         /// Its number.
         port: u16,
+    },
+    /// A connection from a balancer was refused, since it did not say whose it is.
+    NoProxyHeader {
+        /// The balancer's end.
+        balancer: SocketAddr,
+        /// The server's port.
+        port: u16,
+        /// What was wrong.
+        problem: Problem,
     },
     /// Clients wait and can't be accepted. Told once a minute at most.
     AcceptFailed {

@@ -9,31 +9,64 @@ use core::net::IpAddr;
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
     next: u64,
-    known: BTreeMap<SessionId, Arrival>,
+    known: BTreeMap<SessionId, Known>,
     by_address: BTreeMap<IpAddr, usize>,
+}
+
+#[derive(Debug)]
+struct Known {
+    arrival: Arrival,
+    /// Whether it counts as one of its address's: not before a balancer has said whose it is.
+    counts: bool,
 }
 
 impl Sessions {
     /// A name for the session, or the reason against it, for the client.
     pub(crate) fn admit(&mut self, limits: &Limits, arrival: Arrival) -> Result<SessionId, &'static str> {
+        let id = self.admit_unnamed(limits, arrival)?;
+        let counted = self.introduce(limits, id, arrival);
+        if counted.is_err() {
+            self.known.remove(&id);
+        }
+        counted.map(|()| id)
+    }
+
+    /// The same for a balancer's connection, which counts for nobody before [`introduce`](Self::introduce).
+    pub(crate) fn admit_unnamed(
+        &mut self,
+        limits: &Limits,
+        arrival: Arrival,
+    ) -> Result<SessionId, &'static str> {
         if self.known.len() >= limits.sessions {
             return Err("Too many sessions; try again later.");
         }
-        let of_address = self.by_address.entry(arrival.peer.ip()).or_default();
-        if *of_address >= limits.sessions_per_address {
-            return Err("Too many sessions from your address.");
-        }
-        *of_address += 1;
         self.next += 1;
         let id = SessionId(self.next);
-        self.known.insert(id, arrival);
+        self.known.insert(id, Known { arrival, counts: false });
         Ok(id)
+    }
+
+    /// It is known now whose a session is; or the reason against it, for the client.
+    pub(crate) fn introduce(
+        &mut self,
+        limits: &Limits,
+        id: SessionId,
+        arrival: Arrival,
+    ) -> Result<(), &'static str> {
+        let Some(known) = self.known.get_mut(&id).filter(|known| !known.counts) else { return Ok(()) };
+        let of_address = self.by_address.get(&arrival.peer.ip()).copied().unwrap_or(0);
+        if of_address >= limits.sessions_per_address {
+            return Err("Too many sessions from your address.");
+        }
+        self.by_address.insert(arrival.peer.ip(), of_address + 1);
+        *known = Known { arrival, counts: true };
+        Ok(())
     }
 
     /// It is gone; `false` if it was already.
     pub(crate) fn remove(&mut self, id: SessionId) -> bool {
-        let Some(arrival) = self.known.remove(&id) else { return false };
-        if let Some(count) = self.by_address.get_mut(&arrival.peer.ip()) {
+        let Some(Known { arrival, counts }) = self.known.remove(&id) else { return false };
+        if counts && let Some(count) = self.by_address.get_mut(&arrival.peer.ip()) {
             *count -= 1;
             if *count == 0 {
                 self.by_address.remove(&arrival.peer.ip());
@@ -43,7 +76,7 @@ impl Sessions {
     }
 
     pub(crate) fn arrival(&self, id: SessionId) -> Option<Arrival> {
-        self.known.get(&id).copied()
+        self.known.get(&id).map(|known| known.arrival)
     }
 
     pub(crate) fn ids(&self) -> Vec<SessionId> {

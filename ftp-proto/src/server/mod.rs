@@ -2,6 +2,7 @@
 //! lock.
 
 mod admission;
+mod balancers;
 mod habits;
 mod openings;
 mod ports;
@@ -23,6 +24,7 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+pub use balancers::Naming;
 use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use habits::{Client, Habits};
@@ -32,6 +34,9 @@ use scout::Scout;
 
 /// How often the log hears that connections can't be accepted.
 const ACCEPT_FAILED_EVERY: Duration = Duration::from_secs(60);
+
+/// To whom comes when the server is about to go.
+const SHUTTING_DOWN: &str = "The server is shutting down.";
 
 /// What becomes of a control connection.
 #[derive(Debug)]
@@ -69,6 +74,8 @@ pub struct Server {
     habits: Habits,
     scout: Scout,
     draining: bool,
+    /// How many data connections of balancers have not said whose they are.
+    undecided: usize,
     /// When it was last told that connections can't be accepted.
     accept_failure_told: Option<Instant>,
     tasks: VecDeque<Task>,
@@ -88,6 +95,7 @@ impl Server {
             habits: Habits::default(),
             scout: Scout::default(),
             draining: false,
+            undecided: 0,
             accept_failure_told: None,
             tasks: VecDeque::new(),
         };
@@ -105,9 +113,16 @@ impl Server {
 
     /// A control connection was accepted.
     pub fn admit(&mut self, now: Now, arrival: Arrival) -> Admission {
-        let arrival = Arrival { local: canonical(arrival.local), peer: canonical(arrival.peer), ..arrival };
+        let arrival = Arrival {
+            local: canonical(arrival.local),
+            peer: canonical(arrival.peer),
+            listener: canonical(arrival.listener),
+            ..arrival
+        };
         let admitted = if self.draining {
-            Err("The server is shutting down.")
+            Err(SHUTTING_DOWN)
+        } else if self.config.proxy.trusts(arrival.peer.ip()) {
+            self.sessions.admit_unnamed(&self.config.limits, arrival)
         } else {
             self.sessions.admit(&self.config.limits, arrival)
         };
@@ -177,6 +192,7 @@ impl Server {
                 let known = client.is_some_and(|client| self.habits.sends_close_notify(&client));
                 Answer::Recalled { sends_close_notify: known }
             }
+            Request::Introduce { session, origin } => self.introduce(session, origin),
             Request::Release { session, link } => {
                 self.pool.release(now.mono, session, link);
                 Answer::Noted
@@ -207,7 +223,8 @@ impl Server {
     }
 
     fn leased(&self, arrival: Arrival, link: LinkId, port: u16) -> Answer {
-        let client = advertise::Client { local: arrival.local, peer: arrival.peer };
+        let client =
+            advertise::Client { local: arrival.local, peer: arrival.peer, listener: arrival.listener };
         let advertised = advertise(&self.config.passive, self.scout.known(), &client, port);
         Answer::Leased { link, port, advertised }
     }
@@ -221,16 +238,31 @@ impl Server {
     /// Whom a connection to a passive port belongs to, and the name it has there; `None`: close it, the sessions
     /// that wait on the port are told of the stranger. A closed lease that is routed to is used up and its port free
     /// again at once; an open one goes on.
+    /// Before, [`naming`](Self::naming) says whether the peer's address is to be believed.
     pub fn route(&mut self, now: Now, port: u16, peer: SocketAddr) -> Option<(SessionId, LinkId)> {
-        let peer = canonical(peer);
-        let owner = self.pool.route(now.mono, port, peer.ip());
+        self.route_as_of(now, port, canonical(peer), self.pool.activations())
+    }
+
+    /// The same for a connection that was accepted when this many leases had been activated.
+    fn route_as_of(
+        &mut self,
+        now: Now,
+        port: u16,
+        peer: SocketAddr,
+        activations: u64,
+    ) -> Option<(SessionId, LinkId)> {
+        let owner = self.pool.route(now.mono, port, peer.ip(), activations);
         if owner.is_none() {
-            for (session, link) in self.pool.stranger(port) {
-                self.deliver(session, Event::Message(Message::Stranger(link, peer)));
-            }
+            self.tell_of_stranger(port, peer);
         }
         self.carry_out_pool_events();
         owner
+    }
+
+    fn tell_of_stranger(&mut self, port: u16, peer: SocketAddr) {
+        for (session, link) in self.pool.stranger(port) {
+            self.deliver(session, Event::Message(Message::Stranger(link, peer)));
+        }
     }
 
     /// The passive ports that are open, in order.

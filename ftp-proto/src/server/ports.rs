@@ -208,12 +208,19 @@ impl PortPool {
         }
     }
 
-    /// Whose a connection is, and its name.
-    pub(crate) fn route(&mut self, now: Instant, port: u16, peer: IpAddr) -> Option<(SessionId, LinkId)> {
-        let client = self.ports.get(&port).and_then(|port| port.leases.client_of(peer));
+    /// Whose a connection is, and its name. It was accepted when `before` leases had been activated: what was activated
+    /// later never gets it.
+    pub(crate) fn route(
+        &mut self,
+        now: Instant,
+        port: u16,
+        peer: IpAddr,
+        before: u64,
+    ) -> Option<(SessionId, LinkId)> {
+        let client = self.ports.get(&port).and_then(|port| port.leases.client_of(peer, before));
         let owner = match client {
             Some(client) => self.arrive(port, client),
-            None => self.ports.get_mut(&port).and_then(Port::arrive_from_elsewhere),
+            None => self.ports.get_mut(&port).and_then(|port| port.arrive_from_elsewhere(before)),
         };
         self.cool_down(now);
         if let Some(client) = client {
@@ -232,6 +239,16 @@ impl PortPool {
             self.close_if_done(number);
         }
         Some((session, link))
+    }
+
+    /// How many leases have been activated.
+    pub(crate) fn activations(&self) -> u64 {
+        self.activations
+    }
+
+    /// Whether somebody waits on this port for just this address.
+    pub(crate) fn expects(&self, port: u16, peer: IpAddr) -> bool {
+        self.ports.get(&port).is_some_and(|port| port.leases.client_of(peer, u64::MAX).is_some())
     }
 
     /// Somebody came to a port whom nobody expects: the sessions that wait there and are to hear of it.

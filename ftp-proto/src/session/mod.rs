@@ -6,6 +6,7 @@
 //! few methods here and ends in `advance`.
 
 mod inbox;
+mod introduction;
 mod link;
 mod login;
 mod modes;
@@ -39,6 +40,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use inbox::{Inbox, Item};
+use introduction::Introduction;
 use link::{Effect, Input, Link};
 use outbox::Outbox;
 use timers::{Timer, Timers};
@@ -113,8 +115,11 @@ pub(crate) struct Session {
     pub(crate) accounts: Arc<dyn Accounts>,
     /// The client's end, canonical.
     pub(crate) peer: SocketAddr,
-    /// The server's end, canonical.
+    /// The server's end as the client sees it, canonical.
     pub(crate) local: SocketAddr,
+    /// The server's end of the socket, canonical: another if a balancer is between.
+    pub(crate) listener: SocketAddr,
+    introduction: Introduction,
     pub(crate) login: Login,
     pub(crate) modes: Modes,
     pub(crate) protection: Protection,
@@ -158,6 +163,8 @@ impl Session {
             accounts,
             peer: canonical(arrival.peer),
             local: canonical(arrival.local),
+            listener: canonical(arrival.listener),
+            introduction: Introduction::Complete(Vec::new()),
             login: Login::default(),
             modes: Modes::default(),
             protection: Protection::new(tls, arrival.implicit_tls),
@@ -176,13 +183,21 @@ impl Session {
             line: Vec::new(),
             config,
         };
-        session.notify(Notice::SessionOpened { peer: session.peer, local: session.local });
-        session.timers.set(Timer::Login, now.mono + session.config.timeouts.login);
-        session.timers.set(Timer::Idle, now.mono + session.config.timeouts.idle);
-        if arrival.implicit_tls && session.begin_tls(now, true).is_err() {
-            session.begin_closing(now, "TLS is not set up");
+        if session.config.proxy.trusts(session.peer.ip()) {
+            session.await_header(now);
         }
         session
+    }
+
+    /// It is known whose it is.
+    pub(crate) fn open(&mut self, now: Now) {
+        self.notify(Notice::SessionOpened { peer: self.peer, local: self.local });
+        self.opened = now.mono;
+        self.timers.set(Timer::Login, now.mono + self.config.timeouts.login);
+        self.timers.set(Timer::Idle, now.mono + self.config.timeouts.idle);
+        if self.protection.is_implicit() && self.begin_tls(now, true).is_err() {
+            self.begin_closing(now, "TLS is not set up");
+        }
     }
 
     /// The first word, in the clear or under TLS.
@@ -261,7 +276,8 @@ impl Session {
     }
 
     pub(crate) fn wants_input(&self) -> bool {
-        self.is_serving() && self.inbox.wants_input() && !self.outbox.is_full() && !self.peer_closed
+        let may_go_on = self.inbox.wants_input() && !self.outbox.is_full() && !self.introduction.is_asked();
+        self.is_serving() && may_go_on && !self.peer_closed
     }
 
     pub(crate) fn is_finished(&self) -> bool {
@@ -366,7 +382,8 @@ impl Session {
     pub(crate) fn finish(&mut self, now: Now, reply: Reply, why: &'static str) {
         if self.is_serving() {
             self.reply(reply);
-            if self.protection.is_handshaking() {
+            let before_tls = self.protection.is_implicit() && !self.introduction.is_over();
+            if self.protection.is_handshaking() || before_tls {
                 // Nothing can be said before TLS is there, and nothing may be said in the clear.
                 self.outbox.discard();
             }
@@ -398,9 +415,11 @@ impl Session {
         let Phase::Closing(why) = self.phase else { return };
         self.phase = Phase::Closed;
         self.timers.clear_all();
-        let lasted = now.mono.duration_since(self.opened);
-        let user = self.login.account().map(|account| account.name.clone());
-        self.notify(Notice::SessionClosed { user, lasted, why });
+        if self.introduction.is_over() {
+            let lasted = now.mono.duration_since(self.opened);
+            let user = self.login.account().map(|account| account.name.clone());
+            self.notify(Notice::SessionClosed { user, lasted, why });
+        }
     }
 
     /// The wire has carried out a switch: commands behind it may run.
@@ -418,6 +437,7 @@ impl Session {
 
     fn peer_closed(&mut self, now: Now) {
         self.peer_closed = true;
+        self.balancer_left();
         if self.protection.is_handshaking() && self.is_serving() {
             self.notify(Notice::ControlTlsFailed(TlsError::Ended));
         }
@@ -498,6 +518,7 @@ impl Session {
             Timer::Stall => self.stalled(now),
             Timer::LoginDelay => self.login_delay_over(now),
             Timer::Abort => self.abort_overdue(now),
+            Timer::Header => self.header_overdue(now),
             Timer::Drain => {
                 self.finish(now, Reply::new(421, "The server is shutting down."), "server shut down")
             }
@@ -598,6 +619,8 @@ impl Session {
                 self.step_link(now, Input::NoPort { link, cause: Cause::NoPortOpen });
             }
             Answer::Recalled { sends_close_notify } => self.recalled(sends_close_notify),
+            Answer::Introduced { local, peer } => self.introduced(local, peer),
+            Answer::TurnedAway { why } => self.turned_away(now, why),
             Answer::Queued { .. } | Answer::Noted => {}
         }
     }

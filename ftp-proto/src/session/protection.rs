@@ -154,7 +154,7 @@ impl Session {
 
     /// What holds for this client under this name.
     pub(crate) fn tls_policy_for(&self, user: Option<&str>) -> TlsPolicy {
-        self.config.tls.resolve(self.local, self.peer.ip(), user)
+        self.config.tls.resolve(self.listener, self.peer.ip(), user)
     }
 
     /// Whether this name may log in over the control connection as it is; if not, the reply that says what to do.

@@ -23,10 +23,12 @@ pub(crate) enum Timer {
     Drain,
     /// When the last replies have not left.
     Linger,
+    /// When a balancer has not said whose connection it is.
+    Header,
 }
 
 impl Timer {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Login,
         Self::Idle,
         Self::DataConnection,
@@ -36,6 +38,7 @@ impl Timer {
         Self::Abort,
         Self::Drain,
         Self::Linger,
+        Self::Header,
     ];
 }
 

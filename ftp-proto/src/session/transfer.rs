@@ -14,7 +14,7 @@ use crate::tls::TlsStream;
 use crate::transfer::{Direction, EndReason, Pipe, TransferEnd};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// How long a stopped transfer has to report its end.
 const ABORT_GRACE: core::time::Duration = core::time::Duration::from_secs(10);
@@ -205,7 +205,15 @@ impl Session {
     }
 
     pub(super) fn connect(&mut self, now: Now, link: LinkId, target: SocketAddr) {
-        let mut source = self.local;
+        // Of the socket: an address of the balancer's can't be connected from.
+        let mut source = self.listener;
+        if source.is_ipv4() != target.is_ipv4() {
+            source.set_ip(if target.is_ipv4() {
+                Ipv4Addr::UNSPECIFIED.into()
+            } else {
+                Ipv6Addr::UNSPECIFIED.into()
+            });
+        }
         source.set_port(self.config.active.source_port.unwrap_or(0));
         self.actions.push_back(Action::Connect(
             link,
@@ -463,6 +471,17 @@ impl Session {
     }
 
     fn verdict(&self, setup: Option<Setup>, cause: Cause, bytes: u64) -> Verdict {
+        let cause = match cause {
+            // Whose it is a balancer has to say; a stranger of that address is one for whom it did not.
+            Cause::WrongPeer(strangers) => {
+                let trusts = |stranger: &&SocketAddr| self.config.proxy.trusts(stranger.ip());
+                match strangers.iter().find(trusts) {
+                    Some(balancer) => Cause::NoProxyHeader(*balancer),
+                    None => Cause::WrongPeer(strangers),
+                }
+            }
+            other => other,
+        };
         Verdict { peer: self.peer, local: self.local, setup, cause, bytes }
     }
 

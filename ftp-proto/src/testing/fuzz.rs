@@ -3,6 +3,7 @@
 
 #![allow(clippy::panic, clippy::expect_used, reason = "a fuzz target reports by panicking")]
 
+use super::balancer::{binary_header, text_header};
 use super::simulator::{Choices, simulate, simulate_control_connection};
 use super::{MemoryAccounts, MemoryStorage};
 use crate::Connection;
@@ -12,6 +13,7 @@ use crate::client;
 use crate::config::{Config, Settings};
 use crate::event::{Action, Answer, Arrival, Event, Request, SessionId};
 use crate::path::VirtualPath;
+use crate::proxy::{Origin, Parsed, Reader, parse};
 use crate::time::Now;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -26,6 +28,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("wire", wire),
     ("session", session),
     ("path", path),
+    ("proxy", proxy),
     ("client", client),
 ];
 
@@ -117,6 +120,31 @@ pub fn wire(data: &[u8]) {
 pub fn session(data: &[u8]) {
     if let Err(problem) = simulate(Choices::Bytes(data)) {
         panic!("{problem}");
+    }
+}
+
+/// A PROXY header means the same however it is cut, is decided for good, and what it says can be said again.
+pub fn proxy(data: &[u8]) {
+    let whole = parse(data);
+    let decided = (0..data.len()).find(|&cut| parse(data.get(..cut).unwrap_or(data)) != Parsed::Incomplete);
+    let decided = decided.unwrap_or(data.len());
+    assert!(parse(data.get(..decided).unwrap_or(data)) == whole, "more bytes change what was decided");
+    let mut reader = Reader::default();
+    let taken: usize = data.iter().map(|&byte| reader.offer(&[byte])).sum();
+    match whole {
+        Parsed::Incomplete => assert!(taken == data.len() && reader.outcome().is_none()),
+        Parsed::Invalid(fault) => assert!(reader.outcome() == Some(Err(fault))),
+        Parsed::Header { len, origin } => {
+            assert!(decided == len && taken == len, "{taken} bytes taken, decided at {decided}, {len} long");
+            assert!(reader.outcome() == Some(Ok(origin)));
+            let Origin::Client { source, destination } = origin else { return };
+            // (One family for both ends: a mapped address is IPv4, and the other need not be.)
+            if source.is_ipv4() == destination.is_ipv4() {
+                for said in [text_header(source, destination), binary_header(source, destination)] {
+                    assert!(parse(&said) == Parsed::Header { len: said.len(), origin });
+                }
+            }
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! [`FakeTls`] and the transcript runner. All of it is deterministic: no clock, no file, no randomness but given seeds.
 
 mod accounts;
+pub mod balancer;
 pub mod fuzz;
 mod memory;
 mod pipe;

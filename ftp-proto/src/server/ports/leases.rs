@@ -46,11 +46,11 @@ impl Leases {
         self.by_client.get_mut(&client)
     }
 
-    /// The client that an address belongs to, of those who are routed to. While the settings are always the same there
+    /// The client that an address belongs to, of those who were routed to when `before` leases had been activated. While the settings are always the same there
     /// is one at most; when they have just changed, the one that is told more exactly.
-    pub(super) fn client_of(&self, address: IpAddr) -> Option<Network> {
+    pub(super) fn client_of(&self, address: IpAddr, before: u64) -> Option<Network> {
         let clients = self.sizes.keys().rev().map(|&size| Network::around(address, size));
-        clients.into_iter().find(|client| self.get(*client).is_some_and(|lease| lease.activated.is_some()))
+        clients.into_iter().find(|client| self.get(*client).is_some_and(|lease| lease.was_active(before)))
     }
 
     pub(super) fn is_empty(&self) -> bool {

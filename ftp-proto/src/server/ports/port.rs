@@ -60,6 +60,11 @@ impl Lease {
         Self { session, link, activated: None, open: open.then(Arrivals::default), strangers: 0 }
     }
 
+    /// Whether it was routed to when so many leases had been activated.
+    pub(super) fn was_active(&self, before: u64) -> bool {
+        self.activated.is_some_and(|place| place < before)
+    }
+
     /// Whether it goes on although a connection from its client's address has come.
     pub(super) fn has_client(&self) -> bool {
         self.open.is_some_and(|arrivals| arrivals.own > 0)
@@ -81,8 +86,8 @@ impl Port {
 
     /// A connection from the address of a client that has no lease here goes to the open lease with the fewest arrivals, the
     /// oldest among equals.
-    pub(super) fn arrive_from_elsewhere(&mut self) -> Option<(SessionId, LinkId)> {
-        let open = self.leases.values_mut().filter_map(|lease| {
+    pub(super) fn arrive_from_elsewhere(&mut self, before: u64) -> Option<(SessionId, LinkId)> {
+        let open = self.leases.values_mut().filter(|lease| lease.was_active(before)).filter_map(|lease| {
             let (session, link, activated) = (lease.session, lease.link, lease.activated?);
             let arrivals = lease.open.as_mut().filter(|arrivals| arrivals.foreign < FOREIGN_ARRIVALS)?;
             Some((session, link, activated, arrivals))

@@ -348,7 +348,7 @@ impl World {
 
     fn arrive(&mut self, port: u16, peer: u8) -> Verdict {
         let expected = self.expected_owner(port, peer);
-        let owner = self.pool.route(self.now, port, address(peer));
+        let owner = self.pool.route(self.now, port, address(peer), self.pool.activations());
         ensure!(owner == expected, "a connection to {port} went to {owner:?} instead of {expected:?}");
         if owner.is_none() {
             for (session, link) in self.pool.stranger(port) {

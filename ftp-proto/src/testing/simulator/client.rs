@@ -25,10 +25,14 @@ pub(super) struct Client {
     pub(super) peer: SocketAddr,
     pub(super) control: Control,
     pub(super) commands_left: usize,
+    /// A balancer is between.
+    pub(super) is_balanced: bool,
     /// The client has closed the control connection.
     pub(super) gone: bool,
     /// The log was told of a data connection with another address.
     pub(super) noted_elsewhere: Option<SocketAddr>,
+    /// How often the log was told that the session has begun.
+    pub(super) opened: usize,
     /// How often the log was told that the session has ended.
     pub(super) closed: usize,
     /// The link that waits on a port.
@@ -182,7 +186,9 @@ impl Client {
             peer,
             control,
             commands_left: commands,
+            is_balanced: false,
             gone: false,
+            opened: 0,
             closed: 0,
             noted_elsewhere: None,
             watched: None,
@@ -225,8 +231,12 @@ impl Client {
         if self.watched.is_some() || !self.dialled.is_empty() {
             return Err("finished, and a link still waits".to_string());
         }
-        if self.closed != 1 {
-            return Err(format!("the log was told {} times that the session has ended", self.closed));
+        let begins_at_once = !self.is_balanced;
+        if self.closed != self.opened || self.opened > 1 || (begins_at_once && self.opened == 0) {
+            let (opened, closed) = (self.opened, self.closed);
+            return Err(format!(
+                "the log was told {opened} times of the session's begin, {closed} of its end"
+            ));
         }
         if self.connection.wants_input() || !self.connection.transmit().is_empty() {
             return Err(format!("finished, and not silent: {:?}", self.connection));

@@ -100,7 +100,8 @@ pub(super) struct Control {
 }
 
 impl Control {
-    pub(super) fn new(style: Style, choices: &mut Choices<'_>) -> Self {
+    /// A client; `header` is what a balancer says first.
+    pub(super) fn new(style: Style, header: &[u8], choices: &mut Choices<'_>) -> Self {
         let version = if choices.one_in(3) { TlsVersion::V1_2 } else { TlsVersion::V1_3 };
         let mut control = Self {
             style,
@@ -131,6 +132,7 @@ impl Control {
             tickets: Vec::new(),
             has_habit: false,
         };
+        control.put(header);
         match style {
             Style::Clear => control.log_in(),
             Style::Explicit => control.say(b"AUTH TLS"),

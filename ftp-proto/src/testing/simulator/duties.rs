@@ -194,6 +194,7 @@ impl World<'_> {
             Action::Notify(Notice::TransferEnded(record)) => {
                 check_transfer(client, &record, &self.storage)?;
             }
+            Action::Notify(Notice::SessionOpened { .. }) => client.opened += 1,
             Action::Notify(Notice::SessionClosed { .. }) => client.closed += 1,
             Action::Notify(notice) => {
                 self.tally.count(&notice);

@@ -3,6 +3,7 @@
 //! or fail, clients are rude, strangers and thieves come to passive ports, TLS is spoilt and stolen and injected into.
 //! After each step the invariants are checked.
 
+mod balancer;
 mod choices;
 mod client;
 mod control;
@@ -11,6 +12,7 @@ mod duties;
 mod policy;
 mod talk;
 
+use balancer::Parked;
 pub use choices::Choices;
 use choices::{LINES, LOGINS, SECURITY, TRANSFERS};
 use client::Client;
@@ -55,6 +57,8 @@ pub struct Tally {
     pub neighbours: usize,
     /// Those that proved by TLS whose they are.
     pub proven: usize,
+    /// Data connections that came to their session through a balancer.
+    pub balanced: usize,
 }
 
 impl core::ops::AddAssign for Tally {
@@ -68,6 +72,7 @@ impl core::ops::AddAssign for Tally {
         self.unproven += more.unproven;
         self.neighbours += more.neighbours;
         self.proven += more.proven;
+        self.balanced += more.balanced;
     }
 }
 
@@ -97,6 +102,8 @@ struct World<'a> {
     now: Now,
     server: Server,
     clients: Vec<Client>,
+    /// Data connections that a balancer has not introduced.
+    parked: Vec<Parked>,
     storage: Arc<MemoryStorage>,
     has_tls: bool,
     policy: TlsPolicy,
@@ -155,6 +162,7 @@ impl<'a> World<'a> {
             now,
             server,
             clients: Vec::new(),
+            parked: Vec::new(),
             storage,
             has_tls,
             policy,
@@ -177,13 +185,20 @@ impl<'a> World<'a> {
             2..=5 if self.has_tls => Style::Explicit,
             _ => Style::Clear,
         };
-        let arrival = Arrival { implicit_tls: style == Style::Implicit, ..Arrival::new(local, peer) };
+        let is_balanced = self.choices.one_in(4);
+        let end = if is_balanced { balancer::balancer() } else { peer };
+        let arrival = Arrival { implicit_tls: style == Style::Implicit, ..Arrival::new(local, end) };
         let Admission::Accepted(id, connection) = self.server.admit(self.now, arrival) else {
             return Err("an ordinary client was refused".to_string());
         };
-        let control = Control::new(style, &mut self.choices);
+        let header = match is_balanced && !self.choices.one_in(20) {
+            true => balancer::header(peer, &mut self.choices),
+            false => Vec::new(),
+        };
+        let control = Control::new(style, &header, &mut self.choices);
         let commands_left = 5 + self.choices.below(30);
-        self.clients.push(Client::new(id, connection, peer, control, commands_left));
+        let client = Client { is_balanced, ..Client::new(id, connection, peer, control, commands_left) };
+        self.clients.push(client);
         Ok(())
     }
 
@@ -202,6 +217,7 @@ impl<'a> World<'a> {
             18 => self.time_passes()?,
             _ => self.something_rare(index),
         }
+        self.look_at_parked()?;
         self.settle(index)
     }
 
@@ -257,19 +273,23 @@ impl<'a> World<'a> {
             _ => client.peer.ip(),
         };
         let port = port.checked_sub(MAPPED).unwrap_or(port);
-        self.arrive(client.id, port, SocketAddr::new(address, 5_000));
+        let (id, peer) = (client.id, SocketAddr::new(address, 5_000));
+        if client.is_balanced { self.pass_on(id, port, peer) } else { self.arrive(id, port, peer) }
     }
 
     /// What an acceptor does. `comer` is whose connection it is.
     fn arrive(&mut self, comer: SessionId, port: u16, peer: SocketAddr) {
-        if let Some((session, link)) = self.server.route(self.now, port, peer)
-            && let Some(client) = self.clients.iter_mut().find(|client| client.id == session)
-        {
-            let own = self.peers.client(client.peer.ip()).contains(peer.ip());
-            client.sockets.push(Socket::new(link, peer, own, comer != session));
-            client.connection.handle(self.now, Event::Arrived(link, peer));
+        if let Some((session, link)) = self.server.route(self.now, port, peer) {
+            self.hand_over(comer, session, link, peer);
         }
         self.tasks();
+    }
+
+    fn hand_over(&mut self, comer: SessionId, session: SessionId, link: LinkId, peer: SocketAddr) {
+        let Some(client) = self.clients.iter_mut().find(|client| client.id == session) else { return };
+        let own = self.peers.client(client.peer.ip()).contains(peer.ip());
+        client.sockets.push(Socket::new(link, peer, own, comer != session));
+        client.connection.handle(self.now, Event::Arrived(link, peer));
     }
 
     /// Some steps of the handshakes of one client's data connections.
@@ -407,6 +427,7 @@ impl<'a> World<'a> {
             if self.clients.is_empty() {
                 break;
             }
+            self.look_at_parked()?;
             let index = round % self.clients.len();
             self.server_receives(index);
             self.job_done(index);
@@ -434,12 +455,16 @@ impl<'a> World<'a> {
         if let Some(client) = self.clients.first() {
             return Err(format!("a session never ended: {:?}", client.connection));
         }
+        while !self.parked.is_empty() {
+            self.now.mono = self.now.mono + Duration::from_secs(1);
+            self.look_at_parked()?;
+        }
         let is_there = |name: &&String| self.storage.exists(name.as_str());
         if let Some(name) = self.forbidden.iter().find(is_there) {
             return Err(format!("{name} was made"));
         }
         match self.server.balance() {
-            (0, 0) if self.server.sessions() == 0 => Ok(()),
+            (0, 0) if self.server.sessions() + self.server.undecided() == 0 => Ok(()),
             left => Err(format!("leases and waiters left: {left:?}, sessions {}", self.server.sessions())),
         }
     }

@@ -1,9 +1,11 @@
 //! What the simulated server is told: ports, limits, and what TLS has to protect.
 
+use super::balancer::balancer;
 use super::choices::Choices;
 use crate::config::{
     Active, ClientCertificates, CloseNotify, Config, ControlPolicy, DataPolicy, DataResumption, External,
-    Limits, Passive, PassivePorts, PeerCheck, Peers, Settings, Timeouts, TlsPolicies, TlsPolicy,
+    Limits, Network, Passive, PassivePorts, PeerCheck, Peers, Proxy, Settings, Timeouts, TlsPolicies,
+    TlsPolicy,
 };
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -77,6 +79,10 @@ pub(super) fn config(choices: &mut Choices<'_>, tls: TlsPolicy, peers: &Peers) -
             external: external(choices),
             peers: peers.clone(),
             ..Passive::default()
+        },
+        proxy: Proxy {
+            trusted: Network::new(balancer().ip(), 32).into_iter().collect(),
+            data: !choices.one_in(5),
         },
         active: Active { enabled: true, source_port: None },
         limits: Limits { login_delay: Duration::from_millis(500), ..Limits::default() },

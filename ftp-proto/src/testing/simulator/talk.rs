@@ -78,7 +78,7 @@ impl<'a> Talk<'a> {
             Some(Arc::new(tls)),
             arrival,
         );
-        let control = Control::new(style, &mut choices);
+        let control = Control::new(style, &[], &mut choices);
         Self { choices, now, connection, control, jobs: Vec::new(), tally: Tally::default() }
     }
 

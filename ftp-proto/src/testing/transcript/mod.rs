@@ -55,7 +55,7 @@
 //! | `S: 200 Fine.` | the server says exactly this line; `...` at the end is any rest; `{port}` and `{address}` in 227 and 229 are the port and the server's address |
 //! | `S*: 211 +EPSV -TVFS` | one whole reply of any number of lines; one of them is (or begins with) EPSV, none is TVFS; `~firewall` is held somewhere; `_` stands for a space |
 //! | `data-TLS` | data connections of this client are under TLS from here on and resume the control connection's session. Behind it `no-ticket`; `tickets-once` (uses none twice); `ticket-of=2`; `version=1.2`; `garbage` (other bytes instead of a handshake); `silent` (nothing); `server-part` (SSCN); `alert=unknown_ca` (sent in the middle); `no-close-notify` or `damaged` (how uploads end); or `off` |
-//! | `connect`, `connect to=1 from=198.51.100.9:7` | the client opens a passive data connection, to its own port or another client's, from its own address or another; `data` lines do so too when there is none |
+//! | `connect`, `connect to=1 from=198.51.100.9:7` | the client opens a passive data connection, to its own port or another client's, from its own address or another; `header=PROXY_TCP4_...\r\n`: through a balancer that says this first; `refused`: it is closed at once; `data` lines do so too when there is none |
 //! | `data-closed` | the server has closed the newest data connection, and nothing came over it |
 //! | `data> hello\n` | the client receives exactly this and the end; lines that follow each other are one |
 //! | `data< hello\n` | the client sends this and ends; `data<+` sends and goes on |

@@ -91,19 +91,28 @@ pub(super) struct Connect {
     pub(super) to: Option<String>,
     /// From this address; by default, the client's own.
     pub(super) from: Option<SocketAddr>,
+    /// What a balancer says first.
+    pub(super) header: Option<Vec<u8>>,
+    /// It is closed at once.
+    pub(super) refused: bool,
 }
 
 impl Connect {
     fn parse(text: &str) -> Result<Self, String> {
         let mut connect = Self::default();
         for word in text.split_whitespace() {
+            if word == "refused" {
+                connect.refused = true;
+                continue;
+            }
             match word.split_once('=') {
+                Some(("header", bytes)) => connect.header = Some(unescape(&bytes.replace('_', " "))?),
                 Some(("to", client)) => connect.to = Some(client.to_owned()),
                 Some(("from", address)) => {
                     let address = address.parse().map_err(|_| format!("not an address: \"{address}\""))?;
                     connect.from = Some(address);
                 }
-                _ => return Err("write connect to=CLIENT from=ADDRESS".to_owned()),
+                _ => return Err("write connect to=CLIENT from=ADDRESS header=BYTES refused".to_owned()),
             }
         }
         Ok(connect)

@@ -5,12 +5,17 @@ use super::data::Link;
 use super::play::Player;
 use super::script::Connect;
 use super::secure::{ControlTls, DataTls, Ticket};
+use crate::Naming;
 use crate::event::{Event, LinkId, SessionId};
+use crate::proxy::Undecided;
 use crate::tls::TlsStatus;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+
+/// Whose a data connection is, its name there, and its client.
+type Routed = (SessionId, LinkId, SocketAddr);
 
 impl Player<'_> {
     pub(super) fn named(&self, name: &str) -> Result<&Client, String> {
@@ -69,10 +74,25 @@ impl Player<'_> {
             Some(address) => address,
             None => self.data_address(),
         };
-        let Some((session, link)) = self.shared.server.route(self.shared.now, port, address) else {
-            self.settle()?;
-            return Err(format!("the data connection from {address} to port {port} was turned away"));
+        let owner = match self.shared.server.naming(self.shared.now, port, address) {
+            Naming::Peer if connect.header.is_some() => return Err(String::from("nobody asks for a header")),
+            Naming::Peer => {
+                let owner = self.shared.server.route(self.shared.now, port, address);
+                owner.map(|(session, link)| (session, link, address))
+            }
+            Naming::Header(undecided) => {
+                let header = connect.header.as_ref().ok_or("write what the balancer says, as header=...")?;
+                self.decide(undecided, header)?
+            }
+            Naming::TooMany => return Err(String::from("too many connections wait for their header")),
         };
+        let is_refused = owner.is_none();
+        if connect.refused != is_refused {
+            self.settle()?;
+            let what = if is_refused { "was turned away" } else { "was let in" };
+            return Err(format!("the data connection from {address} to port {port} {what}"));
+        }
+        let Some((session, link, address)) = owner else { return self.settle() };
         let client = self.client()?;
         let end = client.open_data();
         client.data = Some((session, link));
@@ -81,6 +101,23 @@ impl Player<'_> {
         owner.links.insert(link, end);
         owner.handle(&self.shared, Event::Arrived(link, address));
         self.settle()
+    }
+
+    /// A balancer says byte by byte whose data connection it is, and ends if that is not all.
+    fn decide(&mut self, mut undecided: Undecided, header: &[u8]) -> Result<Option<Routed>, String> {
+        let now = self.shared.now;
+        for byte in header {
+            if undecided.is_ready(now.mono) {
+                break;
+            }
+            undecided.offer(&[*byte]);
+        }
+        if !undecided.is_ready(now.mono) {
+            undecided.end();
+        }
+        let owner = self.shared.server.decide(now, undecided);
+        self.settle()?;
+        Ok(owner)
     }
 
     /// The client's end of its newest data connection.

@@ -115,6 +115,8 @@ impl World {
                 let (key, value) = value.split_once('=').ok_or("write config: key=value")?;
                 // Of a chosen range the port is known; over a real network it must be free.
                 self.unreal |= key.starts_with("passive.") && passive::needs_addresses(key);
+                // Over a real network everybody comes from the same address.
+                self.unreal |= key.starts_with("proxy.");
                 setting(&mut self.settings, key, value)?;
                 self.unreal |= self.settings.tls.rules.iter().any(policy::needs_addresses);
             }
@@ -283,6 +285,8 @@ pub(super) fn setting(settings: &mut Settings, key: &str, value: &str) -> Result
         "limits.login_attempts" => settings.limits.login_attempts = parse(value)?,
         "limits.login_delay" => settings.limits.login_delay = seconds()?,
         "limits.line" => settings.limits.line = parse(value)?,
+        "proxy.trusted" => settings.proxy.trusted.push(parse(value)?),
+        "proxy.data" => settings.proxy.data = parse(value)?,
         "active.enabled" => settings.active.enabled = parse(value)?,
         "active.source_port" => settings.active.source_port = Some(parse(value)?),
         "tls.rule" => settings.tls.rules.push(policy::rule(value)?),

@@ -51,7 +51,7 @@ impl Desk {
     }
 
     fn arrive(&mut self, port: u16, peer: IpAddr) -> Option<(SessionId, LinkId)> {
-        self.pool.route(self.now, port, peer)
+        self.pool.route(self.now, port, peer, self.pool.activations())
     }
 
     fn release(&mut self, session: u64) {
@@ -95,6 +95,22 @@ fn nothing_comes_to_an_open_lease_whose_port_was_not_drained() {
     assert_eq!(desk.arrive(PORT, ELSEWHERE), None);
     desk.lease(2, THERE, OPEN);
     assert_eq!(desk.arrive(PORT, HERE), arrival(2, 1), "this address has no lease yet that counts");
+}
+
+#[test]
+fn what_was_accepted_before_a_lease_never_reaches_it() {
+    let mut desk = Desk::new(PORT..=PORT);
+    desk.lease(1, THERE, OPEN);
+    let accepted = desk.pool.activations();
+    let decide = |desk: &mut Desk, peer| desk.pool.route(desk.now, PORT, peer, accepted);
+    desk.lease(2, HERE, CLOSED);
+    assert_eq!(decide(&mut desk, HERE), arrival(1, 1), "as if it had none");
+    assert_eq!(desk.arrive(PORT, HERE), arrival(2, 1));
+    desk.release(1);
+    desk.lease(1, THERE, OPEN);
+    assert_eq!(decide(&mut desk, THERE), None);
+    assert_eq!(decide(&mut desk, ELSEWHERE), None);
+    assert_eq!(desk.arrive(PORT, THERE), arrival(1, 1));
 }
 
 #[test]
