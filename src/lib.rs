@@ -16,6 +16,8 @@ pub mod cli;
 pub mod config_file;
 #[cfg(unix)]
 pub mod control;
+#[cfg(unix)]
+pub mod doctor;
 pub mod import;
 pub mod log;
 #[cfg(unix)]

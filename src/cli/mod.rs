@@ -1,11 +1,12 @@
 //! The command line: `ftpd serve`; `ftpd set`, `get`, `status`, `reload` for a server that runs; `ftpd check-config`,
-//! `ftpd user`, `ftpd tls`, `ftpd import`.
+//! `ftpd doctor`, `ftpd user`, `ftpd tls`, `ftpd import`.
 //!
 //! Errors are one line on standard error. The exit code is 2 if what was written is wrong (command line,
 //! configuration, accounts file) and 1 if the system says no.
 
 mod answer;
 mod check;
+mod doctor;
 mod import;
 mod introduction;
 mod live;
@@ -76,6 +77,9 @@ enum Command {
     Status(remote::StatusArguments),
     /// Make the running server read its files again
     Reload(remote::ReloadArguments),
+    /// Find out what is wrong with a set-up before users do, and try it
+    #[command(after_help = doctor::HELP)]
+    Doctor(Box<doctor::DoctorArguments>),
     /// Change or show the users of an accounts file
     #[command(subcommand)]
     User(user::UserCommand),
@@ -163,6 +167,10 @@ pub fn main() -> ExitCode {
         Command::Get(arguments) => remote::get(arguments),
         Command::Status(arguments) => remote::status(&arguments),
         Command::Reload(arguments) => remote::reload(&arguments),
+        Command::Doctor(arguments) => match doctor::run(*arguments) {
+            Ok(code) => return code,
+            Err(failure) => Err(failure),
+        },
         Command::User(command) => user::run(command),
         Command::Tls(command) => tls::run(command),
         Command::Import(arguments) => import::run(&arguments),

@@ -1,0 +1,53 @@
+//! Who may log in, and how well that is protected.
+
+use crate::control::ConfigurationStatus;
+use crate::doctor::catalogue as kinds;
+use crate::doctor::facts::Facts;
+use crate::doctor::finding::Finding;
+
+pub(super) fn check(facts: &Facts) -> Vec<Finding> {
+    let config = &facts.config;
+    let users = facts.accounts.as_ref().map_or(0, |accounts| accounts.users.len());
+    let mut findings = vec![kinds::CONFIGURATION_OK.found(format!("{} is right", facts.file.display()))];
+    if users == 0 && config.anonymous.is_none() {
+        let file = config.accounts.as_deref().unwrap_or(&facts.file).display();
+        findings.push(
+            kinds::ACCOUNTS_NONE
+                .found(format!("{file} has no user, and guests are not let in"))
+                .fix(format!("run `ftpd user add {file} NAME`")),
+        );
+    }
+    if config.anonymous.as_ref().is_some_and(|anonymous| anonymous.writable) {
+        findings.push(
+            kinds::ANONYMOUS_WRITABLE
+                .found("anybody may upload without a password")
+                .fix("write writable = false in anonymous below [accounts]"),
+        );
+    }
+    if users > 0 && config.tls.is_none() {
+        findings.push(
+            kinds::PASSWORDS_IN_CLEAR
+                .found(format!("there is no TLS: the passwords of {users} users and all files go in the clear"))
+                .fix("write certificates = [{ certificate = \"fullchain.pem\", key = \"privkey.pem\" }] below [tls]"),
+        );
+    }
+    findings.extend(facts.system.status.iter().flat_map(|status| running(&status.configuration)));
+    findings
+}
+
+/// Whether the server runs with what is in the file.
+fn running(configuration: &ConfigurationStatus) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(problem) = &configuration.problem {
+        findings.push(kinds::FILE_NOT_TAKEN_OVER.found(format!("the running server says: {problem}")));
+    }
+    if !configuration.live.is_empty() {
+        let text = format!("set in the running server and in no file: {}", configuration.live.join(", "));
+        findings.push(
+            kinds::LIVE_SETTINGS
+                .found(text)
+                .fix("set them again by `ftpd set --save`, or run `ftpd reload` to drop them"),
+        );
+    }
+    findings
+}

@@ -1,0 +1,55 @@
+//! Looks at the machine: what the checks are made of.
+
+mod certificates;
+mod files;
+mod sockets;
+mod system;
+#[cfg(test)]
+mod tests;
+
+use super::catalogue as kinds;
+use super::facts::Facts;
+use super::finding::Finding;
+use super::trust::Trust;
+use crate::accounts::AccountsFile;
+use crate::config_file::{self, ControlSocket, ServerConfig};
+use crate::control::{Client, Status};
+use std::path::Path;
+use system::Proc;
+pub(crate) use system::resolve;
+
+/// Reads the configuration and looks at everything it names. `socket` is the running server's, if it has to be told.
+///
+/// # Errors
+/// The file is wrong, which is a finding like others, and there is nothing to look at.
+pub fn facts(file: &Path, socket: Option<&Path>, trust: &Trust) -> Result<Facts, Finding> {
+    let invalid = |error: &dyn std::fmt::Display| kinds::CONFIGURATION_INVALID.found(error.to_string());
+    let config = config_file::load(file).map_err(|error| invalid(&error))?;
+    let accounts = config.accounts.as_deref().map(AccountsFile::load).transpose();
+    let accounts = accounts.map_err(|error| kinds::ACCOUNTS_INVALID.found(error.to_string()))?;
+    let proc = Proc::default();
+    let system = system::look(&proc, &config, file, running(&config, file, socket));
+    let certificates = certificates::look(&config, trust);
+    let user =
+        system.server.as_ref().and_then(|server| proc.user(server.id)).unwrap_or_else(files::User::own);
+    let directories = files::directories(&config, accounts.as_ref(), &user);
+    let open_files = files::open_files(&config);
+    let now = crate::tls::now();
+    Ok(Facts { config, file: file.to_owned(), accounts, now, system, certificates, directories, open_files })
+}
+
+/// What the server says of itself that runs with this file.
+fn running(config: &ServerConfig, file: &Path, socket: Option<&Path>) -> Option<Status> {
+    let named = match &config.control_socket {
+        ControlSocket::At(path) => Some(path.as_path()),
+        ControlSocket::Usual | ControlSocket::Off => None,
+    };
+    let status = Client::find(socket.or(named)).ok()?.status().ok()?;
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    let same = status
+        .configuration
+        .file
+        .as_deref()
+        .is_some_and(|its| real(its).is_some() && real(its) == real(file));
+    same.then_some(status)
+}

@@ -1,0 +1,328 @@
+//! `ftpd doctor --config`: real files, real ports, a real server, each in a network of its own.
+
+use super::{Findings, doctor};
+use ftpd::accounts::PasswordHash;
+use rcgen::{CertificateParams, KeyPair};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+
+/// A folder with a configuration that is right: one user, TLS, explicit and implicit, one public address.
+struct Place {
+    folder: TempDir,
+}
+
+/// The only address of the network that the tests make, beside loopback.
+const PUBLIC: &str = "203.0.113.9";
+
+impl Place {
+    fn new() -> Self {
+        let place = Self { folder: TempDir::new().unwrap() };
+        fs::create_dir(place.path("root")).unwrap();
+        let hash = PasswordHash::of(b"secret").unwrap();
+        let user =
+            format!("[[user]]\nname = \"bob\"\npassword = \"{}\"\nrights = [\"all\"]\n", hash.as_str());
+        place.write("accounts.toml", &user);
+        place.certificate(&[PUBLIC], 2_099);
+        place.configure("");
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A file that only its owner reads.
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    fn certificate(&self, names: &[&str], until: i32) {
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut parameters = CertificateParams::new(names).unwrap();
+        parameters.not_before = rcgen::date_time_ymd(2_020, 1, 1);
+        parameters.not_after = rcgen::date_time_ymd(until, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        self.write("chain.pem", &parameters.self_signed(&key).unwrap().pem());
+        self.write("key.pem", &key.serialize_pem());
+    }
+
+    /// With these lines below `[passive]`, and what may follow.
+    fn configure(&self, passive: &str) {
+        self.write(
+            "ftpd.toml",
+            &format!(
+                "[server]\nroot = \"root\"\nbind = \"0.0.0.0:2121\"\nbind_implicit_tls = \"0.0.0.0:2990\"\n[accounts]\n\
+                 file = \"accounts.toml\"\n[tls]\ncertificates = [{{ certificate = \"chain.pem\", key = \"key.pem\" }}]\n\
+                 [passive]\nports = \"21000-21009\"\n{passive}\n"
+            ),
+        );
+    }
+
+    fn config(&self) -> String {
+        self.path("ftpd.toml").display().to_string()
+    }
+
+    /// The doctor in a network with only these addresses, without a server.
+    fn look(&self, addresses: &[&str]) -> Findings {
+        self.run(addresses, "", "--no-live")
+    }
+
+    /// The same with a server that runs.
+    fn live(&self, addresses: &[&str], arguments: &str) -> Findings {
+        let serve = format!(
+            "'{program}' serve --config '{config}' >'{out}' 2>'{log}' & SERVER=$!; \
+             trap 'kill $SERVER; wait $SERVER' EXIT; \
+             for i in $(seq 200); do grep -q '^passive' '{out}' && break; sleep 0.05; done;",
+            program = env!("CARGO_BIN_EXE_ftpd"),
+            config = self.config(),
+            out = self.path("out").display(),
+            log = self.path("log").display(),
+        );
+        self.run(addresses, &serve, arguments)
+    }
+
+    /// In a network namespace: these addresses, these commands first, then the doctor.
+    fn run(&self, addresses: &[&str], before: &str, arguments: &str) -> Findings {
+        let mut script = String::from("ip link set lo up; ");
+        for address in addresses {
+            script.push_str(&format!("ip addr add {address}/32 dev lo; "));
+        }
+        script.push_str(before);
+        let program = env!("CARGO_BIN_EXE_ftpd");
+        let config = self.config();
+        script.push_str(&format!("'{program}' doctor --json --timeout 2 --config '{config}' {arguments}"));
+        let mut unshare = Command::new("unshare");
+        if !rustix::process::geteuid().is_root() {
+            unshare.arg("--map-root-user");
+        }
+        unshare.args(["--net", "sh", "-c", &script]).env("FTPD_PASSWORD", "secret").stdin(Stdio::null());
+        Findings::of(&unshare.output().unwrap())
+    }
+}
+
+fn replace(file: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(file).unwrap();
+    assert!(text.contains(from), "{text}");
+    fs::write(file, text.replace(from, to)).unwrap();
+}
+
+#[test]
+fn a_healthy_set_up_alarms_nobody() {
+    let place = Place::new();
+    place.look(&[PUBLIC]).expect(0, &[]);
+    place.configure(&format!("external_address = \"{PUBLIC}\""));
+    let findings = place.live(&[PUBLIC], "--user bob");
+    findings.expect(0, &[]);
+    let tried: Vec<_> = findings.all().filter(|finding| finding["id"] == "live-ok").collect();
+    assert_eq!(tried.len(), 4, "two listeners by two addresses: {:#}", findings.json);
+    for finding in tried {
+        let text = finding["text"].as_str().unwrap();
+        for word in
+            ["LIST by EPSV", "LIST by PASV", "STOR by EPSV", "STOR by PASV", "RETR by PASV", "DELE", "TLS"]
+        {
+            assert!(text.contains(word), "{word}: {text}");
+        }
+    }
+    assert_eq!(fs::read_dir(place.path("root")).unwrap().count(), 0, "nothing is left behind");
+}
+
+#[test]
+fn without_a_server_or_a_name_it_says_what_was_not_tried() {
+    let place = Place::new();
+    let findings = place.run(&[PUBLIC], "", "");
+    findings.expect(0, &[]);
+    assert!(findings.has("live-not-running"));
+    let findings = place.live(&[PUBLIC], "");
+    findings.expect(0, &[]);
+    assert!(findings.has("live-no-credentials"));
+    assert!(findings.text("ports-ok").contains("the server runs"));
+}
+
+#[test]
+fn a_router_that_does_not_turn_connections_around() {
+    let place = Place::new();
+    place.certificate(&["198.51.100.7"], 2_099);
+    place.configure("external_address = \"198.51.100.7\"");
+    place.live(&["10.0.0.2"], "--user bob").expect(1, &["hairpin-failed"]);
+}
+
+#[test]
+fn a_live_server_that_refuses() {
+    let place = Place::new();
+    place.live(&[PUBLIC], "--user eve").expect(2, &["live-login-refused"]);
+    // A firewall on the machine itself.
+    let closed = "nft -f - <<'END'\ntable inet t { chain c { type filter hook input priority 0; \
+                  tcp dport 21000-21009 reject with tcp reset; }; }\nEND\n";
+    let findings =
+        place.live(&[PUBLIC], &format!("--user bob --no-live >/dev/null; {closed} {}", again(&place)));
+    assert!(findings.alarms().contains(&"live-transfer-failed"), "{:#}", findings.json);
+}
+
+fn again(place: &Place) -> String {
+    format!(
+        "'{}' doctor --json --timeout 2 --config '{}' --user bob",
+        env!("CARGO_BIN_EXE_ftpd"),
+        place.config()
+    )
+}
+
+#[test]
+fn our_own_server_from_outside() {
+    let place = Place::new();
+    let from = |arguments: &str| {
+        let program = env!("CARGO_BIN_EXE_ftpd");
+        let chain = place.path("chain.pem").display().to_string();
+        format!(
+            "--no-live >/dev/null; '{program}' doctor --json --timeout 2 --user bob --ca '{chain}' --upload {arguments}"
+        )
+    };
+    for arguments in [format!("--from {PUBLIC}:2121"), format!("--from {PUBLIC}:2990 --tls implicit")] {
+        let findings = place.live(&[PUBLIC], &from(&arguments));
+        findings.expect(0, &[]);
+        assert!(findings.has("outside-ok") && findings.has("tls-ok"), "{arguments}: {:#}", findings.json);
+        assert!(!findings.has("data-tls-not-resumed"), "{arguments}: sessions are resumed");
+    }
+}
+
+#[test]
+fn the_server_still_shows_the_old_certificate() {
+    let place = Place::new();
+    place.configure("");
+    let pem = fs::read_to_string(place.path("chain.pem")).unwrap();
+    let key = fs::read_to_string(place.path("key.pem")).unwrap();
+    place.certificate(&[PUBLIC], 2_098);
+    // New files are put there when the server has read the old ones, and the server reads them only once a minute.
+    let (new_chain, new_key) = (place.path("chain.pem"), place.path("key.pem"));
+    fs::rename(&new_chain, place.path("new-chain.pem")).unwrap();
+    fs::rename(&new_key, place.path("new-key.pem")).unwrap();
+    place.write("chain.pem", &pem);
+    place.write("key.pem", &key);
+    let swap = format!(
+        "--no-live >/dev/null; cp -p '{0}/new-chain.pem' '{0}/chain.pem'; cp -p '{0}/new-key.pem' '{0}/key.pem'; {1}",
+        place.folder.path().display(),
+        again(&place)
+    );
+    let findings = place.live(&[PUBLIC], &swap);
+    assert!(findings.has("live-other-certificate"), "{:#}", findings.json);
+}
+
+#[test]
+fn the_running_server_is_asked_for_its_file_and_its_settings() {
+    let place = Place::new();
+    let program = env!("CARGO_BIN_EXE_ftpd");
+    let socket = place.path("sock").display().to_string();
+    let text = fs::read_to_string(place.path("ftpd.toml")).unwrap();
+    let at = format!("[server]\ncontrol_socket = \"{socket}\"\n");
+    place.write("ftpd.toml", &text.replace("[server]\n", &at));
+    let set = format!(
+        "--no-live >/dev/null; '{program}' set --socket '{socket}' passive.ports 21000-21004 >/dev/null; \
+         '{program}' doctor --json --timeout 2 --no-live --socket '{socket}'"
+    );
+    let findings = place.live(&[PUBLIC], &set);
+    findings.expect(1, &["live-settings"]);
+    assert!(findings.text("live-settings").contains("passive.ports"), "{:#}", findings.json);
+    assert!(findings.text("ports-ok").contains("the server runs"), "it has its ports: {:#}", findings.json);
+}
+
+#[test]
+fn a_configuration_that_is_wrong() {
+    let place = Place::new();
+    doctor(&["--config", &place.path("none.toml").display().to_string()])
+        .expect(2, &["configuration-invalid"]);
+    place.write("ftpd.toml", "[server]\nbnid = 1\n");
+    let findings = doctor(&["--config", &place.config()]);
+    findings.expect(2, &["configuration-invalid"]);
+    assert!(findings.text("configuration-invalid").contains("bind"), "the nearest key is named");
+    let place = Place::new();
+    place.write("accounts.toml", "[[user]]\n");
+    doctor(&["--config", &place.config()]).expect(2, &["accounts-invalid"]);
+    place.write("accounts.toml", "");
+    place.look(&[PUBLIC]).expect(2, &["accounts-none"]);
+}
+
+#[test]
+fn ports_that_others_hold() {
+    let place = Place::new();
+    let hold = |port: u16| {
+        format!(
+            "python3 -c 'import socket,time; s=socket.create_server((\"\",{port})); print(1,flush=True); time.sleep(30)' \
+             >'{0}' & trap \"kill $!\" EXIT; for i in $(seq 200); do test -s '{0}' && break; sleep 0.05; done;",
+            place.path("held").display()
+        )
+    };
+    let findings = place.run(&[PUBLIC], &hold(2_121), "--no-live");
+    findings.expect(2, &["control-port-held"]);
+    assert!(findings.text("control-port-held").contains("python3"), "{:#}", findings.json);
+    fs::remove_file(place.path("held")).unwrap();
+    let findings = place.run(&[PUBLIC], &hold(21_003), "--no-live");
+    findings.expect(1, &["passive-ports-held"]);
+    assert!(findings.text("passive-ports-held").contains("port 21003 by python3"), "{:#}", findings.json);
+}
+
+#[test]
+fn addresses_and_ranges() {
+    let place = Place::new();
+    let findings = place.look(&["10.0.0.2"]);
+    // The machine that runs the tests may itself be a container.
+    let expected = [["external-address-unset"], ["container-without-external-address"]];
+    assert!(expected.iter().any(|ids| findings.alarms() == ids), "{:#}", findings.json);
+    place.configure("external_address = \"nobody.invalid\"");
+    place.look(&["10.0.0.2"]).expect(2, &["certificate-other-name", "external-name-unresolved"]);
+    place.configure("external_address = \"10.9.9.9\"");
+    let findings = place.look(&[PUBLIC]);
+    assert_eq!(findings.alarms(), ["certificate-other-name", "external-address-hides-public"]);
+    place.configure("");
+    replace(&place.path("ftpd.toml"), "21000-21009", "41000-41009");
+    let findings = place.look(&[PUBLIC]);
+    findings.expect(1, &["range-ephemeral"]);
+    // Reserved, it is no problem any more.
+    let reserve = "echo 41000-41099 >/proc/sys/net/ipv4/ip_local_reserved_ports;";
+    place.run(&[PUBLIC], reserve, "--no-live").expect(0, &[]);
+}
+
+#[test]
+fn certificates() {
+    let place = Place::new();
+    place.certificate(&[PUBLIC], 2_021);
+    place.look(&[PUBLIC]).expect(2, &["certificate-expired"]);
+    place.certificate(&["ftp.example.org"], 2_099);
+    place.configure(&format!("external_address = \"{PUBLIC}\""));
+    place.look(&[PUBLIC]).expect(1, &["certificate-other-name"]);
+    let place = Place::new();
+    let other = KeyPair::generate().unwrap();
+    place.write("key.pem", &other.serialize_pem());
+    place.look(&[PUBLIC]).expect(2, &["certificate-unusable"]);
+}
+
+#[test]
+fn files_and_directories() {
+    let place = Place::new();
+    let mode = |name: &str, mode| {
+        fs::set_permissions(place.path(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    mode("key.pem", 0o644);
+    mode("accounts.toml", 0o644);
+    place.look(&[PUBLIC]).expect(1, &["accounts-file-open", "key-open"]);
+    mode("key.pem", 0o600);
+    mode("accounts.toml", 0o600);
+    fs::remove_dir(place.path("root")).unwrap();
+    place.look(&[PUBLIC]).expect(2, &["root-missing"]);
+    fs::write(place.path("root"), "a file").unwrap();
+    place.look(&[PUBLIC]).expect(2, &["root-missing"]);
+}
+
+#[test]
+fn people_read_lines() {
+    let place = Place::new();
+    let output = super::command(&["doctor", "--no-live", "--config", &place.config()]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("configuration\n  ok      "), "{text}");
+    assert!(text.lines().last().unwrap().contains("error"), "{text}");
+    let output = super::command(&["doctor", "--socket", &place.config()]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--config"));
+}
