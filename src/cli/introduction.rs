@@ -63,6 +63,10 @@ pub(super) fn text(
     }
     if config.core.passive.enabled {
         line(format_args!("{}", passive(&config.core.passive.ports, running)));
+        let settings = &config.core.passive;
+        if settings.external != External::ControlConnection || settings.exposed_ports.is_some() {
+            line(format_args!("{}", super::advertised::words(settings, &crate::networks::of_host())));
+        }
         if let Some(note) = private_address(config, running.control_addrs()) {
             line(format_args!("{note}"));
         }

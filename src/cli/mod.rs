@@ -4,6 +4,7 @@
 //! Errors are one line on standard error. The exit code is 2 if what was written is wrong (command line,
 //! configuration, accounts file) and 1 if the system says no.
 
+mod advertised;
 mod answer;
 mod check;
 mod doctor;

@@ -219,13 +219,21 @@ impl Plan {
         }
     }
 
-    /// What isn't wrong, but should be known.
+    /// What clients are told, and what isn't wrong, but should be known.
     pub(super) fn warn(&self, accounts: &ServerAccounts) {
         if self.config.anonymous.as_ref().is_some_and(|anonymous| anonymous.writable) {
             tracing::warn!("anybody may upload without a password");
         }
         for warning in accounts.warnings() {
             tracing::warn!("{warning}");
+        }
+        let passive = &self.config.core.passive;
+        if passive.enabled {
+            let told = super::advertised::words(passive, &crate::networks::of_host());
+            tracing::info!(ports = %passive.ports, "passive mode: {told}");
+            for warning in super::advertised::warnings(passive) {
+                tracing::warn!("{warning}");
+            }
         }
     }
 }
