@@ -324,7 +324,7 @@ fn certificates_and_policies_change_while_sessions_go_on() {
         let log = log();
         let refused = log.lines().find(|line| line.contains("configuration not read again")).unwrap();
         assert!(refused.contains("ERROR") && refused.contains("certificate.pem: "), "{refused}");
-        assert_eq!(log.matches("passwords and files go in the clear").count(), 1, "{log}");
+        assert_eq!(log.matches("there is no certificate any more").count(), 1, "{log}");
     }
 }
 
