@@ -240,7 +240,16 @@ impl Server {
     /// again at once; an open one goes on.
     /// Before, [`naming`](Self::naming) says whether the peer's address is to be believed.
     pub fn route(&mut self, now: Now, port: u16, peer: SocketAddr) -> Option<(SessionId, LinkId)> {
-        self.route_as_of(now, port, canonical(peer), self.pool.activations())
+        let peer = canonical(peer);
+        if !self.config.proxy.trusts(peer.ip()) {
+            return self.route_as_of(now, port, peer, self.pool.activations());
+        }
+        // A balancer that says nothing: it could be anybody's, and is nobody's but for a proof by TLS.
+        let owner = self.pool.route_to_open(port);
+        if owner.is_none() {
+            self.tell_of_stranger(port, peer);
+        }
+        owner
     }
 
     /// The same for a connection that was accepted when this many leases had been activated.

@@ -587,7 +587,9 @@ impl Session {
 
     /// Whether this address counts as the client's own.
     pub(crate) fn is_clients(&self, address: IpAddr) -> bool {
-        self.config.passive.peers.client(self.peer.ip()).contains(address)
+        // Unless a balancer says whose it is, its connection is anybody's.
+        let is_anybodys = address != self.peer.ip() && self.config.proxy.trusts(address);
+        !is_anybodys && self.config.passive.peers.client(self.peer.ip()).contains(address)
     }
 
     fn next_link(&mut self) -> LinkId {
