@@ -30,6 +30,7 @@ mod addresses;
 mod balancers;
 mod control;
 mod lifecycle;
+mod live;
 mod passive;
 mod peers;
 mod rustls;

@@ -1,6 +1,7 @@
 //! Both adapters behind one trait, and a server for a test.
 
 use crate::client::Client;
+use ftp_proto::PassiveState;
 use ftp_proto::account::Rights;
 use ftp_proto::advertise::Networks;
 use ftp_proto::config::{Config, PassivePorts, Settings};
@@ -28,6 +29,10 @@ pub(crate) trait Runtime: Sized + Send + Sync + 'static {
     fn reconfigure(&self, config: Arc<Config>);
     /// From now on this speaks TLS.
     fn set_tls(&self, tls: Option<Arc<dyn Tls>>);
+    /// From now on these settings hold.
+    fn reconfigure(&self, settings: &Settings);
+    /// How the passive ports stand.
+    fn passive_state(&self) -> PassiveState;
     /// The passive ports that are open.
     fn passive_ports(&self) -> Vec<u16>;
     /// How many sessions there are.
@@ -99,6 +104,14 @@ macro_rules! adapter {
 
             fn set_tls(&self, tls: Option<Arc<dyn Tls>>) {
                 self.0.handle().set_tls(tls);
+            }
+
+            fn reconfigure(&self, settings: &Settings) {
+                self.0.handle().reconfigure(Arc::new(settings.clone().validate().unwrap()));
+            }
+
+            fn passive_state(&self) -> PassiveState {
+                self.0.handle().passive_state()
             }
 
             fn passive_ports(&self) -> Vec<u16> {
