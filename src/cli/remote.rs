@@ -30,7 +30,7 @@ pub(super) struct Which {
 #[derive(Args, Debug)]
 pub(super) struct SetArguments {
     /// Keys, each with its value behind it: all of them change, or none
-    #[arg(required = true, num_args = 2.., value_names = ["KEY", "VALUE"])]
+    #[arg(required = true, num_args = 1.., value_name = "KEY VALUE")]
     pairs: Vec<String>,
     /// Write it into the configuration file, too; comments and order stay
     #[arg(long)]

@@ -13,8 +13,6 @@ use std::path::{Path, PathBuf};
 const SYSTEM: &str = "/run/ftpd";
 /// How the names of sockets end.
 const ENDING: &str = "sock";
-/// No directory is searched for more than so many servers.
-const MOST_SOCKETS: usize = 64;
 
 /// Where a server listens for requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,10 +101,8 @@ pub(super) fn sockets_in(directory: &Path) -> Vec<PathBuf> {
     let trusted = std::fs::metadata(directory).is_ok_and(|facts| is_ours_or_roots(&facts) || is_root());
     let entries = std::fs::read_dir(directory).ok().filter(|_| trusted);
     let paths = entries.into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut sockets: Vec<_> = paths
-        .filter(|path| path.extension().is_some_and(|ending| ending == ENDING))
-        .take(MOST_SOCKETS)
-        .collect();
+    let mut sockets: Vec<_> =
+        paths.filter(|path| path.extension().is_some_and(|ending| ending == ENDING)).collect();
     sockets.sort();
     sockets
 }

@@ -1,7 +1,7 @@
 //! The server's side: a socket only its owner and root may use, and a thread for each of a few connections.
 
 use super::line::{self, Lines, NoLine};
-use super::{Answer, Place, Request};
+use super::{Answer, Place, Request, place};
 use crate::config_file::reader::plain;
 use crate::replace::directory_of;
 use crate::stamp::Stamp;
@@ -61,7 +61,7 @@ impl Drop for Socket {
 pub(crate) fn listen(place: &Place, ask: impl Fn(Asked) + Clone + Send + 'static) -> Result<Socket, String> {
     let mut trouble = String::new();
     for path in place.candidates() {
-        let listener = match bind(&path) {
+        let listener = match bind(place, &path) {
             Ok(listener) => listener,
             Err(error) => {
                 trouble = format!("{}: {}", path.display(), plain(&error));
@@ -77,22 +77,22 @@ pub(crate) fn listen(place: &Place, ask: impl Fn(Asked) + Clone + Send + 'static
 }
 
 /// A name that nobody listens at is free; one that somebody listens at is not.
-fn bind(path: &Path) -> io::Result<UnixListener> {
+fn bind(place: &Place, path: &Path) -> io::Result<UnixListener> {
     // Two servers that start at once must not both find that nobody listens.
     let directory = File::open(directory_of(path))?;
     flock(&directory, FlockOperation::LockExclusive)?;
-    let there = std::fs::symlink_metadata(path).ok();
-    match (there, UnixStream::connect(path)) {
-        (_, Ok(_)) => return Err(io::Error::new(io::ErrorKind::AddrInUse, "another server listens there")),
-        (None, Err(_)) => {}
-        (Some(facts), Err(error))
-            if facts.file_type().is_socket() && error.kind() == io::ErrorKind::ConnectionRefused =>
-        {
-            std::fs::remove_file(path)?;
-        }
-        (Some(_), Err(_)) => {
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is something else of that name"));
-        }
+    if let Place::Named { directory, .. } = place {
+        place::sockets_in(directory).iter().filter(|path| is_left_over(path)).for_each(|path| remove(path));
+    }
+    if is_left_over(path) {
+        remove(path);
+    }
+    if std::fs::symlink_metadata(path).is_ok() {
+        let (kind, words) = match UnixStream::connect(path) {
+            Ok(_) => (io::ErrorKind::AddrInUse, "another server listens there"),
+            Err(_) => (io::ErrorKind::AlreadyExists, "there is something else of that name"),
+        };
+        return Err(io::Error::new(kind, words));
     }
     let address = SocketAddrUnix::new(path)?;
     let flags = SocketFlags::CLOEXEC;
@@ -102,6 +102,17 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
     rustix::fs::chmod(path, Mode::RUSR | Mode::WUSR)?;
     rustix::net::listen(&socket, 64)?;
     Ok(UnixListener::from(socket))
+}
+
+/// Whether it is the socket of a server that was killed.
+fn is_left_over(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|facts| facts.file_type().is_socket())
+        && UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+fn remove(path: &Path) {
+    // If it stays, the next step says why it can't be used.
+    let _ = std::fs::remove_file(path);
 }
 
 fn accept(listener: &UnixListener, ask: &(impl Fn(Asked) + Clone + Send + 'static)) {
@@ -242,7 +253,12 @@ mod tests {
     fn a_second_server_with_the_same_port_has_a_name_of_its_own() {
         let directory = tempfile::tempdir().unwrap();
         let place = Place::Named { directory: directory.path().to_owned(), port: 2121 };
+        // Left over from servers that were killed.
+        for name in ["2121.sock", "2122.sock"] {
+            drop(UnixListener::bind(directory.path().join(name)).unwrap());
+        }
         let first = listen(&place, |_| {}).unwrap();
+        assert!(!directory.path().join("2122.sock").exists());
         let second = listen(&place, |_| {}).unwrap();
         assert_eq!(first.path().file_name().unwrap(), "2121.sock");
         assert_ne!(first.path(), second.path());

@@ -17,6 +17,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 mod import;
+mod live;
 mod tls;
 
 /// How long anything may take before a test fails.
@@ -25,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 fn ftpd(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ftpd"));
     command.args(arguments).env_remove("FTPD_PASSWORD").stdin(Stdio::null());
+    // Not where the servers of this machine have their sockets.
+    command.env("RUNTIME_DIRECTORY", env!("CARGO_TARGET_TMPDIR"));
     command
 }
 

@@ -18,6 +18,8 @@ pub(crate) struct Configuration {
     pub(crate) tls: String,
     /// Lines of the accounts file.
     pub(crate) users: String,
+    /// Anybody may upload.
+    pub(crate) guests_upload: bool,
 }
 
 impl Configuration {
@@ -45,7 +47,7 @@ impl Configuration {
             &format!("ports = {passive_ports:?}"),
             "[accounts]",
             "file = \"accounts.toml\"",
-            "anonymous = true",
+            &format!("anonymous = {{ writable = {} }}", self.guests_upload),
             "[tls]",
             "certificates = [{ certificate = \"tls/server.pem\" }, { certificate = \"tls/other.pem\" }]",
             "client_authorities = \"tls/authority.pem\"",

@@ -73,6 +73,12 @@ impl Setup {
         self
     }
 
+    /// With a configuration file in which anybody may upload.
+    pub(crate) fn guests_upload(mut self) -> Self {
+        self.configuration.get_or_insert_default().guests_upload = true;
+        self
+    }
+
     /// Listens on the IPv6 loopback address instead of the IPv4 one.
     pub(crate) fn ipv6(mut self) -> Self {
         self.bind = String::from("[::1]:0");
@@ -129,6 +135,7 @@ impl Setup {
             None => self.without_file(&mut command, folder.path()),
         }
         command.env("HOME", folder.path().join("home")).env_remove("XDG_DATA_HOME");
+        command.env("RUNTIME_DIRECTORY", folder.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         let log = Arc::new(Mutex::new(Vec::new()));
@@ -259,6 +266,20 @@ impl Server {
     /// A file of those that a [`Configuration`] makes for TLS.
     pub(crate) fn certificate(&self, name: &str) -> PathBuf {
         self.folder.path().join("tls").join(name)
+    }
+
+    /// The configuration file.
+    pub(crate) fn configuration(&self) -> PathBuf {
+        self.folder.path().join("ftpd.toml")
+    }
+
+    /// Runs the program again, to ask the running one; what it says.
+    pub(crate) fn command(&self, words: &[&str]) -> String {
+        let socket = self.folder.path().join(format!("{}.sock", self.address.port()));
+        let output = Command::new(program()).args(words).arg("--socket").arg(socket).output();
+        let output = output.expect("the program starts");
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// What it has printed and logged so far.

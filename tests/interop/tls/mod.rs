@@ -6,6 +6,7 @@ mod ftplib;
 mod injection;
 mod large;
 mod lftp;
+mod live;
 mod names;
 mod plain;
 mod renewal;
