@@ -80,6 +80,9 @@ impl Live {
         let mut rows: Vec<Row> = Vec::new();
         for (key, value) in check::rows(&self.plan.config, Some(users), certificates.as_deref()) {
             let key = key.split(' ').next().unwrap_or_default();
+            // What that means is said once, when it happens.
+            let value =
+                if key == "tls.certificates" && certificates.is_none() { "none".into() } else { value };
             match rows.last_mut() {
                 Some((last, values)) if last == key => *values = format!("{values}; {value}"),
                 _ => rows.push((key.to_owned(), value)),

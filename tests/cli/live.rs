@@ -424,7 +424,9 @@ fn sessions_are_listed() {
     assert!(lines[0].contains(" ftp, ") && lines[0].ends_with(", RETR /big"), "{said}");
     assert!(lines[1].contains("not logged in"), "{said}");
     data.set_read_timeout(Some(PATIENCE)).unwrap();
-    assert_eq!((&data).bytes().count(), 20 << 20);
+    let mut got = Vec::new();
+    (&data).read_to_end(&mut got).unwrap();
+    assert_eq!(got.len(), 20 << 20);
     assert!(client.reply().starts_with("226"));
     let said = place.tell(&["status"]);
     assert!(said.contains("sessions          2, transfers 0"), "{said}");
@@ -450,4 +452,31 @@ fn nobody_answers_where_no_server_runs() {
     for example in ["ftpd set passive-ports 41000-41099", "Without --save a value holds until"] {
         assert!(said.contains(example), "{said}");
     }
+}
+
+#[test]
+fn the_examples_of_the_documentation_work() {
+    let (_, range) = free_range(2, 22);
+    let place = Place::new(&range);
+    let _server = place.start(&[]);
+    let pages = [include_str!("../../docs/live.md"), include_str!("../../README.md")];
+    let is_ours = |line: &&str| {
+        ["set", "unset", "get", "status"].iter().any(|word| line.starts_with(&format!("ftpd {word} ")))
+            || *line == "ftpd status"
+    };
+    let examples: Vec<_> = pages.iter().flat_map(|page| page.lines()).filter(is_ours).collect();
+    assert!(examples.len() > 10, "{examples:?}");
+    for example in examples {
+        let output = std::process::Command::new("sh")
+            .arg("-c")
+            .arg(format!(
+                "{} --socket '{}'",
+                example.replacen("ftpd", env!("CARGO_BIN_EXE_ftpd"), 1),
+                place.path("a.sock").display()
+            ))
+            .output();
+        let (code, said, complaint) = result(&output.unwrap());
+        assert_eq!((code, complaint.as_str()), (Some(0), ""), "{example}: {said}");
+    }
+    assert!(place.text().contains("external_address = \"203.0.113.7\""));
 }

@@ -4,10 +4,11 @@ use crate::alone;
 use crate::client::{Client, connect, eventually, pattern, read_all};
 use crate::runtime::{Runtime, Setup};
 use crate::tls::Secured;
-use ftp_proto::config::{AddressRule, External, PassivePorts, Ports, Settings};
+use ftp_proto::config::{AddressRule, Config, External, PassivePorts, Ports, Settings};
 use ftp_proto::testing::MemoryStorage;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::time::Duration;
 
@@ -43,6 +44,10 @@ fn on(settings: &Settings, ports: &Ports) -> Settings {
     settings
 }
 
+fn config(settings: &Settings) -> Arc<Config> {
+    Arc::new(settings.clone().validate().unwrap())
+}
+
 /// What becomes of a client after the change.
 enum Role {
     Idle,
@@ -54,7 +59,7 @@ enum Role {
 /// A data connection.
 enum Data {
     Plain(TcpStream),
-    Secured(Secured),
+    Secured(Box<Secured>),
 }
 
 impl Data {
@@ -66,7 +71,7 @@ impl Data {
 
     fn of(client: &Client, stream: TcpStream) -> Self {
         match &client.secured {
-            Some(_) => Self::Secured(client.secure_data(stream)),
+            Some(_) => Self::Secured(Box::new(client.secure_data(stream))),
             None => Self::Plain(stream),
         }
     }
@@ -156,7 +161,7 @@ fn two_hundred_sessions_notice_nothing<R: Runtime>() {
         external: External::Literal(IpAddr::V4(TOLD)),
         ..AddressRule::default()
     }];
-    server.reconfigure(&changed);
+    server.reconfigure(config(&changed));
     eventually("the new range is open", || server.passive_state().opening == 0);
     let state = server.passive_state();
     assert_eq!(state.open, new.clone().collect::<Vec<_>>());
@@ -185,7 +190,7 @@ fn two_hundred_sessions_notice_nothing<R: Runtime>() {
                 data.send(&small[SMALL / 2..]);
                 data.finish();
                 client.expect("226");
-                assert!(storage.contents(&format!("/up{number}")).unwrap() == small, "{number}");
+                assert!(storage.contents(format!("/up{number}").as_str()).unwrap() == small, "{number}");
             }
         }
         let told = client.pasv();
@@ -242,14 +247,14 @@ fn to_and_fro<R: Runtime>() {
         };
         let workers: Vec<_> = (0..8).map(|_| scope.spawn(work)).collect();
         for turn in 1..=100 {
-            server.reconfigure(&on(&settings, &ranges[turn % 2]));
+            server.reconfigure(config(&on(&settings, &ranges[turn % 2])));
             std::thread::sleep(Duration::from_millis(if turn % 10 == 0 { 60 } else { 5 }));
         }
         stop.store(true, Ordering::SeqCst);
         workers.into_iter().map(|worker| worker.join().unwrap()).sum()
     });
     assert!(moved > 100, "only {moved} transfers");
-    server.reconfigure(&on(&settings, &ranges[0]));
+    server.reconfigure(config(&on(&settings, &ranges[0])));
     // A port that a session still held when it was wanted again is tried again after five seconds.
     eventually("the range is whole", || server.passive_state().open == ranges[0].clone().collect::<Vec<_>>());
     eventually("the other one is closed", || {
@@ -284,7 +289,7 @@ fn a_taken_port_is_named<R: Runtime>() {
     let mut client = server.login();
     let taken = *new.start() + 1;
     let other = TcpListener::bind((Ipv4Addr::LOCALHOST, taken)).unwrap();
-    server.reconfigure(&on(&settings, &new));
+    server.reconfigure(config(&on(&settings, &new)));
     eventually("the rest is open", || server.passive_state().opening == 0);
     let state = server.passive_state();
     assert_eq!(state.open, new.clone().filter(|port| *port != taken).collect::<Vec<_>>());
@@ -308,7 +313,7 @@ fn limits_below_the_count_end_nobody<R: Runtime>() {
     for (sessions, per_address) in [(2, 1_000), (10_000, 2)] {
         settings.limits.sessions = sessions;
         settings.limits.sessions_per_address = per_address;
-        server.reconfigure(&settings);
+        server.reconfigure(config(&settings));
         let mut refused = Client::silent(connect(server.address()));
         refused.expect("421");
         refused.expect_end();
@@ -333,7 +338,7 @@ fn other_timeouts_hold_for_what_begins<R: Runtime>() {
     data.read_exact(&mut [0; 1000]).unwrap();
     settings.timeouts.idle = Duration::from_millis(400);
     settings.timeouts.data_connection = Duration::from_millis(300);
-    server.reconfigure(&settings);
+    server.reconfigure(config(&settings));
     // Who rests was promised more; from the next command on the new times hold.
     idle.expect_silence(Duration::from_millis(800));
     idle.command("EPSV", "229");
@@ -356,7 +361,7 @@ fn modes_are_switched_off_and_on<R: Runtime>() {
     let mut off = settings.clone();
     off.passive.enabled = false;
     off.active.enabled = false;
-    server.reconfigure(&off);
+    server.reconfigure(config(&off));
     // What was announced holds.
     assert_eq!(client.fetch_over(&connect(waiting), "RETR a.txt"), b"some text");
     let mut other = server.login();
@@ -368,7 +373,7 @@ fn modes_are_switched_off_and_on<R: Runtime>() {
         let state = server.passive_state();
         state.open.is_empty() && state.retiring.is_empty()
     });
-    server.reconfigure(&settings);
+    server.reconfigure(config(&settings));
     eventually("two are", || server.passive_state().open.len() == 2);
     for client in [&mut client, &mut other] {
         assert_eq!(client.fetch("RETR a.txt"), b"some text");

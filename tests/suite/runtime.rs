@@ -29,8 +29,6 @@ pub(crate) trait Runtime: Sized + Send + Sync + 'static {
     fn reconfigure(&self, config: Arc<Config>);
     /// From now on this speaks TLS.
     fn set_tls(&self, tls: Option<Arc<dyn Tls>>);
-    /// From now on these settings hold.
-    fn reconfigure(&self, settings: &Settings);
     /// How the passive ports stand.
     fn passive_state(&self) -> PassiveState;
     /// The passive ports that are open.
@@ -104,10 +102,6 @@ macro_rules! adapter {
 
             fn set_tls(&self, tls: Option<Arc<dyn Tls>>) {
                 self.0.handle().set_tls(tls);
-            }
-
-            fn reconfigure(&self, settings: &Settings) {
-                self.0.handle().reconfigure(Arc::new(settings.clone().validate().unwrap()));
             }
 
             fn passive_state(&self) -> PassiveState {
