@@ -1,8 +1,17 @@
-//! Why a data connection failed: each one that does ends in exactly one [`Verdict`].
+//! Why a data connection failed: each one that does ends in exactly one [`Verdict`]. What happened is its [`Cause`], why it
+//! did so the [`Suspect`].
+
+mod outlook;
+mod suspect;
+mod words;
+
+pub use outlook::{Mode, Neighbourhood, Outlook, Reached, Span, Way, Ways};
+pub use suspect::Suspect;
 
 use crate::advertise::Advertised;
 use crate::event::LinkError;
 use crate::tls::{Resumption, TlsError};
+use crate::transfer::Direction;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -20,8 +29,13 @@ pub enum Setup {
         /// EPSV, which names no address.
         extended: bool,
     },
-    /// The server connects to this address.
-    Active(SocketAddr),
+    /// The server connects.
+    Active {
+        /// To this address.
+        target: SocketAddr,
+        /// It was given by EPRT, not by PORT.
+        extended: bool,
+    },
 }
 
 /// What went wrong with it.
@@ -66,10 +80,39 @@ pub struct Verdict {
     pub cause: Cause,
     /// Bytes that had crossed.
     pub bytes: u64,
+    /// Which way they went; `None`: no transfer waited for it.
+    pub direction: Option<Direction>,
+    /// Whether the control connection was under TLS when the data connection was set up.
+    pub encrypted: bool,
+    /// What the client calls itself (CLNT); printable.
+    pub software: Option<String>,
+    /// What was known of other data connections.
+    pub outlook: Outlook,
 }
 
 impl Verdict {
-    /// A short word for counters.
+    /// All kinds there are.
+    pub const KINDS: &[&str] = &[
+        "nobody_connected",
+        "wrong_peer",
+        "no_proxy_header",
+        "no_port_free",
+        "no_port_open",
+        "peer_left",
+        "connect_refused",
+        "connect_timed_out",
+        "connect_unreachable",
+        "connect_failed",
+        "broken",
+        "stalled",
+        "tls_timed_out",
+        "tls_failed",
+        "tls_not_resumed",
+        "tls_foreign_session",
+        "truncated",
+    ];
+
+    /// A short word for counters: what happened.
     pub fn kind(&self) -> &'static str {
         match &self.cause {
             Cause::NobodyConnected => "nobody_connected",
@@ -92,89 +135,53 @@ impl Verdict {
         }
     }
 
-    /// One line for the reply: what happened and what to do, nothing a stranger should not know.
-    pub fn reply_text(&self) -> String {
-        use alloc::format;
-        match (&self.cause, self.setup) {
-            (Cause::NobodyConnected, Some(Setup::Passive { advertised, extended, .. })) => {
-                let Advertised { address, port, .. } = advertised;
-                let place = if extended { format!("port {port}") } else { format!("{address} port {port}") };
-                format!("No data connection came to {place}; {}.", self.likely())
-            }
-            (
-                Cause::WrongPeer(strangers),
-                Some(Setup::Passive { advertised: Advertised { port, .. }, .. }),
-            ) => {
-                let other = strangers.first().map_or(self.peer.ip(), SocketAddr::ip);
-                format!(
-                    "The data connection to port {port} came from {other}, not from {}; refused.",
-                    self.peer.ip()
-                )
-            }
-            (Cause::NoProxyHeader(_), Some(Setup::Passive { port, .. })) => format!(
-                "The data connection to port {port} came through a balancer that does not say whose it is (PROXY \
-                 protocol); refused. Tell the administrator."
-            ),
-            (Cause::NoPortFree, _) => {
-                String::from("All passive ports are taken by your other pending transfers; try again.")
-            }
-            (Cause::NoPortOpen, _) => {
-                String::from("The server could not open any of its passive ports; try again later.")
-            }
-            (Cause::PeerLeft(why), _) => {
-                format!("The data connection was closed before the transfer began: {why}.")
-            }
-            (Cause::ConnectFailed(why), Some(Setup::Active(target))) => {
-                format!("Can't connect to {target}: {why}; use passive mode (PASV or EPSV).")
-            }
-            (Cause::Broken(why), _) => format!("Data connection broken after {} bytes: {why}.", self.bytes),
-            (Cause::Stalled, _) => {
-                format!("Data connection stalled after {} bytes; transfer given up.", self.bytes)
-            }
-            (Cause::TlsFailed(why), _) => format!("Data connection: {why}."),
-            (Cause::NotResumed(Resumption::Foreign), _) => String::from(
-                "The TLS session of the data connection is another control connection's; refused.",
-            ),
-            (Cause::NotResumed(_), _) => String::from(
-                "The data connection must resume the TLS session of the control connection; switch that on in \
-                 your client (session reuse), or use another one.",
-            ),
-            (Cause::Truncated, _) => format!(
-                "The upload ended after {} bytes without TLS close_notify: taken for cut off, not published.",
-                self.bytes
-            ),
-            _ => String::from("Can't open the data connection."),
-        }
+    /// The likely cause.
+    pub fn suspect(&self) -> Suspect {
+        Suspect::of(self)
     }
 
-    /// The likely cause of a passive connection that never came.
-    fn likely(&self) -> &'static str {
-        match self.setup {
-            Some(Setup::Passive { advertised, extended: false, .. })
-                if !is_public(advertised.address) && is_public(self.peer.ip()) =>
-            {
-                "that address is private: the server's external address is not set"
-            }
-            _ => "a firewall probably blocks the passive ports",
-        }
+    /// One line for the reply: what happened, why as far as is known, and what the client can do.
+    pub fn reply_text(&self) -> String {
+        words::reply(self)
+    }
+
+    /// One line for the administrator: what to change.
+    pub fn advice(&self) -> String {
+        words::advice(self)
+    }
+
+    /// The command that set it up; `None`: it did not come so far.
+    pub fn command(&self) -> Option<&'static str> {
+        Some(match self.setup? {
+            Setup::Passive { extended: false, .. } => "PASV",
+            Setup::Passive { extended: true, .. } => "EPSV",
+            Setup::Active { extended: false, .. } => "PORT",
+            Setup::Active { extended: true, .. } => "EPRT",
+        })
     }
 }
 
 /// The line for the log: everything that was seen.
 impl fmt::Display for Verdict {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}: client {} on {}", self.kind(), self.peer, self.local)?;
+        let (kind, suspect) = (self.kind(), self.suspect().id());
+        write!(out, "{kind} ({suspect}): client {} on {}", self.peer, self.local)?;
+        if let Some(command) = self.command() {
+            write!(out, ", {command}")?;
+        }
         match self.setup {
-            Some(Setup::Passive { advertised, port, extended }) => {
-                let Advertised { address, port: told, why } = advertised;
-                write!(out, ", {} {address} port {told}", if extended { "EPSV" } else { "PASV" })?;
+            Some(Setup::Passive { advertised: Advertised { address, port: told, why }, port, .. }) => {
+                write!(out, " {address} port {told}")?;
                 if told != port {
                     write!(out, " for {port}")?;
                 }
                 write!(out, " ({})", why.words())?;
             }
-            Some(Setup::Active(target)) => write!(out, ", active to {target}")?,
+            Some(Setup::Active { target, .. }) => write!(out, " to {target}")?,
             None => {}
+        }
+        if self.encrypted {
+            write!(out, ", TLS")?;
         }
         match &self.cause {
             Cause::WrongPeer(strangers) => {
@@ -186,7 +193,10 @@ impl fmt::Display for Verdict {
             Cause::NoProxyHeader(balancer) => write!(out, ", balancer {balancer}")?,
             _ => {}
         }
-        write!(out, ": {}", self.reply_text())
+        if let Some(software) = &self.software {
+            write!(out, ", {software}")?;
+        }
+        write!(out, ": {} {}", self.reply_text(), self.advice())
     }
 }
 

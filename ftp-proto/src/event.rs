@@ -3,6 +3,7 @@
 
 use crate::account::{Account, Credentials, LoginError};
 use crate::advertise::{Advertised, Networks};
+use crate::diagnose::{Outlook, Way};
 use crate::host::{Accounts, Create, Directory, Entry, File, Metadata, Storage, StorageError, Wanted};
 use crate::notice::Notice;
 use crate::path::VirtualPath;
@@ -120,6 +121,22 @@ pub enum Request {
         /// `true`: what comes from elsewhere and belongs to nobody else is routed to this session as well, and the
         /// lease goes on until it is released; whose a connection is turns out in its handshake.
         open: bool,
+        /// How it was asked for.
+        way: Way,
+    },
+    /// What is known of data connections with this client.
+    Look {
+        /// Who asks.
+        session: SessionId,
+    },
+    /// What a session has seen of a data connection.
+    Witness {
+        /// Who tells.
+        session: SessionId,
+        /// How it was set up.
+        way: Way,
+        /// What.
+        seen: Seen,
     },
     /// This client ends its uploads with close_notify.
     Remember {
@@ -152,6 +169,17 @@ pub enum Request {
     },
 }
 
+/// What a session sees of a data connection and its server doesn't.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// The port that it leased was announced again, by another command.
+    Announced,
+    /// The server's own connection came up (active mode).
+    Connected,
+    /// Nobody came, or nobody answered.
+    Failed,
+}
+
 /// The server's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -163,6 +191,8 @@ pub enum Answer {
         port: u16,
         /// What the client is told.
         advertised: Advertised,
+        /// What is known of data connections with this client.
+        outlook: Outlook,
     },
     /// Every port is pending for this client: another `Answer` follows when one comes free or time is up.
     Queued {
@@ -179,6 +209,8 @@ pub enum Answer {
         /// For which link.
         link: LinkId,
     },
+    /// What is known of data connections with this client.
+    Outlook(Outlook),
     /// What is remembered.
     Recalled {
         /// Whether the client ends its uploads with close_notify.
@@ -209,6 +241,7 @@ impl Answer {
             Self::Queued { .. }
             | Self::NoPort { .. }
             | Self::NoneOpen { .. }
+            | Self::Outlook(_)
             | Self::Recalled { .. }
             | Self::Introduced { .. }
             | Self::TurnedAway { .. }

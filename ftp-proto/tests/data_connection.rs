@@ -11,6 +11,7 @@ use ftp_proto::Connection;
 use ftp_proto::account::Rights;
 use ftp_proto::advertise::Advertised;
 use ftp_proto::config::Settings;
+use ftp_proto::diagnose::Outlook;
 use ftp_proto::event::{Action, Answer, Arrival, Event, LinkError, LinkId, Message, Request, SessionId};
 use ftp_proto::testing::{FakeHello, FakeTls, FakeTlsClient, MemoryAccounts, MemoryStorage};
 use ftp_proto::time::Now;
@@ -96,7 +97,8 @@ impl Logged {
                 Action::Consult(Request::Lease { link, .. }) => {
                     self.wait = Some(link);
                     let advertised = Advertised::plain([198, 51, 100, 1].into(), 2_000);
-                    self.handle(Event::Answer(Answer::Leased { link, port: 2_000, advertised }));
+                    let outlook = Outlook::default();
+                    self.handle(Event::Answer(Answer::Leased { link, port: 2_000, advertised, outlook }));
                 }
                 Action::Secure(link, handshake) => self.handshakes.push((link, handshake)),
                 _ => {}

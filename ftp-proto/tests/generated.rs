@@ -1,7 +1,8 @@
 //! Files made from the command table are what the table makes. `UPDATE=1 cargo test -p ftp-proto --test
-//! generated` writes them anew.
+//! generated` writes them anew. The page of verdicts is written by hand and has to be complete.
 #![allow(clippy::expect_used, reason = "a failed expectation is a failed test")]
 
+use ftp_proto::diagnose::{Suspect, Verdict};
 use std::path::Path;
 
 fn check(file: &str, made: &str) {
@@ -22,4 +23,25 @@ fn the_page_of_commands() {
 #[test]
 fn the_fuzz_dictionary() {
     check("fuzz/ftp.dict", &ftp_proto::command::docs::dictionary());
+}
+
+/// The names in the first column of a page's tables, below headings that begin like this.
+fn first_column<'a>(page: &'a str, heading: &str) -> Vec<&'a str> {
+    let from = page.find(&format!("## {heading}\n")).expect("the heading is there");
+    let part = page.get(from + 3..).unwrap_or_default();
+    let part = part.split("\n## ").next().unwrap_or_default();
+    part.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(name, _)| name).collect()
+}
+
+#[test]
+fn the_page_of_verdicts_is_complete() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/verdicts.md");
+    let page = std::fs::read_to_string(path).expect("the page can be read");
+    let sorted = |mut names: Vec<&str>| {
+        names.sort_unstable();
+        names.join("\n")
+    };
+    assert_eq!(sorted(first_column(&page, "Kinds")), sorted(Verdict::KINDS.to_vec()));
+    let suspects = Suspect::ALL.iter().map(|suspect| suspect.id()).collect();
+    assert_eq!(sorted(first_column(&page, "Suspects")), sorted(suspects));
 }

@@ -1,9 +1,9 @@
 //! From the core's notices to events.
 
 use ftp_proto::account::LoginError;
-use ftp_proto::diagnose::is_public;
+use ftp_proto::diagnose::{Cause, Setup, Verdict, is_public};
 use ftp_proto::event::SessionId;
-use ftp_proto::notice::{Counters, Notice, Observer, TransferRecord, Trust, Verdicts};
+use ftp_proto::notice::{ByName, Counters, Notice, Observer, Row, TransferRecord, Trust};
 use ftp_proto::path::{Escaped, VirtualPath};
 use ftp_proto::tls::Resumption;
 use ftp_proto::transfer::Direction;
@@ -14,6 +14,27 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tracing::field::display;
 use tracing::{debug, error, info, warn};
+
+/// How many networks and programs with failed data connections the totals show.
+const WORST: usize = 10;
+
+/// Whose data connections fail, and how. `evicted`: so many others are not counted any more.
+fn log_row(row: &Row, network: Option<String>, software: Option<&String>, evicted: u64) {
+    let network = network.map(display);
+    let software = software.map(|software| display(Escaped(software.as_bytes())));
+    let failures: Vec<String> =
+        row.failed.iter().map(|((kind, suspect), count)| format!("{kind}/{suspect}={count}")).collect();
+    info!(
+        network,
+        software,
+        sessions = row.sessions,
+        completed = row.completed,
+        failed = row.failures(),
+        verdicts = %failures.join(" "),
+        evicted,
+        "totals of those whose data connections fail"
+    );
+}
 
 /// Logs each notice. Knows the address and the account of each session, since every line names them.
 #[derive(Default)]
@@ -70,12 +91,21 @@ impl LogObserver {
             failed_transfers = totals.failed_transfers,
             bytes_down = totals.bytes_down,
             bytes_up = totals.bytes_up,
-            verdicts = %Verdicts(&totals),
+            verdicts = %ByName(&totals.verdicts),
+            suspects = %ByName(&totals.suspects),
             "totals"
         );
+        let evicted = totals.networks.evicted();
+        for (network, row) in totals.networks.worst(WORST) {
+            log_row(row, Some(network.to_string()), None, evicted);
+        }
+        let evicted = totals.software.evicted();
+        for (software, row) in totals.software.worst(WORST) {
+            log_row(row, None, Some(software), evicted);
+        }
     }
 
-    /// What has happened since the start.
+    /// What has happened since the start, by network and by client software as well.
     pub fn totals(&self) -> Counters {
         self.totals.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -115,7 +145,7 @@ impl LogObserver {
 impl Observer for LogObserver {
     fn notice(&self, session: Option<SessionId>, notice: &Notice) {
         if !matches!(notice, Notice::Command { .. } | Notice::Replied { .. }) {
-            self.totals.lock().unwrap_or_else(PoisonError::into_inner).count(notice);
+            self.totals.lock().unwrap_or_else(PoisonError::into_inner).count(session, notice);
         }
         match (session, notice) {
             (Some(id), Notice::SessionOpened { peer, .. }) => {
@@ -213,9 +243,12 @@ impl Line<'_> {
             Notice::Replied { code } if self.commands => info!(session, ip, code, "reply"),
             Notice::Replied { code } => debug!(session, ip, code, "reply"),
             Notice::TransferEnded(record) => self.write_transfer(record),
-            Notice::DataConnectionFailed(verdict) => {
-                let (kind, reason) = (verdict.kind(), verdict.to_string());
-                warn!(session, ip, user, verdict = %kind, reason = %Escaped(reason.as_bytes()), "data connection failed");
+            Notice::DataConnectionFailed(verdict) => self.write_verdict(verdict),
+            Notice::StrangerTurnedAway { peer, port } => {
+                info!(session, ip, user, %peer, data_port = port, "stranger turned away");
+            }
+            Notice::ClientNamed { software } => {
+                info!(session, ip, user, software = %Escaped(software.as_bytes()), "client named itself");
             }
             Notice::Changed { verb, path, to } => {
                 info!(session, ip, user, verb = %verb, path = %path, to = to.as_ref().map(display), "changed");
@@ -249,6 +282,46 @@ impl Line<'_> {
             | Notice::NameResolved { .. }
             | Notice::NameFailed { .. } => {}
         }
+    }
+
+    fn write_verdict(&self, verdict: &Verdict) {
+        let ip = self.ip.map(display);
+        let user = self.user.map(|user| display(Escaped(user.as_bytes())));
+        let (advertised, data_port, target) = match verdict.setup {
+            Some(Setup::Passive { advertised: told, port, .. }) => (
+                Some(format!("{} port {} ({})", told.address, told.port, told.why.words())),
+                Some(port),
+                None,
+            ),
+            Some(Setup::Active { target, .. }) => (None, None, Some(target)),
+            None => (None, None, None),
+        };
+        let strangers = match &verdict.cause {
+            Cause::WrongPeer(strangers) => {
+                Some(strangers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+            }
+            _ => None,
+        };
+        let (reason, advice) = (verdict.reply_text(), verdict.advice());
+        warn!(
+            session = self.session,
+            ip,
+            user,
+            verdict = %verdict.kind(),
+            suspect = %verdict.suspect().id(),
+            mode = verdict.command().map(display),
+            tls = verdict.encrypted,
+            advertised = advertised.map(display),
+            data_port,
+            range = verdict.outlook.ports.map(display),
+            target = target.map(display),
+            local = %verdict.local,
+            strangers = strangers.map(display),
+            software = verdict.software.as_ref().map(|software| display(Escaped(software.as_bytes()))),
+            reason = %Escaped(reason.as_bytes()),
+            advice = %Escaped(advice.as_bytes()),
+            "data connection failed"
+        );
     }
 
     fn write_tls(&self, notice: &Notice) {

@@ -64,22 +64,22 @@ fn lease(turn: &mut Turn<'_>, extended: bool) -> Reaction {
     if let Some(advertised) = turn.session.announced(turn.now, extended) {
         return passive_reply(advertised, extended).into();
     }
-    turn.session.lease(turn.now);
+    turn.session.lease(turn.now, extended);
     Reaction::Await(Pending::Lease { extended })
 }
 
 pub(super) fn port(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
-    give_target(turn, arg, "PORT")
+    give_target(turn, arg, "PORT", false)
 }
 
 pub(super) fn eprt(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
-    give_target(turn, arg, "EPRT")
+    give_target(turn, arg, "EPRT", true)
 }
 
 /// Only the client's own address will do, or the server could be made to connect anywhere (RFC 2577 section 3). Where
 /// the settings say that other addresses count as the client's, or the policy lets files go from server to server, it is
 /// one that the client could reach as well.
-fn give_target(turn: &mut Turn<'_>, arg: Arg<'_>, verb: &str) -> Reaction {
+fn give_target(turn: &mut Turn<'_>, arg: Arg<'_>, verb: &str, extended: bool) -> Reaction {
     let Arg::HostPort(target) = arg else { return Reaction::Silent };
     if turn.session.modes.extended_passive_only {
         return EXTENDED_PASSIVE_ONLY.into();
@@ -120,13 +120,13 @@ fn give_target(turn: &mut Turn<'_>, arg: Arg<'_>, verb: &str) -> Reaction {
         .into();
     }
     if !is_client {
-        turn.session.give_target(turn.now, target);
+        turn.session.give_target(turn.now, target, extended);
         return Reply::with(200, alloc::format!("{verb} command successful.")).into();
     }
     // The client's own address as the system knows it, the interface of a link-local one included.
     let mut own = turn.session.peer;
     own.set_port(target.port());
-    turn.session.give_target(turn.now, own);
+    turn.session.give_target(turn.now, own, extended);
     Reply::with(200, alloc::format!("{verb} command successful.")).into()
 }
 

@@ -30,8 +30,8 @@ const TRANSFER: CommandSpec = CommandSpec { transfers: true, ..LOGGED_IN };
 
 /// Verbs of the registry (RFC 5797) and of the field that are recognised, but not served by this version.
 pub(crate) const NOT_IMPLEMENTED: &[&str] = &[
-    "ADAT", "ALGS", "AVBL", "CLNT", "COMB", "CONF", "CSID", "ENC", "HASH", "LANG", "LPRT", "LPSV", "MD5",
-    "MFCT", "MFF", "MIC", "RANG", "SMNT", "XCRC", "XMD5", "XSHA", "XSHA1", "XSHA256", "XSHA512",
+    "ADAT", "ALGS", "AVBL", "COMB", "CONF", "CSID", "ENC", "HASH", "LANG", "LPRT", "LPSV", "MD5", "MFCT",
+    "MFF", "MIC", "RANG", "SMNT", "XCRC", "XMD5", "XSHA", "XSHA1", "XSHA256", "XSHA512",
 ];
 
 /// First words of other protocols: whoever begins so was sent here by mistake or by an attacker.
@@ -100,6 +100,16 @@ pub static COMMANDS: &[CommandSpec] = &[
         samples: &["CDUP", "XCUP"],
         run: navigation::cdup,
         ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "CLNT",
+        syntax: Syntax::Text,
+        feat: Feat::Line("CLNT"),
+        source: "common practice",
+        help: "<name and version> (what the client calls itself)",
+        samples: &["CLNT NcFTP 3.2.6 linux-x86_64-glibc2.36"],
+        run: information::clnt,
+        ..ANYTIME
     },
     CommandSpec {
         name: "CWD",
@@ -482,7 +492,9 @@ mod tests {
     #[test]
     fn every_row_is_documented_and_its_samples_parse() {
         for spec in COMMANDS {
-            assert!(spec.source.starts_with("RFC ") || spec.source.starts_with("draft-"), "{}", spec.name);
+            let is_source =
+                ["RFC ", "draft-", "common practice"].iter().any(|kind| spec.source.starts_with(kind));
+            assert!(is_source, "{}", spec.name);
             assert!(!spec.help.is_empty() && !spec.samples.is_empty(), "{}", spec.name);
             for sample in spec.samples {
                 let (verb, argument) = split(sample.as_bytes());

@@ -1,8 +1,10 @@
 //! What happened, for logs, metrics and audit. Those are folds over [`Notice`]; nothing else depends on it.
 
 mod counters;
+mod table;
 
-pub use counters::{Counters, Verdicts};
+pub use counters::{ByName, Counters, UNNAMED};
+pub use table::{MAX_ROWS, Row, Table};
 
 use crate::account::LoginError;
 use crate::diagnose::Verdict;
@@ -55,6 +57,13 @@ pub enum Notice {
         /// How much.
         bytes: usize,
     },
+    /// Somebody whom nobody waits for came to the passive port of a session, which waits on.
+    StrangerTurnedAway {
+        /// Who.
+        peer: SocketAddr,
+        /// The passive port.
+        port: u16,
+    },
     /// A data connection was accepted whose TLS session was not resumed.
     NotResumed {
         /// How its handshake began.
@@ -80,6 +89,11 @@ pub enum Notice {
     LoggedIn {
         /// The account.
         user: String,
+    },
+    /// The client said by CLNT what it calls itself.
+    ClientNamed {
+        /// At most 64 characters of printable ASCII.
+        software: String,
     },
     /// Somebody did not.
     LoginFailed {

@@ -1,6 +1,7 @@
 //! Who may open a session: limits on what a stranger can grow.
 
 use crate::config::Limits;
+use crate::diagnose::Way;
 use crate::event::{Arrival, SessionId};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -18,6 +19,8 @@ struct Known {
     arrival: Arrival,
     /// Whether it counts as one of its address's: not before a balancer has said whose it is.
     counts: bool,
+    /// How it asked for its last passive port.
+    way: Way,
 }
 
 impl Sessions {
@@ -42,7 +45,7 @@ impl Sessions {
         }
         self.next += 1;
         let id = SessionId(self.next);
-        self.known.insert(id, Known { arrival, counts: false });
+        self.known.insert(id, Known { arrival, counts: false, way: Way::default() });
         Ok(id)
     }
 
@@ -59,13 +62,13 @@ impl Sessions {
             return Err("Too many sessions from your address.");
         }
         self.by_address.insert(arrival.peer.ip(), of_address + 1);
-        *known = Known { arrival, counts: true };
+        *known = Known { arrival, counts: true, ..*known };
         Ok(())
     }
 
     /// It is gone; `false` if it was already.
     pub(crate) fn remove(&mut self, id: SessionId) -> bool {
-        let Some(Known { arrival, counts }) = self.known.remove(&id) else { return false };
+        let Some(Known { arrival, counts, .. }) = self.known.remove(&id) else { return false };
         if counts && let Some(count) = self.by_address.get_mut(&arrival.peer.ip()) {
             *count -= 1;
             if *count == 0 {
@@ -76,7 +79,20 @@ impl Sessions {
     }
 
     pub(crate) fn arrival(&self, id: SessionId) -> Option<Arrival> {
-        self.known.get(&id).map(|known| known.arrival)
+        Some(self.known.get(&id)?.arrival)
+    }
+
+    /// Notes how it asked for its passive port.
+    pub(crate) fn announced(&mut self, id: SessionId, way: Way) {
+        if let Some(known) = self.known.get_mut(&id) {
+            known.way = way;
+        }
+    }
+
+    /// The client's address, and how it asked for its last passive port.
+    pub(crate) fn announcement(&self, id: SessionId) -> Option<(IpAddr, Way)> {
+        let known = self.known.get(&id)?;
+        Some((known.arrival.peer.ip(), known.way))
     }
 
     pub(crate) fn ids(&self) -> Vec<SessionId> {

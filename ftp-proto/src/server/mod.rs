@@ -3,6 +3,7 @@
 
 mod admission;
 mod balancers;
+mod evidence;
 mod habits;
 mod openings;
 mod ports;
@@ -11,7 +12,8 @@ mod scout;
 use crate::advertise::{self, advertise};
 use crate::config::{Config, External};
 use crate::connection::Connection;
-use crate::event::{Answer, Arrival, Event, LinkId, Message, News, Request, SessionId, Task};
+use crate::diagnose::Way;
+use crate::event::{Answer, Arrival, Event, LinkId, Message, News, Request, Seen, SessionId, Task};
 use crate::host::Accounts;
 use crate::notice::Notice;
 use crate::reply::Reply;
@@ -27,6 +29,7 @@ use alloc::vec::Vec;
 pub use balancers::Naming;
 use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
+use evidence::Evidence;
 use habits::{Client, Habits};
 use openings::{Opened, Openings};
 use ports::{Asker, Leasing, PoolEvent, PortPool};
@@ -73,6 +76,7 @@ pub struct Server {
     pool: PortPool,
     habits: Habits,
     scout: Scout,
+    evidence: Evidence,
     draining: bool,
     /// How many data connections of balancers have not said whose they are.
     undecided: usize,
@@ -85,6 +89,7 @@ impl Server {
     /// A server that asks for its ports to be opened: poll its tasks at once. `seed` is for choices that
     /// nobody should foresee (which port is leased).
     pub fn new(config: Arc<Config>, accounts: Arc<dyn Accounts>, seed: u64) -> Self {
+        let evidence = Evidence::new(&config.passive.ports);
         let mut server = Self {
             config,
             accounts,
@@ -94,6 +99,7 @@ impl Server {
             pool: PortPool::new(seed),
             habits: Habits::default(),
             scout: Scout::default(),
+            evidence,
             draining: false,
             undecided: 0,
             accept_failure_told: None,
@@ -178,8 +184,17 @@ impl Server {
     /// Answers a session's question, at once.
     pub fn consult(&mut self, now: Now, request: Request) -> Answer {
         let answer = match request {
-            Request::Lease { session, link, until, open } => {
+            Request::Lease { session, link, until, open, way } => {
+                self.sessions.announced(session, way);
                 self.lease(now, Asker { session, link, open }, until)
+            }
+            Request::Look { session } => match self.sessions.arrival(session) {
+                Some(arrival) => Answer::Outlook(self.evidence.outlook(now.mono, arrival.peer.ip())),
+                None => Answer::Noted,
+            },
+            Request::Witness { session, way, seen } => {
+                self.witness(now, session, way, seen);
+                Answer::Noted
             }
             Request::Remember { session, user } => {
                 if let Some(client) = self.client(session, user) {
@@ -198,8 +213,18 @@ impl Server {
                 Answer::Noted
             }
         };
-        self.carry_out_pool_events();
+        self.carry_out_pool_events(now);
         answer
+    }
+
+    fn witness(&mut self, now: Now, session: SessionId, way: Way, seen: Seen) {
+        let Some(arrival) = self.sessions.arrival(session) else { return };
+        let peer = arrival.peer.ip();
+        match seen {
+            Seen::Announced => self.sessions.announced(session, way),
+            Seen::Connected => self.evidence.came(now.mono, peer, way),
+            Seen::Failed => self.evidence.failed(now.mono, peer, way),
+        }
     }
 
     fn client(&self, session: SessionId, user: String) -> Option<Client> {
@@ -216,17 +241,18 @@ impl Server {
         }
         let client = self.config.passive.peers.client(arrival.peer.ip());
         match self.pool.lease(now.mono, asker, client, until) {
-            Leasing::Leased(port) => self.leased(arrival, link, port),
+            Leasing::Leased(port) => self.leased(now, arrival, link, port),
             Leasing::Queued => Answer::Queued { link },
             Leasing::NoPort => Answer::NoPort { link },
         }
     }
 
-    fn leased(&self, arrival: Arrival, link: LinkId, port: u16) -> Answer {
+    fn leased(&self, now: Now, arrival: Arrival, link: LinkId, port: u16) -> Answer {
         let client =
             advertise::Client { local: arrival.local, peer: arrival.peer, listener: arrival.listener };
         let advertised = advertise(&self.config.passive, self.scout.known(), &client, port);
-        Answer::Leased { link, port, advertised }
+        let outlook = self.evidence.outlook(now.mono, arrival.peer.ip());
+        Answer::Leased { link, port, advertised, outlook }
     }
 
     /// The port of this lease was drained: from now on its client is routed to it.
@@ -261,16 +287,26 @@ impl Server {
         activations: u64,
     ) -> Option<(SessionId, LinkId)> {
         let owner = self.pool.route(now.mono, port, peer.ip(), activations);
-        if owner.is_none() {
-            self.tell_of_stranger(port, peer);
+        match owner {
+            Some((session, _)) => self.learn(now, session, port, peer),
+            None => self.tell_of_stranger(port, peer),
         }
-        self.carry_out_pool_events();
+        self.carry_out_pool_events(now);
         owner
     }
 
     fn tell_of_stranger(&mut self, port: u16, peer: SocketAddr) {
         for (session, link) in self.pool.stranger(port) {
             self.deliver(session, Event::Message(Message::Stranger(link, peer)));
+        }
+    }
+
+    /// Somebody came to a port, for this session. If it is the client, this says what firewalls let through.
+    fn learn(&mut self, now: Now, session: SessionId, port: u16, peer: SocketAddr) {
+        if let Some((client, way)) = self.sessions.announcement(session)
+            && self.config.passive.peers.client(client).contains(peer.ip())
+        {
+            self.evidence.reached(now.mono, client, way, port);
         }
     }
 
@@ -293,12 +329,12 @@ impl Server {
         }
     }
 
-    fn carry_out_pool_events(&mut self) {
+    fn carry_out_pool_events(&mut self, now: Now) {
         while let Some(event) = self.pool.poll_event() {
             match event {
                 PoolEvent::Leased { session, link, port } => {
                     if let Some(arrival) = self.sessions.arrival(session) {
-                        let answer = self.leased(arrival, link, port);
+                        let answer = self.leased(now, arrival, link, port);
                         self.deliver(session, Event::Answer(answer));
                     }
                 }
@@ -347,6 +383,9 @@ impl Server {
             News::Networks(networks) => self.scout.networks(networks),
             News::Resolved(name, answer) => {
                 if let Some(notice) = self.scout.resolved(now.mono, name, answer) {
+                    if matches!(notice, Notice::NameResolved { .. }) {
+                        self.evidence.forget_addresses();
+                    }
                     self.notify(notice);
                 }
             }
@@ -356,7 +395,7 @@ impl Server {
                 }
             }
         }
-        self.carry_out_pool_events();
+        self.carry_out_pool_events(now);
     }
 
     fn accept_failed(&mut self, now: Now, reason: String) {
@@ -380,6 +419,7 @@ impl Server {
     /// New settings, for what begins from now on. Ports that are no longer in the range are closed when their
     /// last lease ends; no session notices.
     pub fn reconfigure(&mut self, now: Now, config: Arc<Config>) {
+        self.evidence.reconfigure(&self.config.passive, &config.passive);
         self.config = Arc::clone(&config);
         let passive = &config.passive;
         for port in self.openings.restrict(passive.enabled.then_some(&passive.ports)) {
@@ -392,7 +432,7 @@ impl Server {
             self.pool.open(now.mono, port);
         }
         self.tell_all(|| Message::Configure(Arc::clone(&config)));
-        self.carry_out_pool_events();
+        self.carry_out_pool_events(now);
     }
 
     // Time.
@@ -404,7 +444,7 @@ impl Server {
             self.tasks.push_back(Task::OpenPort(port));
         }
         self.tasks.extend(self.scout.due(now.mono));
-        self.carry_out_pool_events();
+        self.carry_out_pool_events(now);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called.

@@ -77,13 +77,21 @@ pub(crate) struct Candidate {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Given {
     pub(crate) target: SocketAddr,
+    /// By EPRT.
+    pub(crate) extended: bool,
 }
 
 /// The adapter connects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Dialing {
     pub(crate) link: LinkId,
-    pub(crate) target: SocketAddr,
+    pub(crate) given: Given,
+}
+
+impl Given {
+    fn setup(&self) -> Setup {
+        Setup::Active { target: self.target, extended: self.extended }
+    }
 }
 
 /// There is a data connection and no transfer yet.
@@ -294,22 +302,20 @@ impl Link {
             {
                 (state, [Effect::Drop(link)].into())
             }
-            (Self::Given(given), Input::Dial { link }) => (
-                Self::Dialing(Dialing { link, target: given.target }),
-                [Effect::Connect(link, given.target)].into(),
-            ),
-            (Self::Dialing(dialing), Input::Connected { link }) if dialing.link == link => {
-                let setup = Setup::Active(dialing.target);
-                (Self::Ready(Ready { link, peer: dialing.target, setup }), [Effect::BecameReady].into())
+            (Self::Given(given), Input::Dial { link }) => {
+                let effects = [Effect::Connect(link, given.target)].into();
+                (Self::Dialing(Dialing { link, given }), effects)
             }
-            (Self::Dialing(dialing), Input::Failed { link, error }) if dialing.link == link => lost(
-                Some(Setup::Active(dialing.target)),
-                Cause::ConnectFailed(error),
-                [Effect::Drop(link)].into(),
-            ),
+            (Self::Dialing(dialing), Input::Connected { link }) if dialing.link == link => {
+                let (peer, setup) = (dialing.given.target, dialing.given.setup());
+                (Self::Ready(Ready { link, peer, setup }), [Effect::BecameReady].into())
+            }
+            (Self::Dialing(dialing), Input::Failed { link, error }) if dialing.link == link => {
+                lost(Some(dialing.given.setup()), Cause::ConnectFailed(error), [Effect::Drop(link)].into())
+            }
             (Self::Dialing(dialing), Input::Expired) => {
                 let cause = Cause::ConnectFailed(LinkError::TimedOut);
-                lost(Some(Setup::Active(dialing.target)), cause, [Effect::Drop(dialing.link)].into())
+                lost(Some(dialing.given.setup()), cause, [Effect::Drop(dialing.link)].into())
             }
             (Self::Ready(ready) | Self::Securing(ready), Input::Failed { link, error })
                 if ready.link == link =>
@@ -415,9 +421,7 @@ impl Link {
     pub(crate) fn setup(&self) -> Option<Setup> {
         match self {
             Self::Waiting(waiting) => Some(waiting.setup()),
-            Self::Given(Given { target }) | Self::Dialing(Dialing { target, .. }) => {
-                Some(Setup::Active(*target))
-            }
+            Self::Given(given) | Self::Dialing(Dialing { given, .. }) => Some(given.setup()),
             Self::Ready(Ready { setup, .. })
             | Self::Securing(Ready { setup, .. })
             | Self::Moving(Moving { setup, .. }) => Some(*setup),

@@ -5,6 +5,7 @@
 //! `Busy::Now`), or the client does not read its replies. Whatever comes from outside enters by one of the
 //! few methods here and ends in `advance`.
 
+mod data;
 mod inbox;
 mod introduction;
 mod link;
@@ -15,19 +16,17 @@ mod pending;
 mod protection;
 mod timers;
 mod transfer;
+mod verdict;
 
 pub(crate) use login::Login;
 pub(crate) use modes::{Modes, Type};
 pub(crate) use pending::{Change, Opening, Pending, StatListing};
 pub(crate) use protection::{Protection, Switch};
 
-use crate::advertise::Advertised;
 use crate::command;
 use crate::config::Config;
-use crate::diagnose::Cause;
-use crate::event::{
-    Action, Answer, Arrival, Event, FileJob, Job, LinkId, Message, Request, SessionId, Ticket, TransferId,
-};
+use crate::diagnose::{Outlook, Way};
+use crate::event::{Action, Arrival, Event, FileJob, Job, Message, Seen, SessionId, Ticket};
 use crate::host::Accounts;
 use crate::notice::Notice;
 use crate::path::VirtualPath;
@@ -35,13 +34,14 @@ use crate::reply::Reply;
 use crate::time::{Instant, Now};
 use crate::tls::{Tls, TlsError};
 use alloc::collections::VecDeque;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use inbox::{Inbox, Item};
 use introduction::Introduction;
-use link::{Effect, Input, Link};
+use link::{Input, Link};
 use outbox::Outbox;
 use timers::{Timer, Timers};
 use transfer::Transfer;
@@ -132,6 +132,12 @@ pub(crate) struct Session {
     outbox: Outbox,
     pending: Option<(Ticket, Pending)>,
     link: Link,
+    /// How the link was set up last.
+    way: Way,
+    /// What was known of data connections with this client then.
+    outlook: Outlook,
+    /// What the client calls itself (CLNT).
+    software: Option<String>,
     transfer: Option<Transfer>,
     timers: Timers,
     actions: VecDeque<Action>,
@@ -176,6 +182,9 @@ impl Session {
             outbox: Outbox::default(),
             pending: None,
             link: Link::default(),
+            way: Way::default(),
+            outlook: Outlook::default(),
+            software: None,
             transfer: None,
             timers: Timers::default(),
             actions: VecDeque::new(),
@@ -225,7 +234,12 @@ impl Session {
                 self.step_link(now, Input::Arrived { link, peer, own });
                 self.choose_candidate(now);
             }
-            Event::Connected(link, _) => self.step_link(now, Input::Connected { link }),
+            Event::Connected(link, _) => {
+                if matches!(&self.link, Link::Dialing(dialing) if dialing.link == link) {
+                    self.witness(self.link.setup(), Seen::Connected);
+                }
+                self.step_link(now, Input::Connected { link });
+            }
             Event::LinkFailed(link, error) => self.step_link(now, Input::Failed { link, error }),
             Event::Secured(link, handshake) => self.data_secured(now, link, *handshake),
             Event::Moved(transfer, bytes) => self.moved(now, transfer, bytes),
@@ -499,7 +513,9 @@ impl Session {
                 self.config = config;
             }
             Message::Stranger(link, peer) => {
-                self.step_link(now, Input::Stranger { link, peer: canonical(peer) });
+                let peer = canonical(peer);
+                self.note_stranger(link, peer);
+                self.step_link(now, Input::Stranger { link, peer });
             }
         }
     }
@@ -537,31 +553,6 @@ impl Session {
         }
     }
 
-    // The data connection.
-
-    /// A port for a passive data connection is asked for; the command awaits the answer.
-    pub(crate) fn lease(&mut self, now: Now) {
-        let link = self.next_link();
-        self.step_link(now, Input::Reset);
-        let open = self.waits_openly();
-        self.link = Link::Leasing(link::Leasing { link, open });
-        let until = now.mono + self.config.timeouts.data_connection;
-        self.timers.set(Timer::Lease, until + self.config.timeouts.linger);
-        self.actions.push_back(Action::Consult(Request::Lease { session: self.id, link, until, open }));
-    }
-
-    /// What was announced and still waits for the client, now for some time more.
-    pub(crate) fn announced(&mut self, now: Now, extended: bool) -> Option<Advertised> {
-        let Link::Waiting(waiting) = &mut self.link else { return None };
-        if waiting.has_own() || waiting.outdated {
-            return None;
-        }
-        waiting.extended = extended;
-        let announced = waiting.advertised;
-        self.arm_data_connection(now);
-        Some(announced)
-    }
-
     /// USER, REIN: nobody is logged in, and what was set up for a transfer is forgotten.
     pub(crate) fn forget_login(&mut self, now: Now) {
         self.step_link(now, Input::Reset);
@@ -574,97 +565,11 @@ impl Session {
         self.modes.set_restart(0);
     }
 
-    /// PORT, EPRT: where the next transfer connects to.
-    pub(crate) fn give_target(&mut self, now: Now, target: SocketAddr) {
-        self.step_link(now, Input::Reset);
-        self.link = Link::Given(link::Given { target });
-    }
-
-    /// ABOR without a transfer: whatever was set up for one is forgotten.
-    pub(crate) fn reset_link(&mut self, now: Now) {
-        self.step_link(now, Input::Reset);
-    }
-
-    /// Whether this address counts as the client's own.
-    pub(crate) fn is_clients(&self, address: IpAddr) -> bool {
-        // Unless a balancer says whose it is, its connection is anybody's.
-        let is_anybodys = address != self.peer.ip() && self.config.proxy.trusts(address);
-        !is_anybodys && self.config.passive.peers.client(self.peer.ip()).contains(address)
-    }
-
-    fn next_link(&mut self) -> LinkId {
-        self.ids.link = self.ids.link.wrapping_add(1);
-        LinkId::new(self.ids.link)
-    }
-
-    fn next_transfer(&mut self) -> TransferId {
-        self.ids.transfer = self.ids.transfer.wrapping_add(1);
-        TransferId(self.ids.transfer)
-    }
-
-    fn answered(&mut self, now: Now, answer: Answer) {
-        match answer {
-            Answer::Leased { link, port, advertised } => {
-                let extended = matches!(self.pending, Some((_, Pending::Lease { extended: true })));
-                self.step_link(now, Input::Leased { link, port, advertised, extended });
-                let current = matches!(&self.link, Link::Waiting(waiting) if waiting.link == link);
-                if current {
-                    self.timers.clear(Timer::Lease);
-                    self.arm_data_connection(now);
-                    self.lease_answered(now, Ok(advertised));
-                }
-            }
-            Answer::NoPort { link } => {
-                self.step_link(now, Input::NoPort { link, cause: Cause::NoPortFree });
-            }
-            Answer::NoneOpen { link } => {
-                self.step_link(now, Input::NoPort { link, cause: Cause::NoPortOpen });
-            }
-            Answer::Recalled { sends_close_notify } => self.recalled(sends_close_notify),
-            Answer::Introduced { local, peer } => self.introduced(local, peer),
-            Answer::TurnedAway { why } => self.turned_away(now, why),
-            Answer::Queued { .. } | Answer::Noted => {}
-        }
-    }
-
-    /// The data connection has until then, and no longer than it had.
-    fn hasten_data_connection(&mut self, until: Instant) {
-        let earlier = self.timers.at(Timer::DataConnection).is_none_or(|at| until < at);
-        if earlier {
-            self.timers.set(Timer::DataConnection, until);
-        }
-    }
-
-    fn arm_data_connection(&mut self, now: Now) {
-        self.timers.set(Timer::DataConnection, now.mono + self.config.timeouts.data_connection);
-    }
-
-    /// Runs the link's machine and does what it asks for.
-    fn step_link(&mut self, now: Now, input: Input) {
-        let (next, effects) = core::mem::take(&mut self.link).step(input);
-        self.link = next;
-        if !matches!(self.link, Link::Waiting(_) | Link::Dialing(_) | Link::Securing(_)) {
-            self.timers.clear(Timer::DataConnection);
-        }
-        // Who was here when its time was over has left again: somebody else may still come, but not for ever.
-        if matches!(&self.link, Link::Waiting(waiting) if waiting.candidates.is_empty())
-            && self.timers.at(Timer::DataConnection).is_none()
-        {
-            self.arm_data_connection(now);
-        }
-        for effect in effects {
-            match effect {
-                Effect::Release(link) => {
-                    self.actions.push_back(Action::Consult(Request::Release { session: self.id, link }));
-                }
-                Effect::Drop(link) => self.actions.push_back(Action::Drop(link)),
-                Effect::Connect(link, target) => self.connect(now, link, target),
-                Effect::Secure(link) => self.secure(now, link),
-                Effect::BecameReady => self.connected(now),
-                Effect::BecameLost => self.link_lost(now),
-                Effect::Hasten => self.hasten_data_connection(now.mono + SECOND_CHANCE),
-                Effect::Abort(transfer) => self.actions.push_back(Action::Abort(transfer)),
-            }
+    /// CLNT.
+    pub(crate) fn set_software(&mut self, software: String) {
+        if self.software.as_ref() != Some(&software) {
+            self.notify(Notice::ClientNamed { software: software.clone() });
+            self.software = Some(software);
         }
     }
 }

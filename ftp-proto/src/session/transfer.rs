@@ -1,10 +1,10 @@
 //! The transfer of a session: from the opened file to the final reply.
 
-use super::link::{self, Input, Link};
+use super::link::{Input, Link};
 use super::timers::Timer;
 use super::{SECOND_CHANCE, Session};
-use crate::diagnose::{Cause, Setup, Verdict};
-use crate::event::{Action, ConnectSpec, Job, LinkId, Ticket, TransferId};
+use crate::diagnose::Cause;
+use crate::event::{Action, ConnectSpec, Job, LinkId, Request, Ticket, TransferId};
 use crate::host::StorageError;
 use crate::notice::{Notice, TransferRecord, Trust};
 use crate::path::VirtualPath;
@@ -215,6 +215,7 @@ impl Session {
             });
         }
         source.set_port(self.config.active.source_port.unwrap_or(0));
+        self.actions.push_back(Action::Consult(Request::Look { session: self.id }));
         self.actions.push_back(Action::Connect(
             link,
             ConnectSpec {
@@ -335,17 +336,6 @@ impl Session {
         self.step_link(now, Input::Reset);
     }
 
-    /// The client's own data connection was refused, and the client leaves before it is told: the log still says why.
-    fn note_refused(&mut self) {
-        if let Link::Waiting(waiting) = &self.link
-            && waiting.lost_its_own()
-            && let Some(cause) = waiting.refused.clone()
-        {
-            let verdict = self.verdict(self.link.setup(), cause, 0);
-            self.notify(Notice::DataConnectionFailed(verdict));
-        }
-    }
-
     /// The adapter never told the end of a stopped transfer: go on without it.
     pub(super) fn abort_overdue(&mut self, now: Now) {
         if let Some(transfer) = &self.transfer {
@@ -383,27 +373,6 @@ impl Session {
         self.after_transfer(now, transfer.after);
     }
 
-    /// No transfer waits: the client hears of the loss when it asks for one. The log hears at once that nobody
-    /// came, since clients that connect first never ask. One who came and left again may have changed its mind.
-    fn note_lost(&mut self) {
-        let Link::Lost(lost) = &mut self.link else { return };
-        if matches!(lost.cause, Cause::NobodyConnected | Cause::WrongPeer(_)) {
-            lost.noted = true;
-            let (setup, cause) = (lost.setup, lost.cause.clone());
-            let verdict = self.verdict(setup, cause, 0);
-            self.notify(Notice::DataConnectionFailed(verdict));
-        }
-    }
-
-    fn lost_reply(&mut self, lost: link::Lost) -> Reply {
-        // RFC 4217 section 10: a client that does not resume will not the next time either.
-        let code = if matches!(lost.cause, Cause::NotResumed(_)) { 522 } else { 425 };
-        if lost.noted {
-            return Reply::with(code, self.verdict(lost.setup, lost.cause, 0).reply_text());
-        }
-        self.verdict_reply(code, lost.setup, lost.cause, 0)
-    }
-
     pub(super) fn transfer_ended(&mut self, now: Now, id: TransferId, end: TransferEnd) {
         let Some(transfer) = self.transfer.take_if(|transfer| transfer.id == id) else { return };
         let setup = self.link.setup();
@@ -416,18 +385,19 @@ impl Session {
         self.timers.clear(Timer::Stall);
         self.timers.clear(Timer::Abort);
         self.step_link(now, Input::Ended { transfer: id });
+        let moved = Some((transfer.direction, end.bytes));
         let reply = match (&end.outcome, transfer.stopped) {
             (Ok(()), _) => Reply::new(226, "Transfer complete."),
             (Err(_), Some(Stop::Client)) => Reply::new(426, "Transfer aborted."),
             (Err(_), Some(Stop::Shutdown)) => Reply::new(426, "Transfer aborted: the session ends."),
-            (Err(_), Some(Stop::Stalled)) => self.verdict_reply(426, setup, Cause::Stalled, end.bytes),
+            (Err(_), Some(Stop::Stalled)) => self.verdict_reply(426, setup, Cause::Stalled, moved),
             (Err(EndReason::Link(why)), None) => {
-                self.verdict_reply(426, setup, Cause::Broken(why.clone()), end.bytes)
+                self.verdict_reply(426, setup, Cause::Broken(why.clone()), moved)
             }
             (Err(EndReason::Tls(error)), None) => {
-                self.verdict_reply(426, setup, Cause::TlsFailed(error.clone()), end.bytes)
+                self.verdict_reply(426, setup, Cause::TlsFailed(error.clone()), moved)
             }
-            (Err(EndReason::Truncated), None) => self.verdict_reply(426, setup, Cause::Truncated, end.bytes),
+            (Err(EndReason::Truncated), None) => self.verdict_reply(426, setup, Cause::Truncated, moved),
             (Err(EndReason::Storage(error)), None) => self.storage_failed(error),
             (Err(EndReason::Aborted | EndReason::Panicked), None) => {
                 Reply::new(451, "Local error in processing.")
@@ -468,27 +438,5 @@ impl Session {
             self.notify(Notice::StorageFailed { text: text.clone() });
         }
         Reply::storage(error)
-    }
-
-    fn verdict(&self, setup: Option<Setup>, cause: Cause, bytes: u64) -> Verdict {
-        let cause = match cause {
-            // Whose it is a balancer has to say; a stranger of that address is one for whom it did not.
-            Cause::WrongPeer(strangers) => {
-                let trusts = |stranger: &&SocketAddr| self.config.proxy.trusts(stranger.ip());
-                match strangers.iter().find(trusts) {
-                    Some(balancer) => Cause::NoProxyHeader(*balancer),
-                    None => Cause::WrongPeer(strangers),
-                }
-            }
-            other => other,
-        };
-        Verdict { peer: self.peer, local: self.local, setup, cause, bytes }
-    }
-
-    fn verdict_reply(&mut self, code: u16, setup: Option<Setup>, cause: Cause, bytes: u64) -> Reply {
-        let verdict = self.verdict(setup, cause, bytes);
-        let reply = Reply::with(code, verdict.reply_text());
-        self.notify(Notice::DataConnectionFailed(verdict));
-        reply
     }
 }

@@ -11,6 +11,7 @@ use crate::account::Rights;
 use crate::advertise::Advertised;
 use crate::client;
 use crate::config::{Config, Settings};
+use crate::diagnose::Outlook;
 use crate::event::{Action, Answer, Arrival, Event, Request, SessionId};
 use crate::path::VirtualPath;
 use crate::proxy::{Origin, Parsed, Reader, parse};
@@ -83,7 +84,8 @@ fn turn(connection: &mut Connection, out: &mut Vec<u8>) {
             match action {
                 Action::Consult(Request::Lease { link, .. }) => {
                     let advertised = Advertised::plain([127, 0, 0, 1].into(), 2_000);
-                    let answer = Answer::Leased { link, port: 2_000, advertised };
+                    let outlook = Outlook::default();
+                    let answer = Answer::Leased { link, port: 2_000, advertised, outlook };
                     connection.handle(Now::default(), Event::Answer(answer));
                 }
                 Action::Perform(ticket, job) => {

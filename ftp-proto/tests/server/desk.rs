@@ -1,7 +1,8 @@
 //! A server and the desk of an adapter before it.
 
 use ftp_proto::config::{Config, Passive, PassivePorts, Settings};
-use ftp_proto::event::{Answer, Arrival, Event, LinkId, News, Request, SessionId, Task};
+use ftp_proto::diagnose::{Outlook, Way};
+use ftp_proto::event::{Answer, Arrival, Event, LinkId, News, Request, Seen, SessionId, Task};
 use ftp_proto::notice::Notice;
 use ftp_proto::testing::MemoryAccounts;
 use ftp_proto::time::Now;
@@ -22,6 +23,8 @@ pub(crate) struct Desk {
     pub(crate) looks: usize,
     pub(crate) notices: Vec<String>,
     pub(crate) mail: VecDeque<(SessionId, Event)>,
+    /// How ports are asked for.
+    pub(crate) way: Way,
 }
 
 pub(crate) fn passive(ports: PassivePorts) -> Settings {
@@ -44,6 +47,7 @@ impl Desk {
             looks: 0,
             notices: Vec::new(),
             mail: VecDeque::new(),
+            way: Way::default(),
         };
         desk.sort();
         desk
@@ -128,12 +132,12 @@ impl Desk {
 
     pub(crate) fn ask(&mut self, session: SessionId, link: u32, patience: Duration) -> Answer {
         let until = self.now.mono + patience;
-        self.consult(Request::Lease { session, link: LinkId::new(link), until, open: false })
+        self.consult(Request::Lease { session, link: LinkId::new(link), until, open: false, way: self.way })
     }
 
     pub(crate) fn ask_open(&mut self, session: SessionId, link: u32) -> Answer {
         let until = self.now.mono + 30 * SECOND;
-        self.consult(Request::Lease { session, link: LinkId::new(link), until, open: true })
+        self.consult(Request::Lease { session, link: LinkId::new(link), until, open: true, way: self.way })
     }
 
     /// The port of a closed lease that is there at once, and routed to.
@@ -146,6 +150,17 @@ impl Desk {
     pub(crate) fn lease_open(&mut self, session: SessionId, link: u32) -> u16 {
         let answer = self.ask_open(session, link);
         self.activate(session, answer)
+    }
+
+    pub(crate) fn look(&mut self, session: SessionId) -> Outlook {
+        let answer = self.consult(Request::Look { session });
+        let Answer::Outlook(outlook) = answer else { panic!("{answer:?}") };
+        outlook
+    }
+
+    pub(crate) fn witness(&mut self, session: SessionId, seen: Seen) {
+        let answer = self.consult(Request::Witness { session, way: self.way, seen });
+        assert_eq!(answer, Answer::Noted);
     }
 
     pub(crate) fn activate(&mut self, session: SessionId, answer: Answer) -> u16 {

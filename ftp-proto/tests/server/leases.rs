@@ -183,9 +183,11 @@ fn the_answer_names_the_address_for_this_client() {
     ] {
         let session = desk.admit(peer);
         let answer = desk.ask(session, 1, SECOND);
-        let advertised = Advertised { address: address.parse().unwrap(), port: 2_000, why };
-        let expected = Answer::Leased { link: LinkId::new(1), port: 2_000, advertised };
-        assert_eq!(answer, expected);
+        let expected = Advertised { address: address.parse().unwrap(), port: 2_000, why };
+        assert!(
+            matches!(answer, Answer::Leased { advertised, .. } if advertised == expected),
+            "{answer:?}, not {expected:?}"
+        );
     }
 }
 

@@ -4,6 +4,7 @@
 mod desk;
 mod leases;
 mod names;
+mod outlooks;
 
 use desk::{Desk, HERE, SECOND, THERE, named, passive};
 use ftp_proto::Admission;

@@ -15,6 +15,10 @@ fn target() -> SocketAddr {
     "203.0.113.5:4000".parse().unwrap()
 }
 
+fn given() -> Given {
+    Given { target: target(), extended: true }
+}
+
 fn advertised() -> Advertised {
     Advertised::plain("198.51.100.1".parse().unwrap(), 2_000)
 }
@@ -68,8 +72,8 @@ fn states() -> Vec<Link> {
         Link::Leasing(Leasing { link: LINK, open: false }),
         Link::Leasing(Leasing { link: LINK, open: true }),
         Link::Waiting(waiting(false)),
-        Link::Given(Given { target: target() }),
-        Link::Dialing(Dialing { link: LINK, target: target() }),
+        Link::Given(given()),
+        Link::Dialing(Dialing { link: LINK, given: given() }),
         Link::Ready(ready.clone()),
         Link::Securing(ready),
         Link::Moving(Moving { link: LINK, transfer: TRANSFER, setup: passive() }),
@@ -121,7 +125,7 @@ fn lost(setup: Option<Setup>, cause: Cause) -> Link {
 /// The table: what state and input lead to.
 fn expected(state: &Link, input: &Input) -> (Link, Effects) {
     use Effect as E;
-    let active = Some(Setup::Active(target()));
+    let active = Some(given().setup());
     match (state, input) {
         (Link::Waiting(waiting), input) => expected_of_wait(waiting, input),
         (Link::Leasing(leasing), Input::Leased { .. }) => (Link::Waiting(waiting(leasing.open)), vec![]),
@@ -133,11 +137,10 @@ fn expected(state: &Link, input: &Input) -> (Link, Effects) {
         (Link::Leasing(_), Input::Reset) => (Link::Idle, vec![E::Release(LINK), E::Drop(LINK)]),
         (_, Input::Arrived { link, .. }) => (state.clone(), vec![E::Drop(*link)]),
         (Link::Given(_), Input::Dial { .. }) => {
-            (Link::Dialing(Dialing { link: LINK, target: target() }), vec![E::Connect(LINK, target())])
+            (Link::Dialing(Dialing { link: LINK, given: given() }), vec![E::Connect(LINK, target())])
         }
         (Link::Dialing(_), Input::Connected { .. }) => {
-            let setup = Setup::Active(target());
-            (Link::Ready(Ready { link: LINK, peer: target(), setup }), vec![E::BecameReady])
+            (Link::Ready(Ready { link: LINK, peer: target(), setup: given().setup() }), vec![E::BecameReady])
         }
         (Link::Dialing(_), Input::Failed { link: LINK, .. }) => {
             (lost(active, Cause::ConnectFailed(LinkError::Refused)), vec![E::Drop(LINK), E::BecameLost])

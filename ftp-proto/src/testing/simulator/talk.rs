@@ -7,6 +7,7 @@ use crate::Connection;
 use crate::account::Rights;
 use crate::advertise::Advertised;
 use crate::config::{ClientCertificates, Config, Settings, TlsPolicies, TlsPolicy};
+use crate::diagnose::Outlook;
 use crate::event::{Action, Answer, Arrival, Event, Job, Request, SessionId, Ticket};
 use crate::testing::{FakeTls, MemoryAccounts, MemoryStorage};
 use crate::time::{Instant, Now, UnixTime};
@@ -180,7 +181,8 @@ impl<'a> Talk<'a> {
             match action {
                 Action::Consult(Request::Lease { link, .. }) => {
                     let advertised = Advertised::plain([127, 0, 0, 1].into(), 2_000);
-                    let answer = Answer::Leased { link, port: 2_000, advertised };
+                    let outlook = Outlook::default();
+                    let answer = Answer::Leased { link, port: 2_000, advertised, outlook };
                     self.connection.handle(self.now, Event::Answer(answer));
                 }
                 Action::Perform(ticket, job) => self.jobs.push((ticket, job)),

@@ -61,7 +61,7 @@
 //! | `data< hello\n` | the client sends this and ends; `data<+` sends and goes on |
 //! | `stored: /a.txt hello\n`, `stored-part: …`, `missing: /a.txt` | what the storage holds |
 //! | `closed` | the server has ended the control connection |
-//! | `verdict nobody_connected` | a data connection failed for this reason; each that fails must be named |
+//! | `verdict nobody_connected`, `verdict nobody_connected range_closed` | a data connection failed in this way, and for this likely cause; each that fails must be named |
 //! | `notice LoggedIn` | the log was told |
 //! | `on 2 from 198.51.100.7:1000` | what follows is said on another control connection, opened at its first mention |
 //! | `>> Connect 203.0.113.5:4001` | the core asked for this; `>> no Connect`: it did not, since the last `>>` |

@@ -59,7 +59,7 @@ pub(super) struct Player<'a> {
     notices_seen: usize,
     /// Notices whose verdicts were looked through.
     verdicts_read: usize,
-    verdicts: VecDeque<String>,
+    verdicts: VecDeque<(&'static str, &'static str)>,
     pub(super) next_data_port: u16,
     /// What names stand for by now.
     names: BTreeMap<String, Vec<IpAddr>>,
@@ -225,7 +225,7 @@ impl<'a> Player<'a> {
     fn read_verdicts(&mut self) {
         for notice in self.shared.notices.get(self.verdicts_read..).unwrap_or_default() {
             if let Notice::DataConnectionFailed(verdict) = notice {
-                self.verdicts.push_back(String::from(verdict.kind()));
+                self.verdicts.push_back((verdict.kind(), verdict.suspect().id()));
             }
         }
         self.verdicts_read = self.shared.notices.len();
@@ -283,8 +283,9 @@ impl<'a> Player<'a> {
             Step::Missing(_) => Ok(()),
             Step::Closed => self.closed(),
             Step::Verdict(kind) => match self.verdicts.pop_front() {
-                Some(found) if found == *kind => Ok(()),
-                Some(found) => Err(differ(kind, &found)),
+                Some((found, _)) if found == *kind => Ok(()),
+                Some((found, suspect)) if format!("{found} {suspect}") == *kind => Ok(()),
+                Some((found, suspect)) => Err(differ(kind, &format!("{found} {suspect}"))),
                 None => Err(String::from("no data connection failed")),
             },
             Step::Notice(prefix) => self.notice(prefix),
@@ -471,8 +472,8 @@ impl<'a> Player<'a> {
                 return Err(format!("the server did not read: {}", escape(&client.input)));
             }
         }
-        if let Some(kind) = self.verdicts.pop_front() {
-            return Err(format!("a data connection failed and no line says so: verdict {kind}"));
+        if let Some((kind, suspect)) = self.verdicts.pop_front() {
+            return Err(format!("a data connection failed and no line says so: verdict {kind} {suspect}"));
         }
         for client in &mut self.clients {
             client.reads = true;
