@@ -192,6 +192,17 @@ impl Waiting {
         self.refused.is_some() && !self.has_own()
     }
 
+    /// Whether one is here that can be the right one, from the client's address or, if it may, from `elsewhere`.
+    pub(crate) fn is_hopeful(&self, elsewhere: bool) -> bool {
+        self.candidates.iter().any(|candidate| candidate.own || elsewhere)
+    }
+
+    /// Whether somebody has come, and nobody who can be the right one.
+    pub(crate) fn has_only_strangers(&self, elsewhere: bool) -> bool {
+        let is_alone = self.candidates.is_empty() && self.strangers.is_empty();
+        !is_alone && !self.is_hopeful(elsewhere)
+    }
+
     /// The candidate that is most likely the right one.
     pub(crate) fn likely(&self) -> Option<LinkId> {
         let own = self.candidates.iter().find(|candidate| candidate.own);

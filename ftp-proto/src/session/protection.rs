@@ -304,17 +304,27 @@ impl Session {
 
     // Data connections.
 
-    /// Whether connections from elsewhere may turn out to be the right ones.
+    /// Whether it takes a handshake to tell whose a connection is, or to tell a client why it is refused: many begin
+    /// theirs before the transfer command, and would take a connection that is cut off for the end of it all.
     pub(super) fn waits_openly(&self) -> bool {
-        (self.protection.private && self.config.passive.peers.tls_proof) || self.tls_policy().server_to_server
+        self.protection.private || self.tls_policy().server_to_server
+    }
+
+    /// Whether a connection from another address than the client's can be the right one.
+    pub(super) fn may_come_from_elsewhere(&self) -> bool {
+        self.config.passive.peers.tls_proof || self.tls_policy().server_to_server
     }
 
     /// The TLS handshake of a data connection; `upload` says which way the bytes will go, `own` whether the connection
     /// comes from the client's address.
     pub(super) fn data_handshake(&self, upload: bool, own: bool) -> Result<Handshake, TlsError> {
         let policy = self.tls_policy();
-        let demands =
-            Demands { resumption: policy.resumption, server_to_server: policy.server_to_server, own };
+        let demands = Demands {
+            resumption: policy.resumption,
+            server_to_server: policy.server_to_server,
+            proof_is_enough: self.config.passive.peers.tls_proof,
+            own,
+        };
         let role = match (self.protection.handshakes_as_client, upload) {
             (true, _) => TlsRole::Client,
             (false, true) => TlsRole::Upload,

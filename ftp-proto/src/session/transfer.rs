@@ -109,7 +109,7 @@ impl Session {
         // somebody else has come instead of the client, an answer without 150 is clearer: 425 alone.
         let preliminary = match &self.link {
             Link::Given(_) => Some(preliminary),
-            Link::Waiting(waiting) if waiting.candidates.is_empty() && !waiting.strangers.is_empty() => {
+            Link::Waiting(waiting) if waiting.has_only_strangers(self.may_come_from_elsewhere()) => {
                 Some(preliminary)
             }
             _ => {
@@ -182,8 +182,8 @@ impl Session {
         if self.transfer.as_ref().is_none_or(Transfer::is_moving) {
             return;
         }
-        let likely = waiting.likely();
-        if likely.is_some() {
+        let (likely, is_hopeful) = (waiting.likely(), waiting.is_hopeful(self.may_come_from_elsewhere()));
+        if is_hopeful {
             self.say_preliminary();
         }
         if self.protection.is_private() {

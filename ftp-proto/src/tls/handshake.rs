@@ -24,6 +24,8 @@ pub(crate) struct Demands {
     pub(crate) resumption: DataResumption,
     /// Whether it may lead to another server, which can resume nothing.
     pub(crate) server_to_server: bool,
+    /// Whether it may come from another address than the client's if it resumes.
+    pub(crate) proof_is_enough: bool,
     /// Whether it comes from the client's address.
     pub(crate) own: bool,
 }
@@ -32,8 +34,10 @@ impl Demands {
     /// Whether this will do; `Some` says in what way it proves too little, for the log.
     fn check(self, resumption: Resumption) -> Result<Option<Resumption>, Cause> {
         match (resumption, self.resumption) {
-            (Resumption::Resumed, _) => Ok(None),
             _ if self.server_to_server => Ok(None),
+            // It is the address that is wrong; the wait remembers who came.
+            (Resumption::Resumed, _) if !self.own && !self.proof_is_enough => Err(Cause::WrongPeer(Vec::new())),
+            (Resumption::Resumed, _) => Ok(None),
             // From elsewhere nothing but the session counts.
             _ if !self.own => Err(Cause::NotResumed(resumption)),
             (_, DataResumption::Off) => Ok(None),
