@@ -23,7 +23,7 @@ pub fn judge(sightings: &[Sighting], now: UnixTime) -> Vec<Finding> {
     if let Some(clear) = sightings.get(1) {
         findings.extend(compared(first, clear));
     }
-    let well = findings.iter().all(|finding| finding.kind.severity < Severity::Warning);
+    let well = findings.iter().all(|finding| finding.kind.severity < Severity::Error);
     if well && first.attempts.iter().any(Attempt::is_good) {
         findings
             .push(kinds::OUTSIDE_OK.found(format!("login and {} transfers worked", first.attempts.len())));

@@ -1,5 +1,6 @@
 //! Whom this system trusts, asked of rustls.
 
+use crate::certificate::CertificateFacts;
 use rustls::client::verify_server_name;
 use rustls::client::{WebPkiServerVerifier, danger::ServerCertVerifier as _};
 use rustls::crypto::CryptoProvider;
@@ -21,6 +22,8 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
 #[derive(Clone, Debug)]
 pub struct Trust {
     verifier: Option<Arc<WebPkiServerVerifier>>,
+    /// Those that were named: a server's own among them is trusted as it is, whatever else it may be used for.
+    named: Vec<Vec<u8>>,
 }
 
 impl Trust {
@@ -33,7 +36,7 @@ impl Trust {
         );
         // Without any authority there is no verifier, and nobody is trusted.
         let built = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build();
-        Self { verifier: built.ok() }
+        Self { verifier: built.ok(), named: more.to_vec() }
     }
 
     /// Whether a client would take this chain from a server of this name.
@@ -44,6 +47,14 @@ impl Trust {
         let Some((own, issuers)) = chain.split_first() else {
             return Err(Distrust::Other("no certificate".into()));
         };
+        let facts = CertificateFacts::from_der(own).map_err(Distrust::Other)?;
+        if self.named.contains(own) {
+            return is_still_good(own, &facts, name);
+        }
+        // An authority that nobody knows, however it was made.
+        if facts.is_self_signed() {
+            return Err(Distrust::UnknownAuthority);
+        }
         let Some(verifier) = &self.verifier else { return Err(Distrust::UnknownAuthority) };
         let own = CertificateDer::from(own.as_slice());
         let issuers: Vec<_> = issuers.iter().map(|issuer| CertificateDer::from(issuer.as_slice())).collect();
@@ -66,6 +77,16 @@ impl Trust {
     }
 }
 
+/// A certificate that was named on purpose: only its name and its time count.
+fn is_still_good(own: &[u8], facts: &CertificateFacts, name: &ServerName<'_>) -> Result<(), Distrust> {
+    let now = crate::tls::now();
+    if now < facts.not_before || facts.is_over(now) {
+        return Err(Distrust::Time);
+    }
+    let is_for = is_for(own, &name.to_str()).unwrap_or(false);
+    if is_for { Ok(()) } else { Err(Distrust::OtherName) }
+}
+
 /// Why a client would not take a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Distrust {
@@ -85,4 +106,32 @@ pub(super) fn is_for(own: &[u8], name: &str) -> Option<bool> {
     let own = CertificateDer::from(own);
     let own = ParsedCertificate::try_from(&own).ok()?;
     Some(verify_server_name(&own, &name).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+
+    /// As `openssl req -x509` makes them: authorities of their own.
+    fn made(until: i32) -> Vec<u8> {
+        let mut parameters = CertificateParams::new(vec!["ftp.example.org".to_owned()]).unwrap();
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        parameters.not_before = rcgen::date_time_ymd(2_020, 1, 1);
+        parameters.not_after = rcgen::date_time_ymd(until, 1, 1);
+        parameters.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec()
+    }
+
+    #[test]
+    fn a_certificate_that_was_named_is_trusted_for_its_name_and_time() {
+        let name = |name: &str| ServerName::try_from(name.to_owned()).unwrap();
+        let (own, other, old) = (made(2_099), made(2_099), made(2_021));
+        let trust = Trust::with(&[own.clone(), old.clone()]);
+        let own = [own];
+        assert_eq!(trust.check(&own, &name("ftp.example.org")), Ok(()));
+        assert_eq!(trust.check(&own, &name("ftp.example.net")), Err(Distrust::OtherName));
+        assert_eq!(trust.check(&[old], &name("ftp.example.org")), Err(Distrust::Time));
+        assert_eq!(trust.check(&[other], &name("ftp.example.org")), Err(Distrust::UnknownAuthority));
+        assert!(matches!(trust.check(&[b"x".to_vec()], &name("ftp.example.org")), Err(Distrust::Other(_))));
+    }
 }

@@ -8,7 +8,12 @@ use alloc::boxed::Box;
 
 /// The handshake of a data connection, as in `Action::Secure`; it has nothing to prove.
 pub fn data_handshake(session: Box<dyn TlsSession>) -> Handshake {
-    let demands = Demands { resumption: DataResumption::Off, server_to_server: false, proof_is_enough: true, own: true };
+    let demands = Demands {
+        resumption: DataResumption::Off,
+        server_to_server: false,
+        proof_is_enough: true,
+        own: true,
+    };
     Handshake::new(session, demands)
 }
 

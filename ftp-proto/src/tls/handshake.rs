@@ -36,7 +36,9 @@ impl Demands {
         match (resumption, self.resumption) {
             _ if self.server_to_server => Ok(None),
             // It is the address that is wrong; the wait remembers who came.
-            (Resumption::Resumed, _) if !self.own && !self.proof_is_enough => Err(Cause::WrongPeer(Vec::new())),
+            (Resumption::Resumed, _) if !self.own && !self.proof_is_enough => {
+                Err(Cause::WrongPeer(Vec::new()))
+            }
             (Resumption::Resumed, _) => Ok(None),
             // From elsewhere nothing but the session counts.
             _ if !self.own => Err(Cause::NotResumed(resumption)),
