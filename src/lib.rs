@@ -18,6 +18,7 @@ pub mod config_file;
 pub mod control;
 #[cfg(unix)]
 pub mod doctor;
+pub mod firewall;
 pub mod import;
 pub mod log;
 #[cfg(unix)]

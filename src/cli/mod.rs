@@ -1,5 +1,5 @@
 //! The command line: `ftpd serve`; `ftpd set`, `get`, `status`, `reload` for a server that runs; `ftpd check-config`,
-//! `ftpd doctor`, `ftpd user`, `ftpd tls`, `ftpd import`.
+//! `ftpd doctor`, `ftpd user`, `ftpd tls`, `ftpd import`, `ftpd firewall`.
 //!
 //! Errors are one line on standard error. The exit code is 2 if what was written is wrong (command line,
 //! configuration, accounts file) and 1 if the system says no.
@@ -8,6 +8,7 @@ mod advertised;
 mod answer;
 mod check;
 mod doctor;
+mod firewall;
 mod import;
 mod introduction;
 mod live;
@@ -90,6 +91,9 @@ enum Command {
     /// Turn another server's configuration into one of ours
     #[command(after_help = IMPORT_HELP)]
     Import(import::ImportArguments),
+    /// Say what firewalls have to let through, check whether they do, and make them
+    #[command(subcommand)]
+    Firewall(Box<firewall::FirewallCommand>),
 }
 
 const IMPORT_HELP: &str = "\
@@ -175,6 +179,10 @@ pub fn main() -> ExitCode {
         Command::User(command) => user::run(command),
         Command::Tls(command) => tls::run(command),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Firewall(command) => match firewall::run(*command) {
+            Ok(code) => return code,
+            Err(failure) => Err(failure),
+        },
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
