@@ -113,7 +113,7 @@ fn file_of_the_running(socket: Option<&Path>) -> Result<PathBuf, Failure> {
 }
 
 fn local(file: &Path, socket: Option<&Path>, wish: Option<&live::Wish>, trust: &Trust) -> Vec<Finding> {
-    let facts = match gather::facts(file, socket, trust) {
+    let facts = match gather::facts(file, socket, trust, super::firewall::of_config) {
         Ok(facts) => facts,
         Err(finding) => return vec![finding],
     };

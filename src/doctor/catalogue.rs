@@ -101,8 +101,38 @@ kinds! {
         "The name has only IPv6 addresses, which PASV can't name: it has no effect."
         "Add an A record, or write the IPv4 address."
 
+    FIREWALL_OK "firewall-ok" Firewall Ok
+        "The firewall of this machine lets in what the server needs, as `ftpd firewall check` sees it."
+        ""
+    FIREWALL_NOT_CHECKED "firewall-not-checked" Firewall Note
+        "The firewall of this machine could not be looked at."
+        "Run the doctor as root."
+    FIREWALL_CLOSED "firewall-closed" Firewall Error
+        "The firewall of this machine drops ports that the server needs."
+        "Run `ftpd firewall apply`."
+    FIREWALL_ACTIVE_CLOSED "firewall-active-closed" Firewall Warning
+        "The firewall of this machine drops the server's own connections: active mode does not work."
+        "Let them out, or write `enabled = false` below `[active]`."
+    FIREWALL_HELPER_WITH_TLS "firewall-helper-with-tls" Firewall Warning
+        "Rules let a helper read control connections, which it can't under TLS."
+        "Open the passive range, and take the helper away."
+    FIREWALL_HELPER_WITH_ADDRESS "firewall-helper-with-external-address" Firewall Error
+        "Rules let a helper read control connections, and it opens no port where 227 names an external address."
+        "Open the passive range, and take the helper away."
+    FIREWALL_UNKNOWN "firewall-unknown" Firewall Note
+        "Something of the firewall can't be judged."
+        ""
+    FIREWALL_TOO_WIDE "firewall-too-wide" Firewall Warning
+        "Rules open more than the server needs."
+        "Open the control ports and the passive range alone."
+    FIREWALL_STALE "firewall-stale" Firewall Warning
+        "There are rules of ours for ports that are no longer needed."
+        "Run `ftpd firewall apply`."
+    FIREWALL_STATEFUL "firewall-stateful" Firewall Note
+        "The passive range is closed, and a helper opens its ports as they are announced: that works without TLS only."
+        "Open the passive range."
     FTP_HELPER_WITH_ADDRESS "ftp-helper-with-external-address" Firewall Warning
-        "The kernel's FTP helper is loaded and an external address is set. Where a rule assigns the helper, both exclude each other: it forwards PASV only for the address the server has itself."
+        "The kernel's FTP helper is loaded and an external address is set (said where the rules can't be seen). Where a rule assigns the helper, both exclude each other: it forwards PASV only for the address the server has itself."
         "Take the helper away (`rmmod nf_nat_ftp nf_conntrack_ftp`, firewalld: ports in place of the service `ftp`) and open the passive range."
     FTP_HELPER_WITH_TLS "ftp-helper-with-tls" Firewall Note
         "The kernel's FTP helper is loaded. Under TLS it sees nothing, so that it opens no passive port."

@@ -27,6 +27,8 @@ pub struct Facts {
     pub certificates: Vec<CertificateState>,
     /// The directories that are to be served.
     pub directories: Vec<DirectoryState>,
+    /// What `ftpd firewall check` finds, each with what helps; or why it could not look.
+    pub firewall: Result<Vec<(crate::firewall::check::Finding, String)>, String>,
     /// Files that every user of this machine can read and should not.
     pub open_files: Vec<OpenFile>,
 }

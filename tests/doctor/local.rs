@@ -245,6 +245,16 @@ fn a_configuration_that_is_wrong() {
 }
 
 #[test]
+fn a_firewall_on_the_machine_itself() {
+    let place = Place::new();
+    let closed = "nft -f - <<'END'\ntable inet filter { chain input { type filter hook input priority 0; policy drop; \
+                  iif lo accept; tcp dport { 2121, 2990, 21000-21004 } accept; }; }\nEND\n";
+    let findings = place.run(&[PUBLIC], closed, "--no-live");
+    assert!(findings.alarms().contains(&"firewall-closed"), "{:#}", findings.json);
+    assert!(findings.text("firewall-closed").contains("21005-21009"), "{:#}", findings.json);
+}
+
+#[test]
 fn ports_that_others_hold() {
     let place = Place::new();
     let hold = |port: u16| {

@@ -4,6 +4,7 @@ mod needs;
 mod system;
 
 use super::{Failure, complain, print, words};
+use crate::config_file::ServerConfig;
 use crate::firewall::apply::{Plan, iptables, managers, nftables};
 use crate::firewall::check::{self, Finding, Fix, Kind, Site};
 use crate::firewall::needs::{Family, Needs};
@@ -281,6 +282,26 @@ fn decode(bytes: &[u8]) -> String {
 }
 
 /// The kernel decides what passes; whoever keeps its rules knows which are whose.
+/// What the firewall of this system means for a server with this configuration, each finding with what helps.
+///
+/// # Errors
+/// In one line, why it can't be looked at.
+pub(super) fn of_config(config: &ServerConfig) -> Result<Vec<(Finding, String)>, String> {
+    let needs = Needs::of_config(config)?;
+    let looked = system::need_root("check").and_then(|()| Live::look());
+    let live = looked.map_err(|failure| match failure {
+        Failure::Configuration(text) | Failure::System(text) => text,
+        Failure::InFile(error) => error.to_string(),
+    })?;
+    let site = Site { interface: system::interface() };
+    let target = target_here(&live);
+    let with_fix = |finding: Finding| {
+        let fix = fixes(&needs, &finding, target, true).join("; ");
+        (finding, fix)
+    };
+    Ok(findings_here(&needs, &live, &site).into_iter().map(with_fix).collect())
+}
+
 fn findings_here(needs: &Needs, live: &Live, site: &Site) -> Vec<Finding> {
     let mut findings = check::check(needs, &live.kernel, site);
     if let Some((_, ruleset)) = &live.manager {

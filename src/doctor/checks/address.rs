@@ -148,27 +148,3 @@ fn by_name(facts: &Facts, name: &str) -> Vec<Finding> {
     }
     Vec::new()
 }
-
-/// The kernel's own reader of FTP.
-pub(super) fn ftp_helper(facts: &Facts) -> Vec<Finding> {
-    let loaded = facts.system.ftp_helper.join(", ");
-    if loaded.is_empty() {
-        return Vec::new();
-    }
-    let mut findings = Vec::new();
-    if facts.config.core.passive.external != External::ControlConnection {
-        findings.push(
-            kinds::FTP_HELPER_WITH_ADDRESS
-                .found(format!("the kernel has loaded {loaded}, and an external address is set"))
-                .fix("run `rmmod nf_nat_ftp nf_conntrack_ftp`, and open the passive range in the firewall"),
-        );
-    }
-    if facts.config.tls.is_some() {
-        findings.push(
-            kinds::FTP_HELPER_WITH_TLS
-                .found(format!("the kernel has loaded {loaded}, which can't read the ports of TLS clients"))
-                .fix("open the passive range in the firewall"),
-        );
-    }
-    findings
-}

@@ -5,6 +5,7 @@ mod capacity;
 mod certificate;
 mod configuration;
 mod files;
+mod firewall;
 mod ports;
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,7 @@ const ALL: &[Check] = &[
     configuration::check,
     ports::check,
     address::check,
-    address::ftp_helper,
+    firewall::check,
     capacity::check,
     certificate::check,
     files::check,

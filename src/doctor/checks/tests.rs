@@ -7,6 +7,8 @@ use crate::config_file;
 use crate::doctor::catalogue;
 use crate::doctor::facts::{Access, CertificateState, DirectoryState, Held, OpenFile, Process, System};
 use crate::doctor::finding::Severity;
+use crate::firewall::check::{Fix, Kind};
+use crate::firewall::ports::PortSet;
 use ftp_proto::time::UnixTime;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,8 +84,16 @@ fn healthy() -> Facts {
         },
         certificates: vec![shown(vec![certificate(200)])],
         directories: vec![DirectoryState { path: ROOT.into(), wants_write: true, state: Ok(access()) }],
+        firewall: Ok(Vec::new()),
         open_files: Vec::new(),
     }
+}
+
+fn walled(facts: &mut Facts, kind: Kind) {
+    let fix = Fix::Words("do it".into());
+    let finding =
+        crate::firewall::check::Finding { kind, ports: PortSet::EMPTY, sentence: "so it is".into(), fix };
+    facts.firewall = Ok(vec![(finding, "do it".into())]);
 }
 
 fn private(facts: &mut Facts) {
@@ -141,7 +151,14 @@ const FAULTS: &[Fault] = &[
     ("ftp-helper-with-external-address", |facts| {
         external(facts, "203.0.113.9");
         facts.system.ftp_helper = vec!["nf_nat_ftp".into()];
+        facts.firewall = Err("not root".into());
     }),
+    ("firewall-closed", |facts| walled(facts, Kind::Missing)),
+    ("firewall-active-closed", |facts| walled(facts, Kind::ActiveDropped)),
+    ("firewall-helper-with-tls", |facts| walled(facts, Kind::HelperWithTls)),
+    ("firewall-helper-with-external-address", |facts| walled(facts, Kind::HelperWithExternalAddress)),
+    ("firewall-too-wide", |facts| walled(facts, Kind::TooWide)),
+    ("firewall-stale", |facts| walled(facts, Kind::Stale)),
     ("descriptors-few", |facts| facts.system.descriptors = Some(1_024)),
     ("certificate-unusable", |facts| facts.certificates[0].chain = Err("key.pem: is for another".into())),
     ("certificate-expired", |facts| facts.certificates = vec![shown(vec![certificate(-1)])]),
@@ -172,7 +189,7 @@ fn alarms(facts: &Facts) -> BTreeSet<&'static str> {
 fn a_healthy_server_alarms_nobody() {
     assert_eq!(alarms(&healthy()), BTreeSet::new());
     let all: BTreeSet<_> = all(&healthy()).iter().map(|finding| finding.kind.group).collect();
-    assert_eq!(all.len(), 6, "each group says that it has looked: {all:?}");
+    assert_eq!(all.len(), 7, "each group says that it has looked: {all:?}");
 }
 
 #[test]

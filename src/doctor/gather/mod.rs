@@ -18,11 +18,19 @@ use std::path::Path;
 use system::Proc;
 pub(crate) use system::resolve;
 
+/// Looks at the firewall of this system.
+pub type Firewall = fn(&ServerConfig) -> Result<Vec<(crate::firewall::check::Finding, String)>, String>;
+
 /// Reads the configuration and looks at everything it names. `socket` is the running server's, if it has to be told.
 ///
 /// # Errors
 /// The file is wrong, which is a finding like others, and there is nothing to look at.
-pub fn facts(file: &Path, socket: Option<&Path>, trust: &Trust) -> Result<Facts, Finding> {
+pub fn facts(
+    file: &Path,
+    socket: Option<&Path>,
+    trust: &Trust,
+    firewall: Firewall,
+) -> Result<Facts, Finding> {
     let invalid = |error: &dyn std::fmt::Display| kinds::CONFIGURATION_INVALID.found(error.to_string());
     let config = config_file::load(file).map_err(|error| invalid(&error))?;
     let accounts = config.accounts.as_deref().map(AccountsFile::load).transpose();
@@ -35,7 +43,9 @@ pub fn facts(file: &Path, socket: Option<&Path>, trust: &Trust) -> Result<Facts,
     let directories = files::directories(&config, accounts.as_ref(), &user);
     let open_files = files::open_files(&config);
     let now = crate::tls::now();
-    Ok(Facts { config, file: file.to_owned(), accounts, now, system, certificates, directories, open_files })
+    let firewall = firewall(&config);
+    let file = file.to_owned();
+    Ok(Facts { config, file, accounts, now, system, certificates, directories, firewall, open_files })
 }
 
 /// What the server says of itself that runs with this file.
