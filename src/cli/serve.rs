@@ -1,5 +1,6 @@
 //! `ftpd serve`: from the command line or a file to a server that runs, until a signal ends it.
 
+use super::introduction::Shown;
 use super::live::Live;
 use super::plan::Plan;
 use super::signals::{Wish, Wishes};
@@ -36,8 +37,10 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), Failure> {
     if let Some(path) = &plan.file {
         watch.reading(path);
     }
-    let service = Service::start(&mut plan, level)?;
+    let (service, shown) = Service::start(&mut plan, level)?;
+    // Who was told that the server listens may ask it.
     let socket = control_socket(&plan, &service, &wishes);
+    print(&introduction::text(&plan.config, &service.running, &plan.guests(), shown.as_ref()));
     warn_of_few_descriptors(service.running.passive_ports().len());
     service.certificates.log(crate::tls::now());
     service.certificates.watch();
@@ -104,8 +107,8 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// Opens what the plan names and starts to serve it.
-    fn start(plan: &mut Plan, level: LevelHandle) -> Result<Self, Failure> {
+    /// Opens what the plan names and starts to serve it; the certificate is for the introduction.
+    fn start(plan: &mut Plan, level: LevelHandle) -> Result<(Self, Option<Shown>), Failure> {
         let accounts = ServerAccounts::open(plan.sources()).map_err(|error| match error {
             OpenError::File(error) => error.into(),
             OpenError::Tree(message) => Failure::System(message),
@@ -128,11 +131,10 @@ impl Service {
             networks: Arc::new(crate::networks::of_host),
         })
         .map_err(Failure::System)?;
-        print(&introduction::text(&plan.config, &running, &plan.guests(), shown.as_ref()));
         for address in running.control_addrs().iter().chain(running.implicit_tls_addrs()) {
             tracing::info!(%address, version = %env!("CARGO_PKG_VERSION"), "started");
         }
-        Ok(Self { running, accounts, certificates, observer, level })
+        Ok((Self { running, accounts, certificates, observer, level }, shown))
     }
 }
 

@@ -370,10 +370,16 @@ fn parts_of_broken_uploads_are_kept_or_not() {
         let port = ask("EPSV").split('|').nth(3).unwrap().parse().unwrap();
         let mut data = TcpStream::connect(SocketAddr::new(server.address.ip(), port)).unwrap();
         assert!(ask("STOR new").starts_with("150"));
-        data.write_all(b"half").unwrap();
+        // More than the server gathers before it writes.
+        data.write_all(&[b'x'; 2 << 20]).unwrap();
+        // One that nothing has come for yet is not kept.
         let parts = || {
             let entries = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap());
-            entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(".ftpd-part-")).count()
+            let is_part = |entry: &fs::DirEntry| {
+                entry.file_name().to_string_lossy().starts_with(".ftpd-part-")
+                    && entry.metadata().is_ok_and(|facts| facts.len() > 0)
+            };
+            entries.filter(is_part).count()
         };
         eventually(|| parts() == 1);
         assert!(ask("ABOR").starts_with("426"));
