@@ -263,7 +263,14 @@ pub enum Message {
     /// New settings for whatever begins from now on.
     Configure(Arc<crate::config::Config>),
     /// Somebody else connected to the port this link waits on, and was closed.
-    Stranger(LinkId, SocketAddr),
+    Stranger {
+        /// The link.
+        link: LinkId,
+        /// Who it was.
+        peer: SocketAddr,
+        /// The port.
+        port: u16,
+    },
 }
 
 /// How to open an active-mode data connection.

@@ -13,6 +13,7 @@ use ftp_proto::advertise::Advertised;
 use ftp_proto::config::Settings;
 use ftp_proto::diagnose::Outlook;
 use ftp_proto::event::{Action, Answer, Arrival, Event, LinkError, LinkId, Message, Request, SessionId};
+use ftp_proto::notice::Notice;
 use ftp_proto::testing::{FakeHello, FakeTls, FakeTlsClient, MemoryAccounts, MemoryStorage};
 use ftp_proto::time::Now;
 use ftp_proto::tls::Handshake;
@@ -35,6 +36,8 @@ struct Logged {
     /// The wait for a data connection, and the handshakes of those that came.
     wait: Option<LinkId>,
     handshakes: Vec<(LinkId, Box<Handshake>)>,
+    /// Who was told to the log.
+    strangers: Vec<String>,
 }
 
 impl Logged {
@@ -50,7 +53,8 @@ impl Logged {
         let connection = Connection::new(now, SessionId(1), config, accounts, Some(codec), arrival);
         let tls = FakeTlsClient::new(FakeHello::default());
         let replies = String::new();
-        let mut logged = Self { connection, now, tls, replies, wait: None, handshakes: Vec::new() };
+        let mut logged =
+            Self { connection, now, tls, replies, wait: None, handshakes: Vec::new(), strangers: Vec::new() };
         logged.flush_tls();
         logged.say("USER u\r\nPASS p\r\n");
         assert!(logged.replies.ends_with("230 Logged in.\r\n"), "{}", logged.replies);
@@ -100,6 +104,9 @@ impl Logged {
                     let outlook = Outlook::default();
                     self.handle(Event::Answer(Answer::Leased { link, port: 2_000, advertised, outlook }));
                 }
+                Action::Notify(Notice::StrangerTurnedAway { peer, port }) => {
+                    self.strangers.push(format!("{peer} {port}"));
+                }
                 Action::Secure(link, handshake) => self.handshakes.push((link, handshake)),
                 _ => {}
             }
@@ -114,6 +121,27 @@ impl Logged {
     }
 }
 
+fn stranger(link: LinkId) -> Event {
+    Event::Message(Message::Stranger { link, peer: "192.0.2.9:1".parse().unwrap(), port: 2_000 })
+}
+
+/// A session is not woken for a stranger, so that it hears of most when its client has come, too.
+#[test]
+fn a_stranger_is_named_whenever_the_session_hears_of_it() {
+    for client_is_first in [true, false] {
+        let mut session = Logged::new();
+        session.say("PASV\r\n");
+        let wait = session.wait.unwrap();
+        if client_is_first {
+            session.handle(Event::Arrived(wait.arrived(1), client()));
+            session.say("PORT 203,0,113,5,200,0\r\n");
+        }
+        session.handle(stranger(wait));
+        session.turn();
+        assert_eq!(session.strangers, ["192.0.2.9:1 2000"]);
+    }
+}
+
 /// A client begins its handshake when it has seen 150; would the server wait for that, both would wait for ever.
 #[test]
 fn a_handshake_is_asked_for_behind_150_though_a_stranger_came_first() {
@@ -121,7 +149,7 @@ fn a_handshake_is_asked_for_behind_150_though_a_stranger_came_first() {
         let mut session = Logged::new();
         session.say("PASV\r\n");
         let wait = session.wait.unwrap();
-        session.handle(Event::Message(Message::Stranger(wait, "192.0.2.9:1".parse().unwrap())));
+        session.handle(stranger(wait));
         if client_is_first {
             session.handle(Event::Arrived(wait.arrived(1), client()));
         }

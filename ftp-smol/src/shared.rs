@@ -46,7 +46,7 @@ struct Inside {
 impl Mailbox {
     /// Leaves something. What is not urgent waits until the session wakes for another reason.
     pub(crate) fn leave(&self, mail: Mail) {
-        let is_stranger = matches!(mail, Mail::Event(Event::Message(Message::Stranger(..))));
+        let is_stranger = matches!(mail, Mail::Event(Event::Message(Message::Stranger { .. })));
         let is_urgent = !is_stranger && !matches!(mail, Mail::Event(Event::Message(Message::Configure(_))));
         let mut inside = lock(&self.0);
         if !is_stranger || inside.mail.len() < STRANGERS {

@@ -55,7 +55,7 @@ impl Mailbox {
     #[must_use]
     fn leave(&self, mail: Mail) -> bool {
         let urgent =
-            !matches!(mail, Mail::Event(Event::Message(Message::Configure(_) | Message::Stranger(..))));
+            !matches!(mail, Mail::Event(Event::Message(Message::Configure(_) | Message::Stranger { .. })));
         let mut inside = lock(&self.inside);
         if inside.mail.len() < MAILBOX_LIMIT {
             put(&mut inside.mail, mail);

@@ -297,7 +297,7 @@ impl Server {
 
     fn tell_of_stranger(&mut self, port: u16, peer: SocketAddr) {
         for (session, link) in self.pool.stranger(port) {
-            self.deliver(session, Event::Message(Message::Stranger(link, peer)));
+            self.deliver(session, Event::Message(Message::Stranger { link, peer, port }));
         }
     }
 

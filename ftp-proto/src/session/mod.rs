@@ -512,9 +512,10 @@ impl Session {
                 }
                 self.config = config;
             }
-            Message::Stranger(link, peer) => {
+            Message::Stranger { link, peer, port } => {
                 let peer = canonical(peer);
-                self.note_stranger(link, peer);
+                // Even if the client has come meanwhile: a session is not woken for this.
+                self.notify(Notice::StrangerTurnedAway { peer, port });
                 self.step_link(now, Input::Stranger { link, peer });
             }
         }

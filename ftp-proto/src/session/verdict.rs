@@ -4,7 +4,7 @@
 use super::Session;
 use super::link::{self, Link};
 use crate::diagnose::{Cause, Mode, Setup, Verdict, Way};
-use crate::event::{Action, LinkError, LinkId, Request, Seen};
+use crate::event::{Action, LinkError, Request, Seen};
 use crate::notice::Notice;
 use crate::reply::Reply;
 use crate::transfer::Direction;
@@ -25,16 +25,6 @@ impl Session {
         }
         let request = Request::Witness { session: self.id, way: self.way, seen };
         self.actions.push_back(Action::Consult(request));
-    }
-
-    /// Somebody came to the port that this session waits on, and was closed.
-    pub(super) fn note_stranger(&mut self, link: LinkId, peer: SocketAddr) {
-        if let Link::Waiting(waiting) = &self.link
-            && waiting.link == link
-        {
-            let port = waiting.port;
-            self.notify(Notice::StrangerTurnedAway { peer, port });
-        }
     }
 
     // Verdicts.

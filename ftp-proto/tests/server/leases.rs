@@ -47,7 +47,7 @@ fn those_who_wait_on_a_port_hear_of_strangers_within_reason() {
         let heard = desk.mail.iter().filter(|(who, event)| {
             let stranger = "192.0.2.66:5000".parse().unwrap();
             *who == session
-                && matches!(event, Event::Message(Message::Stranger(link, peer)) if (*link, *peer) == (LinkId::new(1), stranger))
+                && matches!(event, Event::Message(Message::Stranger { link, peer, port: 2_000 }) if (*link, *peer) == (LinkId::new(1), stranger))
         });
         assert_eq!(heard.count(), 4);
     }

@@ -412,9 +412,10 @@ impl<'a> World<'a> {
             4 => client.connection.handle(*now, Event::Arrived(LinkId::new(9_999), client.peer)),
             5 => client.connection.handle(*now, Event::Moved(TransferId(9_999), 1)),
             6 => client.connection.handle(*now, Event::Answer(Answer::NoPort { link: LinkId::new(9_999) })),
-            7 => client
-                .connection
-                .handle(*now, Event::Message(Message::Stranger(LinkId::new(9_999), client.peer))),
+            7 => client.connection.handle(
+                *now,
+                Event::Message(Message::Stranger { link: LinkId::new(9_999), peer: client.peer, port: 1 }),
+            ),
             10 | 11 => client.control.spoil(choices),
             12..=19 => client.control.update_keys(),
             _ => {}
