@@ -1,0 +1,90 @@
+//! What the documents tell people to type is what the program understands.
+
+use super::{result, run};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// README and everything below docs.
+fn documents() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = vec![root.join("README.md")];
+    let entries = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    found.extend(entries.filter(|path| path.extension().is_some_and(|kind| kind == "md")));
+    found
+}
+
+/// The blocks of this language, indented or not.
+fn blocks(path: &Path, language: &str) -> Vec<String> {
+    let text = fs::read_to_string(path).unwrap();
+    let mut blocks = Vec::new();
+    let mut open: Option<(bool, String)> = None;
+    for line in text.lines() {
+        match (line.trim_start().strip_prefix("```"), &mut open) {
+            (Some(name), None) => open = Some((name == language, String::new())),
+            (Some(_), Some((wanted, block))) => {
+                if *wanted {
+                    blocks.push(std::mem::take(block));
+                }
+                open = None;
+            }
+            (None, Some((_, block))) => {
+                block.push_str(line);
+                block.push('\n');
+            }
+            (None, None) => {}
+        }
+    }
+    blocks
+}
+
+/// The arguments of a line that runs the program, without comments and what its output is piped into.
+fn arguments(line: &str) -> Option<Vec<String>> {
+    let line = line.trim_start();
+    let own = ["ftpd ", "FTPD_PASSWORD=... ftpd ", "cargo run --release -- "];
+    let arguments = own.iter().find_map(|name| line.strip_prefix(name))?;
+    let end = [" #", " | ", " > ", " &"].iter().filter_map(|mark| arguments.find(mark)).min();
+    let arguments = &arguments[..end.unwrap_or(arguments.len())];
+    // What is in quotes is one word.
+    let parts = arguments.split('"').enumerate();
+    let words = parts.flat_map(|(number, part)| match number % 2 {
+        0 => part.split_whitespace().map(str::to_owned).collect(),
+        _ => vec![part.to_owned()],
+    });
+    Some(words.collect())
+}
+
+/// Each command line parses: asked for help in the end, the program gives it, unless a word before is wrong.
+#[test]
+fn commands_are_the_programs_own() {
+    let mut tried = 0;
+    for document in documents() {
+        for block in blocks(&document, "sh") {
+            for line in block.replace("\\\n", " ").lines() {
+                let Some(mut arguments) = arguments(line) else { continue };
+                arguments.push("--help".to_owned());
+                let words: Vec<_> = arguments.iter().map(String::as_str).collect();
+                let (code, out, err) = result(&run(&words));
+                assert!(code == Some(0) && out.contains("Usage: "), "{}: {line}\n{err}", document.display());
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 5, "only {tried} commands found");
+}
+
+/// Every configuration in the page about firewalls is one that the program takes.
+#[test]
+fn configurations_for_firewalls_are_valid() {
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/firewall.md");
+    let blocks = blocks(&document, "toml");
+    assert!(blocks.len() > 3, "only {} configurations found", blocks.len());
+    let folder = tempfile::tempdir().unwrap();
+    for block in blocks {
+        let file = folder.path().join("ftpd.toml");
+        // A server serves something to somebody.
+        let rest = format!("\n[server]\nroot = {:?}\n[accounts]\nanonymous = true\n", folder.path());
+        fs::write(&file, block.clone() + &rest).unwrap();
+        let (code, out, err) = result(&run(&["check-config", &file.display().to_string()]));
+        assert!(code == Some(0) && out.starts_with("ok\n"), "{err}\n{block}");
+    }
+}
