@@ -66,8 +66,8 @@ def a_range_that_is_partly_open(laboratory, runtime):
     last = verdicts(run)[-1]
     assert last.get("suspect") == "range_partly_open", last
     said = [answer["said"] for answer in run.answers if answer["outcome"] == "blocked"]
-    for words in said[-1:]:
-        check_words(words, "425", ["41000-41019", "part"])
+    # The first of them may have been told before anybody came through.
+    check_words(next((words for words in said if "part of" in words), said[-1]), "425", ["41000-41019", "part of"])
 
 
 def a_private_address_in_port(laboratory, runtime):
