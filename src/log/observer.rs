@@ -407,6 +407,8 @@ fn rounded(number: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::config_file::{LogConfig, LogFormat, LogLevel};
+    use ftp_proto::advertise::Advertised;
+    use ftp_proto::diagnose::{Outlook, Span};
     use ftp_proto::path::VirtualPath;
     use std::io;
     use std::sync::Arc;
@@ -485,6 +487,48 @@ mod tests {
                 r#"INFO command session=7 ip=192.0.2.7 user="bob" command="RETR a\x07\xff b""#,
                 r#"INFO sent session=7 ip=192.0.2.7 user="bob" verb=RETR path="/a b" bytes=3000000 seconds=2.0 mb_per_s=1.5 outcome=complete"#,
                 r#"INFO session closed session=7 ip=192.0.2.7 user="bob" seconds=1.5 reason="QUIT""#,
+            ]
+        );
+    }
+
+    #[test]
+    fn a_failed_data_connection_says_all_that_was_seen() {
+        let verdict = Verdict {
+            peer: "192.0.2.7:50000".parse().unwrap(),
+            local: "192.0.2.1:21".parse().unwrap(),
+            setup: Some(Setup::Passive {
+                advertised: Advertised::plain("192.0.2.1".parse().unwrap(), 41_050),
+                port: 41_050,
+                extended: true,
+            }),
+            cause: Cause::NobodyConnected,
+            bytes: 0,
+            direction: None,
+            encrypted: true,
+            software: Some("x\" user=root".into()),
+            outlook: Outlook { ports: Some(Span { first: 41_000, last: 41_099 }), ..Outlook::default() },
+        };
+        let lines = logged(
+            LogConfig::default(),
+            &session(vec![
+                Notice::ClientNamed { software: "x\" user=root".into() },
+                Notice::StrangerTurnedAway { peer: "198.51.100.9:5".parse().unwrap(), port: 41_050 },
+                Notice::DataConnectionFailed(verdict),
+            ]),
+        );
+        assert_eq!(
+            lines[1..4],
+            [
+                r#"INFO client named itself session=7 ip=192.0.2.7 software="x\" user=root""#,
+                r#"INFO stranger turned away session=7 ip=192.0.2.7 peer=198.51.100.9:5 data_port=41050"#,
+                concat!(
+                    r#"WARN data connection failed session=7 ip=192.0.2.7 verdict=nobody_connected suspect=range_closed "#,
+                    r#"mode=EPSV tls=true advertised="192.0.2.1 port 41050 (the address the client connected to)" "#,
+                    r#"data_port=41050 range=41000-41099 local=192.0.2.1:21 software="x\" user=root" "#,
+                    r#"reason="No data connection came to port 41050; none has come from outside so far: a firewall or "#,
+                    r#"router probably does not let TCP 41000-41099 in; under TLS none opens them by reading FTP." "#,
+                    r#"advice="open TCP 41000-41099 in the firewall and, behind NAT, have the router forward them""#
+                ),
             ]
         );
     }

@@ -62,7 +62,12 @@ fn nobody_comes<R: Runtime>() {
     assert!(reply.contains(&address.port().to_string()), "which port: {reply}");
     assert!(reply.contains("127.0.0.1"), "which address: {reply}");
     assert_eq!(witness.verdicts(), ["nobody_connected"]);
+    assert!(reply.contains("the client did not connect"), "who is to blame: {reply}");
     assert_eq!(client.fetch("RETR a.txt"), b"some text");
+    assert_eq!(
+        witness.row(),
+        "127.0.0.0/24 sessions=1 completed=1 failed=1 nobody_connected/client_silent=1"
+    );
 }
 
 fn two_sessions_wait_for_one_another<R: Runtime>() {

@@ -7,7 +7,7 @@ use ftp_proto::advertise::Networks;
 use ftp_proto::config::{Config, PassivePorts, Settings};
 use ftp_proto::event::SessionId;
 use ftp_proto::host::Accounts;
-use ftp_proto::notice::{Notice, Observer};
+use ftp_proto::notice::{Counters, Notice, Observer};
 use ftp_proto::testing::{FakeTls, MemoryAccounts, MemoryStorage};
 use ftp_proto::tls::Tls;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -225,6 +225,7 @@ pub(crate) struct Witness {
     sessions: Mutex<Vec<SessionId>>,
     peers: Mutex<Vec<SocketAddr>>,
     verdicts: Mutex<Vec<&'static str>>,
+    counters: Mutex<Counters>,
     elsewhere: Mutex<Vec<(IpAddr, IpAddr)>>,
     unnamed: Mutex<Vec<String>>,
 }
@@ -252,8 +253,17 @@ impl Witness {
     }
 }
 
+impl Witness {
+    /// The row of the one network that clients come from.
+    pub(crate) fn row(&self) -> String {
+        let counters = self.counters.lock().unwrap();
+        counters.networks.rows().map(|(network, row)| format!("{network} {row}")).collect()
+    }
+}
+
 impl Observer for Witness {
     fn notice(&self, session: Option<SessionId>, notice: &Notice) {
+        self.counters.lock().unwrap().count(session, notice);
         match notice {
             Notice::DataElsewhere { control, data, .. } => {
                 self.elsewhere.lock().unwrap().push((control.ip(), data.ip()));
