@@ -37,7 +37,7 @@ impl Transcript {
         self.text().lines().map(str::to_owned).collect()
     }
 
-    fn everything(&self) -> String {
+    pub(crate) fn everything(&self) -> String {
         format!("{}\n{}\n{}", self.status, self.text(), String::from_utf8_lossy(&self.errors))
     }
 }
