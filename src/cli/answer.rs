@@ -15,6 +15,10 @@ const NAMED_PORTS: usize = 8;
 pub(super) fn to(live: &mut Live, request: Request) -> Answer {
     match request {
         Request::Status { sessions } => Answer::Status(Box::new(report::status(live, sessions))),
+        Request::Configuration => match live.document() {
+            Ok(document) => Answer::Configuration(document.text().to_owned()),
+            Err(reason) => Answer::wrong(reason),
+        },
         Request::Get { key } => get(live, key.as_deref()),
         Request::Set { changes, save } => match set(live, &changes, save) {
             Ok(lines) => Answer::Done(lines),

@@ -73,6 +73,11 @@ impl Live {
         self.edits.iter().map(|edit| edit.key().to_owned()).collect()
     }
 
+    /// The configuration that holds, with what was set since it was read.
+    pub(super) fn document(&self) -> Result<Document, String> {
+        self.plan.document.edited(&self.edits).map_err(|error| error.message())
+    }
+
     /// All keys and what they amount to; those with several rows are one.
     pub(super) fn rows(&self) -> Vec<Row> {
         let certificates = self.service.certificates.loaded();

@@ -130,6 +130,17 @@ impl Client {
         }
     }
 
+    /// The text of the configuration that holds: the file's, with what was set since.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub fn configuration(&mut self) -> Result<String, ControlError> {
+        match self.ask(&Request::Configuration)? {
+            Answer::Configuration(text) => Ok(text),
+            _ => Err(self.unexpected("gave another answer than was asked for")),
+        }
+    }
+
     pub(crate) fn unexpected(&self, what: &str) -> ControlError {
         ControlError::Socket { path: self.path.clone(), reason: format!("the server {what}") }
     }

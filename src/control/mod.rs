@@ -39,6 +39,8 @@ pub enum Request {
         #[serde(default)]
         sessions: bool,
     },
+    /// The configuration that holds, as a whole.
+    Configuration,
     /// The value of a key, or of all.
     Get {
         /// Its name, as a person may write it; `None`: all.
@@ -71,6 +73,8 @@ pub struct Change {
 pub enum Answer {
     /// To [`Request::Status`].
     Status(Box<Status>),
+    /// To [`Request::Configuration`]: the text of the file, with what was set since.
+    Configuration(String),
     /// To [`Request::Get`].
     Values(Vec<Value>),
     /// To [`Request::Set`] and [`Request::Reload`], when it is done: what people should know, line by line.

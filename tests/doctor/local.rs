@@ -225,6 +225,8 @@ fn the_running_server_is_asked_for_its_file_and_its_settings() {
     let findings = place.live(&[PUBLIC], &set);
     findings.expect(1, &["live-settings"]);
     assert!(findings.text("live-settings").contains("passive.ports"), "{:#}", findings.json);
+    let capacity = findings.text("capacity");
+    assert!(capacity.contains("5 data connections"), "what was set is looked at, not the file: {capacity}");
     assert!(findings.text("ports-ok").contains("the server runs"), "it has its ports: {:#}", findings.json);
 }
 

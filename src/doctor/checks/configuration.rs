@@ -14,7 +14,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
         findings.push(
             kinds::ACCOUNTS_NONE
                 .found(format!("{file} has no user, and guests are not let in"))
-                .fix(format!("run `ftpd user add {file} NAME`")),
+                .fix(format!("run `ftpd user add --accounts {file} NAME`")),
         );
     }
     if config.anonymous.as_ref().is_some_and(|anonymous| anonymous.writable) {

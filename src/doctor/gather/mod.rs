@@ -32,11 +32,15 @@ pub fn facts(
     firewall: Firewall,
 ) -> Result<Facts, Finding> {
     let invalid = |error: &dyn std::fmt::Display| kinds::CONFIGURATION_INVALID.found(error.to_string());
-    let config = config_file::load(file).map_err(|error| invalid(&error))?;
+    let mut config = config_file::load(file).map_err(|error| invalid(&error))?;
+    let server = running(&config, file, socket);
+    if let Some(text) = server.as_ref().and_then(|server| server.text.as_deref()) {
+        config = config_file::parse(file, text).map_err(|error| invalid(&error))?;
+    }
     let accounts = config.accounts.as_deref().map(AccountsFile::load).transpose();
     let accounts = accounts.map_err(|error| kinds::ACCOUNTS_INVALID.found(error.to_string()))?;
     let proc = Proc::default();
-    let system = system::look(&proc, &config, file, running(&config, file, socket));
+    let system = system::look(&proc, &config, file, server.map(|server| server.status));
     let certificates = certificates::look(&config, trust);
     let user =
         system.server.as_ref().and_then(|server| proc.user(server.id)).unwrap_or_else(files::User::own);
@@ -48,18 +52,29 @@ pub fn facts(
     Ok(Facts { config, file, accounts, now, system, certificates, directories, firewall, open_files })
 }
 
-/// What the server says of itself that runs with this file.
-fn running(config: &ServerConfig, file: &Path, socket: Option<&Path>) -> Option<Status> {
+/// A server that runs with this file.
+struct Server {
+    status: Status,
+    /// Its configuration, if something was set since it was read.
+    text: Option<String>,
+}
+
+fn running(config: &ServerConfig, file: &Path, socket: Option<&Path>) -> Option<Server> {
     let named = match &config.control_socket {
         ControlSocket::At(path) => Some(path.as_path()),
         ControlSocket::Usual | ControlSocket::Off => None,
     };
-    let status = Client::find(socket.or(named)).ok()?.status().ok()?;
+    let mut client = Client::find(socket.or(named)).ok()?;
+    let status = client.status().ok()?;
     let real = |path: &Path| std::fs::canonicalize(path).ok();
     let same = status
         .configuration
         .file
         .as_deref()
         .is_some_and(|its| real(its).is_some() && real(its) == real(file));
-    same.then_some(status)
+    if !same {
+        return None;
+    }
+    let text = if status.configuration.live.is_empty() { None } else { client.configuration().ok() };
+    Some(Server { status, text })
 }
