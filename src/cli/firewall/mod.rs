@@ -252,6 +252,8 @@ fn run_check(arguments: &CheckArguments) -> Result<ExitCode, Failure> {
     let is_here = arguments.from_file.is_none();
     if arguments.json {
         print(&format!("{}\n", as_json(&needs, &findings, target, is_here)));
+    } else if findings.is_empty() && needs.openings.is_empty() {
+        print("ok: the server is for this machine alone, nothing has to come in\n");
     } else if findings.is_empty() {
         print(&format!("ok: {} can come in\n", needs.ports()));
     } else {
@@ -281,7 +283,6 @@ fn decode(bytes: &[u8]) -> String {
     }
 }
 
-/// The kernel decides what passes; whoever keeps its rules knows which are whose.
 /// What the firewall of this system means for a server with this configuration, each finding with what helps.
 ///
 /// # Errors
@@ -302,6 +303,7 @@ pub(super) fn of_config(config: &ServerConfig) -> Result<Vec<(Finding, String)>,
     Ok(findings_here(&needs, &live, &site).into_iter().map(with_fix).collect())
 }
 
+/// The kernel decides what passes; whoever keeps its rules knows which are whose.
 fn findings_here(needs: &Needs, live: &Live, site: &Site) -> Vec<Finding> {
     let mut findings = check::check(needs, &live.kernel, site);
     if let Some((_, ruleset)) = &live.manager {
