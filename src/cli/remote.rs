@@ -2,7 +2,7 @@
 
 use super::{Failure, print};
 use crate::control::{
-    Answer, Change, Client, ControlError, RefusalKind, Request, SessionStatus, Status, Totals,
+    Answer, Change, Client, ControlError, Failing, RefusalKind, Request, SessionStatus, Status, Totals,
 };
 use clap::Args;
 use ftp_proto::path::Escaped;
@@ -258,6 +258,17 @@ fn totals_in_words(totals: &Totals, row: &mut impl FnMut(&str, String)) {
     );
     let verdicts = totals.verdicts.iter().map(|(kind, times)| format!("{kind} {times}"));
     row("  verdicts", joined(verdicts));
+    for (what, failing) in [("network", &totals.networks), ("program", &totals.software)] {
+        for one in failing {
+            row(&format!("  failing {what}"), failing_in_words(one));
+        }
+    }
+}
+
+fn failing_in_words(one: &Failing) -> String {
+    let failed = joined(one.failed.iter().map(|(why, times)| format!("{why} {times}")));
+    let who = Escaped(one.who.as_bytes());
+    format!("{who}: {} sessions, {} transfers complete, failed: {failed}", one.sessions, one.completed)
 }
 
 fn session_in_words(session: &SessionStatus) -> String {

@@ -5,14 +5,15 @@ use super::live::Live;
 use crate::config_file::reader::without_number;
 use crate::config_file::{CONTROL_CONNECTION, RuntimeKind};
 use crate::control::{
-    ActiveStatus, AdvertisedAddress, CertificateStatus, ConfigurationStatus, FailedPort, PassiveStatus,
-    PortRange, ProxyStatus, SessionStatus, Status, Totals,
+    ActiveStatus, AdvertisedAddress, CertificateStatus, ConfigurationStatus, FailedPort, Failing,
+    PassiveStatus, PortRange, ProxyStatus, SessionStatus, Status, Totals,
 };
 use crate::log::SessionView;
 use ftp_proto::PassiveState;
 use ftp_proto::config::{External, Passive, Ports};
-use ftp_proto::notice::Counters;
+use ftp_proto::notice::{Counters, Row, Table};
 use ftp_proto::path::Escaped;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// All of it; `sessions`: with a list of them.
@@ -38,7 +39,7 @@ pub(super) fn status(live: &Live, sessions: bool) -> Status {
         sessions: count(service.running.sessions()),
         transfers: count(service.observer.transfers()),
         session_list: sessions.then(|| service.observer.sessions().into_iter().map(session).collect()),
-        totals: totals(service.observer.totals()),
+        totals: totals(&service.observer.totals()),
         configuration: ConfigurationStatus {
             file: live
                 .plan
@@ -106,7 +107,28 @@ fn session(view: SessionView) -> SessionStatus {
     }
 }
 
-fn totals(counters: Counters) -> Totals {
+/// How many failing networks and programs are named.
+const WORST: usize = 10;
+
+fn failing<Key: ToString + Ord + Clone>(table: &Table<Key>) -> Vec<Failing> {
+    let failing = |(key, row): (&Key, &Row)| Failing {
+        who: key.to_string(),
+        sessions: row.sessions,
+        completed: row.completed,
+        failed: row
+            .failed
+            .iter()
+            .map(|((kind, suspect), times)| (format!("{kind}/{suspect}"), *times))
+            .collect(),
+    };
+    table.worst(WORST).into_iter().map(failing).collect()
+}
+
+fn by_name(counts: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
+    counts.iter().map(|(name, times)| ((*name).to_owned(), *times)).collect()
+}
+
+fn totals(counters: &Counters) -> Totals {
     Totals {
         sessions: counters.sessions,
         refused: counters.refused,
@@ -119,7 +141,10 @@ fn totals(counters: Counters) -> Totals {
         bytes_up: counters.bytes_up,
         secured: counters.secured,
         tls_failures: counters.tls_failures,
-        verdicts: counters.verdicts.into_iter().map(|(kind, times)| (kind.to_owned(), times)).collect(),
+        networks: failing(&counters.networks),
+        software: failing(&counters.software),
+        verdicts: by_name(&counters.verdicts),
+        suspects: by_name(&counters.suspects),
     }
 }
 

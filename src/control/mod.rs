@@ -20,8 +20,8 @@ pub use client::{Client, ControlError};
 pub(crate) use place::{Place, default_place};
 pub(crate) use server::{Asked, Socket, listen};
 pub use status::{
-    ActiveStatus, AdvertisedAddress, CertificateStatus, ConfigurationStatus, FailedPort, PassiveStatus,
-    PortRange, ProxyStatus, SessionStatus, Status, Totals,
+    ActiveStatus, AdvertisedAddress, CertificateStatus, ConfigurationStatus, FailedPort, Failing,
+    PassiveStatus, PortRange, ProxyStatus, SessionStatus, Status, Totals,
 };
 
 use serde::{Deserialize, Serialize};

@@ -182,8 +182,30 @@ pub struct Totals {
     pub secured: u64,
     /// Control connections on which TLS failed.
     pub tls_failures: u64,
-    /// Failed data connections, by why.
+    /// Failed data connections, by what happened.
     pub verdicts: BTreeMap<String, u64>,
+    /// The same by the likely cause.
+    #[serde(default)]
+    pub suspects: BTreeMap<String, u64>,
+    /// The networks whose data connections fail most, the worst first.
+    #[serde(default)]
+    pub networks: Vec<Failing>,
+    /// The same for programs, by the names they give (CLNT).
+    #[serde(default)]
+    pub software: Vec<Failing>,
+}
+
+/// Clients whose data connections fail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failing {
+    /// The network, or the program as it calls itself; any text.
+    pub who: String,
+    /// Sessions that logged in.
+    pub sessions: u64,
+    /// Complete transfers.
+    pub completed: u64,
+    /// Data connections that failed, by `VERDICT/SUSPECT`.
+    pub failed: BTreeMap<String, u64>,
 }
 
 /// Where the settings come from.

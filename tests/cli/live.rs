@@ -434,6 +434,35 @@ fn sessions_are_listed() {
 }
 
 #[test]
+fn who_fails_is_told_by_network_and_program() {
+    for runtime in RUNTIMES {
+        let place = Place::new("auto:2");
+        let text = place.text();
+        place.write(&format!("{text}[timeouts]\ndata_connection = 1\n"));
+        let server = place.start(&["--runtime", runtime]);
+        let mut client = login(&server);
+        client.send("CLNT Blocked 1.0");
+        client.reply();
+        epsv(&mut client);
+        client.send("RETR a.txt");
+        assert!(client.reply().starts_with("150 "));
+        assert!(client.reply().starts_with("425 "));
+        let said = place.tell(&["status"]);
+        let failed = ": 1 sessions, 0 transfers complete, failed: nobody_connected/";
+        for line in [
+            format!("  failing network 127.0.0.0/24{failed}"),
+            format!("  failing program Blocked 1.0{failed}"),
+        ] {
+            assert!(said.contains(&line), "{line}: {said}");
+        }
+        let json: serde_json::Value = serde_json::from_str(&place.tell(&["status", "--json"])).unwrap();
+        let totals = json.get("totals").unwrap();
+        assert_eq!(totals["software"][0]["who"], "Blocked 1.0", "{totals}");
+        assert_eq!(totals["suspects"].as_object().unwrap().values().next().unwrap(), 1, "{totals}");
+    }
+}
+
+#[test]
 fn nobody_answers_where_no_server_runs() {
     let directory = tempfile::tempdir().unwrap();
     let mut command = ftpd(&["status"]);
