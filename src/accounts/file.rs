@@ -27,6 +27,7 @@ use super::password::PasswordHash;
 use crate::config_file::FileError;
 use crate::config_file::reader::{Node, Source};
 use ftp_proto::account::{Rights, RightsByPath};
+use ftp_proto::config::is_anonymous;
 use ftp_proto::path::VirtualPath;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -247,7 +248,7 @@ pub fn check_name(name: &str) -> Result<(), String> {
             "{name:?} can't be a user name; write 1 to 255 letters without spaces around them"
         ));
     }
-    if super::is_anonymous(name) {
+    if is_anonymous(name) {
         return Err(format!("{name:?} is the name of guests; allow them by accounts.anonymous = true"));
     }
     Ok(())

@@ -18,6 +18,7 @@ use crate::config_file::reader::plain;
 use crate::config_file::{FileError, Uploads};
 use crate::stamp::Stamp;
 use ftp_proto::account::{Account, Credentials, LoginError, Rights, RightsByPath};
+use ftp_proto::config::is_anonymous;
 use ftp_proto::host::{Accounts, Storage};
 use ftp_proto::path::VirtualPath;
 use gate::Gate;
@@ -30,11 +31,6 @@ use trees::Trees;
 
 /// How often a login looks whether the accounts file changed.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-
-/// Whether guests log in by this name; upper and lower case are the same.
-pub fn is_anonymous(name: &str) -> bool {
-    name.eq_ignore_ascii_case("anonymous") || name.eq_ignore_ascii_case("ftp")
-}
 
 /// What guests may do: read, and, where they may write, add what was not there.
 pub fn anonymous_rights(writable: bool) -> Rights {

@@ -68,7 +68,9 @@ pub(super) struct DoctorArguments {
 /// Prints what was found; the exit code says how bad it is.
 pub(super) fn run(arguments: DoctorArguments) -> Result<ExitCode, Failure> {
     let more = match &arguments.ca {
-        Some(file) => PemFile::read(file).map_err(Failure::Configuration)?.certificates,
+        Some(file) => {
+            authorities(file).map_err(|why| Failure::Configuration(format!("ftpd: --ca: {why}")))?
+        }
         None => Vec::new(),
     };
     let trust = Trust::with(&more);
@@ -98,6 +100,17 @@ pub(super) fn run(arguments: DoctorArguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(report::exit_code(&findings)))
 }
 
+fn authorities(file: &Path) -> Result<Vec<Vec<u8>>, String> {
+    let certificates = PemFile::read(file)?.certificates;
+    if certificates.is_empty() {
+        return Err(format!(
+            "{}: a key and no certificate in it; name the file of the certificate",
+            file.display()
+        ));
+    }
+    Ok(certificates)
+}
+
 /// Which file the running server was started with.
 fn file_of_the_running(socket: Option<&Path>) -> Result<PathBuf, Failure> {
     let status = Client::find(socket).and_then(|mut client| client.status());
@@ -105,8 +118,11 @@ fn file_of_the_running(socket: Option<&Path>) -> Result<PathBuf, Failure> {
         Failure::Configuration(format!("ftpd: doctor: write --config FILE or --from HOST:PORT; {error}"))
     })?;
     status.configuration.file.ok_or_else(|| {
+        let first = status.control.first();
+        let target = first.map_or_else(|| "HOST:PORT".to_owned(), |bound| live::dialled(*bound).to_string());
         Failure::Configuration(format!(
-            "ftpd: doctor: the running server (process {}) has no configuration file to look at; try it by --from HOST:PORT",
+            "ftpd: doctor: the running server (process {}) has no configuration file to look at; try it by \
+             `ftpd doctor --from {target}`",
             status.pid
         ))
     })
@@ -155,6 +171,7 @@ fn from_outside(
         trust: trust.clone(),
         pinned: Vec::new(),
         insecure: arguments.insecure,
+        in_clear: true,
         upload: arguments.upload.then(|| format!("ftpd-doctor-{}.tmp", std::process::id())),
         samples: SAMPLES,
         patience,
@@ -187,7 +204,7 @@ fn host_and_port(text: &str, default: u16) -> Option<(String, u16)> {
         Some((host, port)) => Some((host.to_owned(), port.parse().ok().filter(|port| *port != 0)?)),
         None => Some((text.to_owned(), default)),
     }
-    .filter(|(host, _)| !host.is_empty())
+    .filter(|(host, _)| !host.is_empty() && !host.contains(['@', '/', ' ']))
 }
 
 #[cfg(test)]
@@ -208,7 +225,7 @@ mod tests {
         ] {
             assert_eq!(parsed(text), Some((host.to_owned(), port)), "{text}");
         }
-        for text in ["", ":21", "a:b", "a:0", "a:70000"] {
+        for text in ["", ":21", "a:b", "a:0", "a:70000", "bob@a:21", "ftp://bob@a", "a/b", "ftps://a"] {
             assert_eq!(parsed(text), None, "{text}");
         }
     }

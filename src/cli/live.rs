@@ -143,7 +143,9 @@ impl Live {
         let kept = self.edits.iter().filter(|old| edits.iter().all(|new| new.key() != old.key()));
         let all: Vec<_> = kept.chain(&edits).cloned().collect();
         let document = self.plan.document.edited(&all).map_err(|error| error.message())?;
-        let differences = self.change(&document)?;
+        let mut differences = self.change(&document)?;
+        // Those wait since the file was read, and were told then.
+        differences.retain(|difference| !keys::needs_restart(&difference.key));
         self.edits = all;
         log(&differences);
         Ok(differences)

@@ -30,7 +30,7 @@ pub(super) struct Which {
 #[derive(Args, Debug)]
 pub(super) struct SetArguments {
     /// Keys, each with its value behind it: all of them change, or none
-    #[arg(required = true, num_args = 1.., value_name = "KEY VALUE")]
+    #[arg(required = true, num_args = 1.., value_name = "KEY VALUE", allow_negative_numbers = true)]
     pairs: Vec<String>,
     /// Write it into the configuration file, too; comments and order stay
     #[arg(long)]
@@ -81,9 +81,9 @@ impl From<ControlError> for Failure {
     fn from(error: ControlError) -> Self {
         match error {
             ControlError::Refused(refusal) if refusal.kind == RefusalKind::Wrong => {
-                Self::Configuration(format!("ftpd: {}", refusal.message))
+                Self::Configuration(format!("ftpd: {}", printable(&refusal.message)))
             }
-            error => Self::System(error.to_string()),
+            error => Self::System(printable(&error.to_string())),
         }
     }
 }
@@ -114,8 +114,9 @@ pub(super) fn set(arguments: SetArguments) -> Result<(), Failure> {
     let mut words = pairs.into_iter();
     while let Some(key) = words.next() {
         let Some(value) = words.next() else {
+            let (name, value) = key.split_once('=').unwrap_or((&key, "VALUE"));
             return Err(Failure::Configuration(format!(
-                "ftpd: {key}: no value; write ftpd set {key} VALUE, or ftpd unset {key}"
+                "ftpd: {key}: no value; write ftpd set {name} {value}, or ftpd unset {name}"
             )));
         };
         changes.push(Change { key, value: Some(value) });

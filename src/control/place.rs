@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 const SYSTEM: &str = "/run/ftpd";
 /// How the names of sockets end.
 const ENDING: &str = "sock";
+/// Of a directory that is none, or that others may write to.
+const NOT_PRIVATE: &str = "no directory that only its owner, this user or root, may write to";
 
 /// Where a server listens for requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,10 +97,11 @@ pub(super) fn directories_to_search() -> Vec<PathBuf> {
     directories
 }
 
-/// What looks like a socket of ours in this directory. In a directory that belongs to somebody else, but for root,
-/// anybody could have put it.
+/// What looks like a socket of ours in this directory, if nobody can have put it there who may not.
 pub(super) fn sockets_in(directory: &Path) -> Vec<PathBuf> {
-    let trusted = std::fs::metadata(directory).is_ok_and(|facts| is_ours_or_roots(&facts) || is_root());
+    // Where a service has its sockets, its user owns the directory, and root asks there. Below /tmp anybody may own it.
+    let anybody = is_root() && directory != temporary();
+    let trusted = std::fs::metadata(directory).is_ok_and(|facts| is_only_writable_by_owner(&facts, anybody));
     let entries = std::fs::read_dir(directory).ok().filter(|_| trusted);
     let paths = entries.into_iter().flatten().flatten().map(|entry| entry.path());
     let mut sockets: Vec<_> =
@@ -111,8 +114,10 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-fn is_ours_or_roots(facts: &std::fs::Metadata) -> bool {
-    facts.uid() == 0 || facts.uid() == rustix::process::geteuid().as_raw()
+/// And that the owner is we or root, if it may not be anybody.
+fn is_only_writable_by_owner(facts: &std::fs::Metadata, anybody: bool) -> bool {
+    let ours = facts.uid() == 0 || facts.uid() == rustix::process::geteuid().as_raw();
+    (ours || anybody) && facts.mode() & 0o022 == 0
 }
 
 /// Makes the directory if there is none; only we may write into it.
@@ -124,8 +129,8 @@ fn make_private(directory: &Path) -> Result<(), String> {
     }
     // A link could lead anywhere.
     let facts = std::fs::symlink_metadata(directory).map_err(|error| plain(&error))?;
-    if !facts.is_dir() || !is_ours_or_roots(&facts) || facts.mode() & 0o022 != 0 {
-        return Err("others may write there".to_owned());
+    if !facts.is_dir() || !is_only_writable_by_owner(&facts, false) {
+        return Err(NOT_PRIVATE.to_owned());
     }
     Ok(())
 }
@@ -143,11 +148,39 @@ mod tests {
         assert_eq!(make_private(&directory), Ok(()));
         assert_eq!(make_private(&directory), Ok(()));
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o777)).unwrap();
-        assert_eq!(make_private(&directory), Err("others may write there".to_owned()));
+        assert_eq!(make_private(&directory), Err(NOT_PRIVATE.to_owned()));
         let link = parent.path().join("link");
         std::os::unix::fs::symlink("new", &link).unwrap();
-        assert_eq!(make_private(&link), Err("others may write there".to_owned()));
+        assert_eq!(make_private(&link), Err(NOT_PRIVATE.to_owned()));
         assert!(make_private(&parent.path().join("a/b")).is_err());
+    }
+
+    #[test]
+    fn sockets_are_looked_for_only_where_nobody_else_can_put_them() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = parent.path().join("new");
+        assert_eq!(make_private(&directory), Ok(()));
+        let socket = directory.join("2121.sock");
+        fs::write(&socket, "").unwrap();
+        assert_eq!(sockets_in(&directory), [socket]);
+        // What a link in /tmp could lead to: a directory of root's that everybody may write to.
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o1777)).unwrap();
+        assert!(sockets_in(&directory).is_empty());
+    }
+
+    #[test]
+    fn root_asks_the_servers_of_other_users_but_not_below_tmp() {
+        let facts = |owner: Option<u32>| {
+            let directory = tempfile::tempdir().unwrap();
+            std::os::unix::fs::chown(directory.path(), owner, None).ok()?;
+            Some(fs::metadata(directory.path()).unwrap())
+        };
+        let own = facts(None).unwrap();
+        assert!(is_only_writable_by_owner(&own, false) && is_only_writable_by_owner(&own, true));
+        // Only root can give it to another user.
+        if let Some(other) = facts(Some(65_534)) {
+            assert!(is_only_writable_by_owner(&other, true) && !is_only_writable_by_owner(&other, false));
+        }
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub fn check(facts: &Facts, wish: &Wish, trust: &Trust) -> Vec<Finding> {
             trust: trust.clone(),
             pinned: fingerprints(facts),
             insecure: false,
+            // Without TLS nobody knows who answers there.
+            in_clear: !target.outside || facts.system.interfaces.contains(&target.address.ip()),
             upload: upload.clone(),
             samples: 0,
             patience: wish.patience,
@@ -98,7 +100,7 @@ fn targets(facts: &Facts) -> Vec<Target> {
     let implicit = config.bind_implicit_tls.iter().map(|address| (*address, Security::Implicit));
     let listeners: Vec<_> = control.chain(implicit).filter(|(address, _)| address.port() != 0).collect();
     let own = listeners.iter().map(|(address, security)| Target {
-        address: SocketAddr::new(own_address(address.ip()), address.port()),
+        address: dialled(*address),
         security: *security,
         outside: false,
     });
@@ -126,13 +128,14 @@ fn external(facts: &Facts) -> Option<IpAddr> {
 }
 
 /// Where to connect for what is listened on. (IPv6 listeners take IPv4 as well, and only so PASV can be tried.)
-fn own_address(bound: IpAddr) -> IpAddr {
-    match bound {
+pub fn dialled(bound: SocketAddr) -> SocketAddr {
+    let address = match bound.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) | IpAddr::V6(Ipv6Addr::UNSPECIFIED) => {
             IpAddr::V4(Ipv4Addr::LOCALHOST)
         }
         address => address,
-    }
+    };
+    SocketAddr::new(address, bound.port())
 }
 
 fn judge(target: &Target, sighting: &Sighting) -> Vec<Finding> {
@@ -152,6 +155,18 @@ fn judge(target: &Target, sighting: &Sighting) -> Vec<Finding> {
         findings.push(
             kinds::LIVE_OTHER_CERTIFICATE.found(text).fix("send the server SIGHUP, and look into its log"),
         );
+    }
+    if target.security == Security::None && sighting.greeting.is_ok() && sighting.login.is_none() {
+        let text = format!(
+            "{address}, the external address, takes connections; no password was sent there without TLS, so transfers \
+             were not tried"
+        );
+        findings.push(
+            kinds::LIVE_NO_CREDENTIALS.found(text).fix(format!(
+                "run `ftpd doctor --from {address} --tls none --user NAME` on a machine outside"
+            )),
+        );
+        return findings;
     }
     let Some(problem) = problem(sighting) else {
         let text = format!("{address} {by}: {}", what_worked(sighting));

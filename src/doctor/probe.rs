@@ -43,6 +43,8 @@ pub struct Plan {
     pub pinned: Vec<Fingerprint>,
     /// Send the password to anybody.
     pub insecure: bool,
+    /// Send the password where there is to be no TLS.
+    pub in_clear: bool,
     /// Upload a file of this name, fetch it and remove it.
     pub upload: Option<String>,
     /// How many ports to try at least.
@@ -182,7 +184,7 @@ fn secure(plan: &Plan, session: &mut Session, sighting: &mut Sighting, name: &Se
             }
         }
     }
-    let Some(agreed) = session.agreed() else { return true };
+    let Some(agreed) = session.agreed() else { return plan.user.is_none() || plan.in_clear };
     let seen = seen(plan, &agreed, name);
     let go_on = plan.user.is_none() || plan.insecure || seen.pinned || seen.trusted.is_ok();
     sighting.tls = Some(Ok(seen));

@@ -159,6 +159,20 @@ fn a_range_is_set_while_a_client_waits() {
 }
 
 #[test]
+fn what_waits_for_a_restart_is_told_once() {
+    let (_, range) = free_range(2, 9);
+    let place = Place::new(&range);
+    let _server = place.start(&[]);
+    place.write(&place.text().replace("bind = \"127.0.0.1:0\"", "bind = \"127.0.0.1:0\"\nkeepalive = 90"));
+    let said = place.tell(&["reload"]);
+    assert_eq!(said, "server.keepalive 60 s -> 90 s (needs a restart)\n");
+    let said = place.tell(&["set", "idle", "120"]);
+    assert!(said.starts_with("timeouts.idle 300 s -> 120 s\nholds until"), "{said}");
+    let said = place.tell(&["set", "idle", "120"]);
+    assert!(said.starts_with("that is how it was already\n"), "{said}");
+}
+
+#[test]
 fn what_is_wrong_changes_nothing_and_says_why() {
     let (_, range) = free_range(2, 8);
     let place = Place::new(&range);
@@ -196,6 +210,11 @@ fn what_is_wrong_changes_nothing_and_says_why() {
             "timeouts.stall: expected a time, not \"soon\"; write seconds like 300, or \"5m\" (ms, s, m, h, d)",
         ),
         (&["idle"], "idle: no value; write ftpd set idle VALUE, or ftpd unset idle"),
+        (&["idle=60"], "idle=60: no value; write ftpd set idle 60, or ftpd unset idle"),
+        (
+            &["idle", "-5"],
+            "timeouts.idle: expected a time, not -5; write seconds like 300, or \"5m\" (ms, s, m, h, d)",
+        ),
         (
             &["exposed-ports", "5000-5009"],
             &format!("passive.exposed_ports: write as many ports as are listened on ({range}), like {range}"),

@@ -151,6 +151,26 @@ fn a_router_that_does_not_turn_connections_around() {
 }
 
 #[test]
+fn a_password_goes_in_the_clear_to_this_machine_alone() {
+    let place = Place::new();
+    place.write(
+        "ftpd.toml",
+        "[server]\nroot = \"root\"\nbind = \"0.0.0.0:2121\"\n[accounts]\nfile = \"accounts.toml\"\n\
+         [log]\ncommands = true\n[passive]\nports = \"21000-21009\"\nexternal_address = \"198.51.100.7\"\n",
+    );
+    // Somebody answers at the external address, and it is on no interface.
+    let again = format!("ip route add local 198.51.100.7/32 dev lo; {}", again(&place));
+    let findings = place.live(&["10.0.0.2"], &format!("--no-live >/dev/null; {again}"));
+    findings.expect(1, &["passwords-in-clear"]);
+    assert!(findings.text("live-no-credentials").contains("no password was sent"), "{:#}", findings.json);
+    let log = fs::read_to_string(place.path("log")).unwrap();
+    assert_eq!(log.matches("USER bob").count(), 1, "{log}");
+    // An address of this machine is as good as loopback.
+    let findings = place.live(&["10.0.0.2", "198.51.100.7"], "--user bob");
+    assert_eq!(findings.all().filter(|finding| finding["id"] == "live-ok").count(), 2, "{:#}", findings.json);
+}
+
+#[test]
 fn a_live_server_that_refuses() {
     let place = Place::new();
     place.live(&[PUBLIC], "--user eve").expect(2, &["live-login-refused"]);

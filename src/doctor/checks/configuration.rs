@@ -25,9 +25,14 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
         );
     }
     if users > 0 && config.tls.is_none() {
+        let whose = if users == 1 {
+            "the password of 1 user".into()
+        } else {
+            format!("the passwords of {users} users")
+        };
         findings.push(
             kinds::PASSWORDS_IN_CLEAR
-                .found(format!("there is no TLS: the passwords of {users} users and all files go in the clear"))
+                .found(format!("there is no TLS: {whose} and all files go in the clear"))
                 .fix("write certificates = [{ certificate = \"fullchain.pem\", key = \"privkey.pem\" }] below [tls]"),
         );
     }
