@@ -126,6 +126,7 @@ extern crate std;
 
 pub mod account;
 pub mod advertise;
+pub mod charset;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod command;

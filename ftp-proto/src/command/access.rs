@@ -35,7 +35,7 @@ pub(super) fn user(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
 impl Turn<'_> {
     pub(crate) fn ask_for_password(&mut self, name: Option<String>) -> Reaction {
         let anonymous = name.as_deref().is_some_and(is_anonymous);
-        self.session.login = Login::Named(name);
+        self.session.set_login(Login::Named(name));
         if anonymous {
             Reply::new(331, "Anonymous login: send your e-mail address as the password.").into()
         } else {

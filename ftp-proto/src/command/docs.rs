@@ -8,6 +8,10 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+/// Replies that any command may get: the session ends (421), the line is no command that is served here (500, 501,
+/// 502), or the login is missing (530).
+pub const ALWAYS: &[u16] = &[421, 500, 501, 502, 530];
+
 /// `docs/commands.md`.
 pub fn markdown() -> String {
     let mut page = String::from(

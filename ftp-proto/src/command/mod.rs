@@ -50,6 +50,9 @@ pub struct CommandSpec {
     pub feat: Feat,
     /// Where it is defined.
     pub source: &'static str,
+    /// The codes of the replies that it may get, in order, beside those that any command may get
+    /// ([`ALWAYS`](docs::ALWAYS)): the documentation lists them, and a test compares them with the transcripts.
+    pub replies: &'static [u16],
     /// Its argument and meaning, for HELP and the documentation.
     pub help: &'static str,
     /// Legal lines: tests parse them, docs show them, fuzzing starts from them.

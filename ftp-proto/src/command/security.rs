@@ -132,6 +132,7 @@ pub(super) fn host(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
         return Reply::new(504, "That host is not known here.").into();
     }
     session.protection.set_host(name.clone());
+    session.choose_profile();
     Reply::with(220, format!("Host {name} accepted.")).into()
 }
 

@@ -17,6 +17,7 @@ const ANYTIME: CommandSpec = CommandSpec {
     secret: false,
     feat: Feat::None,
     source: "RFC 959 section 4.1",
+    replies: &[],
     help: "",
     samples: &[],
     run: information::noop,

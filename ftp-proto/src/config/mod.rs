@@ -1,11 +1,15 @@
 //! The settings of the core. A [`Config`] was validated: whatever depends on it needs no checks of its own.
 
 mod passive;
+mod profiles;
 mod tls_policy;
 
 pub use passive::{
     AddressRule, External, LanClients, MAX_LISTENERS, Passive, PassivePorts, PeerCheck, Peers, Ports,
 };
+
+pub(crate) use profiles::Traits;
+pub use profiles::{ActiveAddress, AlloReply, Profile, ProfileCondition, QuirkChange, Quirks};
 
 pub use tls_policy::{
     ClientCertificates, CloseNotify, ControlPolicy, DataPolicy, DataResumption, Listener, Network, TlsChange,
@@ -46,6 +50,9 @@ pub struct Settings {
     pub proxy: Proxy,
     /// What TLS has to protect. Without TLS nothing of it holds.
     pub tls: TlsPolicies,
+    /// How devices and programs are spoken to that need it otherwise than others. Each that applies changes what it
+    /// names, in order.
+    pub profiles: Vec<Profile>,
     /// Whether each command and reply becomes a `Notice`.
     pub notify_commands: bool,
 }
@@ -60,6 +67,7 @@ impl Default for Settings {
             active: Active::default(),
             proxy: Proxy::default(),
             tls: TlsPolicies::default(),
+            profiles: Vec::new(),
             notify_commands: false,
         }
     }

@@ -35,6 +35,16 @@ pub enum Format {
     Facts(Facts),
 }
 
+/// What the lines of LIST look like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ListStyle {
+    /// As `ls -l` prints them.
+    #[default]
+    Unix,
+    /// As DIR prints them, and IIS by default.
+    Dos,
+}
+
 /// A selection of MLST facts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts(u8);

@@ -5,6 +5,7 @@
 //! `Busy::Now`), or the client does not read its replies. Whatever comes from outside enters by one of the
 //! few methods here and ends in `advance`.
 
+mod closing;
 mod data;
 mod inbox;
 mod introduction;
@@ -13,6 +14,7 @@ mod login;
 mod modes;
 mod outbox;
 mod pending;
+mod profile;
 mod protection;
 mod timers;
 mod transfer;
@@ -24,7 +26,7 @@ pub(crate) use pending::{Change, Opening, Pending, StatListing};
 pub(crate) use protection::{Protection, Switch};
 
 use crate::command;
-use crate::config::Config;
+use crate::config::{Config, Quirks};
 use crate::diagnose::{Outlook, Way};
 use crate::event::{Action, Arrival, Event, FileJob, Job, Message, Seen, SessionId, Ticket};
 use crate::host::Accounts;
@@ -123,6 +125,8 @@ pub(crate) struct Session {
     pub(crate) login: Login,
     pub(crate) modes: Modes,
     pub(crate) protection: Protection,
+    /// What is different for this client.
+    pub(crate) quirks: Quirks,
     opened: Instant,
     failed_logins: u32,
     phase: Phase,
@@ -174,6 +178,7 @@ impl Session {
             login: Login::default(),
             modes: Modes::default(),
             protection: Protection::new(tls, arrival.implicit_tls),
+            quirks: Quirks::default(),
             opened: now.mono,
             failed_logins: 0,
             phase: Phase::Open,
@@ -202,6 +207,7 @@ impl Session {
     pub(crate) fn open(&mut self, now: Now) {
         self.notify(Notice::SessionOpened { peer: self.peer, local: self.local });
         self.opened = now.mono;
+        self.choose_profile();
         self.timers.set(Timer::Login, now.mono + self.config.timeouts.login);
         self.timers.set(Timer::Idle, now.mono + self.config.timeouts.idle);
         if self.protection.is_implicit() && self.begin_tls(now, true).is_err() {
@@ -390,108 +396,6 @@ impl Session {
         self.actions.push_back(Action::Perform(Ticket(self.ids.ticket), job));
     }
 
-    // The end.
-
-    /// The last reply: whatever runs is stopped, then the connection closes. Only the first last reply counts.
-    pub(crate) fn finish(&mut self, now: Now, reply: Reply, why: &'static str) {
-        if self.is_serving() {
-            self.reply(reply);
-            let before_tls = self.protection.is_implicit() && !self.introduction.is_over();
-            if self.protection.is_handshaking() || before_tls {
-                // Nothing can be said before TLS is there, and nothing may be said in the clear.
-                self.outbox.discard();
-            }
-            self.begin_closing(now, why);
-        }
-    }
-
-    fn begin_closing(&mut self, now: Now, why: &'static str) {
-        if !self.is_serving() {
-            return;
-        }
-        // First of all, so that the end of what is stopped here does not close the session a second time.
-        self.phase = Phase::Closing(why);
-        self.pending = None;
-        self.timers.clear_all();
-        self.timers.set(Timer::Linger, now.mono + self.config.timeouts.linger);
-        self.abandon_transfer(now);
-        self.step_link(now, Input::Reset);
-        self.close_if_done(now);
-    }
-
-    fn close_if_done(&mut self, now: Now) {
-        if self.outbox.is_empty() && self.transfer.is_none() {
-            self.close(now);
-        }
-    }
-
-    fn close(&mut self, now: Now) {
-        let Phase::Closing(why) = self.phase else { return };
-        self.phase = Phase::Closed;
-        self.timers.clear_all();
-        if self.introduction.is_over() {
-            let lasted = now.mono.duration_since(self.opened);
-            let user = self.login.account().map(|account| account.name.clone());
-            self.notify(Notice::SessionClosed { user, lasted, why });
-        }
-    }
-
-    /// The wire has carried out a switch: commands behind it may run.
-    pub(crate) fn switched(&mut self, now: Now) {
-        self.advance(now);
-    }
-
-    /// The client has said by TLS that it sends nothing more on the control connection.
-    pub(crate) fn client_ended(&mut self, now: Now) {
-        if !self.peer_closed {
-            self.peer_closed(now);
-            self.advance(now);
-        }
-    }
-
-    fn peer_closed(&mut self, now: Now) {
-        self.peer_closed = true;
-        self.balancer_left();
-        if self.protection.is_handshaking() && self.is_serving() {
-            self.notify(Notice::ControlTlsFailed(TlsError::Ended));
-        }
-        if self.owes_answers() {
-            // It may have closed its sending side only, and read on: scripts send all they have at once.
-            return;
-        }
-        self.outbox.discard();
-        if self.outlive_client(now) {
-            return;
-        }
-        self.begin_closing(now, "client closed the connection");
-        self.outbox.discard();
-        self.close_if_done(now);
-    }
-
-    /// Whether a command came that will be answered soon, without anything more from the client. A port may be
-    /// waited for long, and others wait behind; a client that reads no listing may be gone.
-    fn owes_answers(&self) -> bool {
-        let soon = match &self.pending {
-            Some((_, Pending::Lease { .. } | Pending::StatPaused(..))) => false,
-            Some(_) => true,
-            None => self.inbox.peek().is_some(),
-        };
-        soon && self.is_serving() && self.transfer.is_none()
-    }
-
-    /// The last answer to a client that has closed its side.
-    fn close_if_answered(&mut self, now: Now) {
-        if self.peer_closed && self.is_serving() && self.transfer.is_none() && !self.owes_answers() {
-            self.begin_closing(now, "client closed the connection");
-        }
-    }
-
-    fn drain_if_idle(&mut self, now: Now) {
-        if self.phase == Phase::Draining && self.transfer.is_none() && self.pending.is_none() {
-            self.finish(now, Reply::new(421, "The server is shutting down."), "server shut down");
-        }
-    }
-
     // The server's words.
 
     fn told(&mut self, now: Now, message: Message) {
@@ -511,6 +415,7 @@ impl Session {
                     waiting.outdated |= config.passive != self.config.passive;
                 }
                 self.config = config;
+                self.choose_profile();
             }
             Message::Stranger { link, peer, port } => {
                 let peer = canonical(peer);
@@ -560,7 +465,7 @@ impl Session {
         if !matches!(self.login, Login::Nobody | Login::Named(_)) {
             self.timers.set(Timer::Login, now.mono + self.config.timeouts.login);
         }
-        self.login = Login::Nobody;
+        self.set_login(Login::Nobody);
         self.protection.set_handshakes_as_client(false);
         self.modes.directory = VirtualPath::root();
         self.modes.set_restart(0);
@@ -571,6 +476,7 @@ impl Session {
         if self.software.as_ref() != Some(&software) {
             self.notify(Notice::ClientNamed { software: software.clone() });
             self.software = Some(software);
+            self.choose_profile();
         }
     }
 }

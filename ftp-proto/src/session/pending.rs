@@ -174,12 +174,12 @@ fn logged_in(turn: &mut Turn<'_>, user: String, account: Account, reply: Reply) 
     let session = &mut *turn.session;
     // Who keeps the accounts may know somebody by another name than the one that was typed.
     if let Err(reply) = session.check_login_protection(Some(&account.name)) {
-        session.login = Login::Nobody;
+        session.set_login(Login::Nobody);
         return reply.into();
     }
     session.timers.clear(Timer::Login);
     session.modes.directory = account.home.clone();
-    session.login = Login::In(Box::new(account));
+    session.set_login(Login::In(Box::new(account)));
     session.notify(Notice::LoggedIn { user });
     session.recall_habits();
     reply.into()
@@ -191,7 +191,7 @@ impl Turn<'_> {
     /// right password.
     pub(crate) fn login_failed(&mut self, user: String, why: LoginError) -> Reaction {
         let session = &mut *self.session;
-        session.login = Login::Nobody;
+        session.set_login(Login::Nobody);
         session.failed_logins += 1;
         let (reply, end) = if matches!(why, LoginError::Unavailable(_)) {
             let reply = Reply::new(421, "Logins can't be checked just now; try again later.");

@@ -127,6 +127,12 @@ impl Protection {
         self.tls.as_ref().is_some_and(|tls| tls.knows_host(name))
     }
 
+    /// The host that the client has asked for.
+    pub(crate) fn host(&self) -> Option<&str> {
+        let asked = || self.facts().and_then(|facts| facts.server_name.as_deref());
+        self.host.as_deref().or_else(asked)
+    }
+
     pub(crate) fn set_host(&mut self, name: String) {
         self.host = Some(name);
     }

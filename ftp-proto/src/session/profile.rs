@@ -1,0 +1,32 @@
+//! Which device profiles apply to this client: decided anew whenever something is learnt of it.
+
+use super::{Login, Session};
+use crate::config::{Quirks, Traits};
+
+impl Session {
+    /// Who the client is, or is not any longer.
+    pub(crate) fn set_login(&mut self, login: Login) {
+        self.login = login;
+        self.choose_profile();
+    }
+
+    /// Something was learnt of the client, or the settings have changed.
+    pub(crate) fn choose_profile(&mut self) {
+        if self.config.profiles.is_empty() {
+            self.quirks = Quirks::default();
+            return;
+        }
+        let user = match &self.login {
+            Login::Nobody => None,
+            Login::Named(name) => name.as_deref(),
+            Login::In(account) => Some(account.name.as_str()),
+        };
+        let traits = Traits {
+            peer: self.peer.ip(),
+            user,
+            host: self.protection.host(),
+            software: self.software.as_deref(),
+        };
+        self.quirks = Quirks::resolve(&self.config.profiles, traits);
+    }
+}
