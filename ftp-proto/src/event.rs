@@ -1,16 +1,17 @@
 //! The whole vocabulary between the core and its adapter: [`Event`] in, [`Action`] out, and the questions
 //! to the process-wide [`Server`](crate::Server). All of it is plain data.
 
-use crate::account::{Account, Credentials, LoginError};
+mod job;
+
+pub use job::{Batch, Done, FileJob, Job};
+
 use crate::advertise::{Advertised, Networks};
 use crate::diagnose::{Outlook, Way};
-use crate::host::{Accounts, Create, Directory, Entry, File, Metadata, Storage, StorageError, Wanted};
 use crate::notice::Notice;
-use crate::path::VirtualPath;
 use crate::proxy::Origin;
-use crate::time::{Instant, Now, UnixTime};
+use crate::time::Instant;
 use crate::tls::Handshake;
-use crate::transfer::{EndReason, Pipe, Step, TransferEnd};
+use crate::transfer::{Pipe, TransferEnd};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -75,7 +76,7 @@ pub enum Event {
     LinkFailed(LinkId, LinkError),
     /// [`Action::Secure`] is done, well or not; the connection stays.
     Secured(LinkId, Box<Handshake>),
-    /// Bytes so far, from [`Step::Report`]; stalls are judged by it.
+    /// Bytes so far, from [`Step::Report`](crate::transfer::Step::Report); stalls are judged by it.
     Moved(TransferId, u64),
     /// Exactly once for each [`Action::Start`].
     Ended(TransferId, TransferEnd),
@@ -324,241 +325,6 @@ impl From<&std::io::Error> for LinkError {
             _ => Self::Other(alloc::string::ToString::to_string(error)),
         }
     }
-}
-
-/// One question to the backend: plain data; rights were checked, paths are normalised.
-pub enum Job {
-    /// Check a login.
-    Authenticate(Arc<dyn Accounts>, Credentials),
-    /// Whether the certificate is enough for this user: [`Accounts::authenticate_by_certificate`].
-    AuthenticateByCertificate(Arc<dyn Accounts>, Credentials),
-    /// Anything about files.
-    Files(Arc<dyn Storage>, FileJob),
-    /// Ends a transfer that never began, so that an upload's file is given up properly.
-    Discard(Box<Pipe>),
-}
-
-/// A question to a [`Storage`].
-pub enum FileJob {
-    /// [`Storage::metadata`].
-    Metadata(VirtualPath),
-    /// [`Storage::metadata_to_resume`].
-    MetadataToResume(VirtualPath),
-    /// [`Storage::open`].
-    OpenRead(VirtualPath),
-    /// [`Storage::create`].
-    OpenWrite(VirtualPath, Create),
-    /// [`Storage::create`] under the first free name of `NAME`, `NAME.1`, `NAME.2` … (STOU).
-    OpenUnique(VirtualPath),
-    /// [`Storage::read_dir`]; a file becomes a directory of one entry.
-    OpenDirectory(VirtualPath, Wanted),
-    /// Up to this many more entries (STAT of a path).
-    ReadDirectory(Box<dyn Directory>, usize),
-    /// [`Storage::create_dir`].
-    MakeDirectory(VirtualPath),
-    /// [`Storage::remove_file`].
-    RemoveFile(VirtualPath),
-    /// [`Storage::remove_dir`].
-    RemoveDirectory(VirtualPath),
-    /// [`Storage::rename`].
-    Rename {
-        /// The old name.
-        from: VirtualPath,
-        /// The new name.
-        to: VirtualPath,
-        /// Whether an existing file may be replaced.
-        replace: bool,
-    },
-    /// [`Storage::set_modified`].
-    SetModified(VirtualPath, UnixTime),
-    /// [`Storage::set_permissions`].
-    SetPermissions(VirtualPath, u32),
-}
-
-impl core::fmt::Debug for Job {
-    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Authenticate(_, credentials) => out.debug_tuple("Authenticate").field(credentials).finish(),
-            Self::AuthenticateByCertificate(_, credentials) => {
-                out.debug_tuple("AuthenticateByCertificate").field(credentials).finish()
-            }
-            Self::Files(_, job) => job.fmt(out),
-            Self::Discard(_) => write!(out, "Discard"),
-        }
-    }
-}
-
-impl core::fmt::Debug for FileJob {
-    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Metadata(path) => write!(out, "Metadata {path}"),
-            Self::MetadataToResume(path) => write!(out, "MetadataToResume {path}"),
-            Self::OpenRead(path) => write!(out, "OpenRead {path}"),
-            Self::OpenWrite(path, how) => write!(out, "OpenWrite {path} {how:?}"),
-            Self::OpenUnique(path) => write!(out, "OpenUnique {path}"),
-            Self::OpenDirectory(path, wanted) => write!(out, "OpenDirectory {path} {wanted:?}"),
-            Self::ReadDirectory(_, count) => write!(out, "ReadDirectory {count}"),
-            Self::MakeDirectory(path) => write!(out, "MakeDirectory {path}"),
-            Self::RemoveFile(path) => write!(out, "RemoveFile {path}"),
-            Self::RemoveDirectory(path) => write!(out, "RemoveDirectory {path}"),
-            Self::Rename { from, to, replace } => write!(out, "Rename {from} {to} replace={replace}"),
-            Self::SetModified(path, time) => write!(out, "SetModified {path} {}", time.seconds),
-            Self::SetPermissions(path, mode) => write!(out, "SetPermissions {path} {mode:o}"),
-        }
-    }
-}
-
-/// The backend's answer to a [`Job`].
-pub enum Done {
-    /// To `Authenticate` and `AuthenticateByCertificate`.
-    Login(Result<Account, LoginError>),
-    /// To `Metadata` and `MetadataToResume`.
-    Metadata(Result<Metadata, StorageError>),
-    /// To `OpenRead` and `OpenWrite`.
-    File(Result<Box<dyn File>, StorageError>),
-    /// To `OpenUnique`: the name that was free, and the file.
-    Unique(Result<(VirtualPath, Box<dyn File>), StorageError>),
-    /// To `OpenDirectory`; the flag says whether it was a directory, not a file.
-    Directory(Result<(Box<dyn Directory>, bool), StorageError>),
-    /// To `ReadDirectory`: what came, and the directory unless it was read to its end.
-    Entries(Result<Batch, StorageError>),
-    /// To all that changes something.
-    Changed(Result<(), StorageError>),
-    /// The job panicked; the session ends.
-    Panicked,
-}
-
-impl core::fmt::Debug for Done {
-    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Login(result) => write!(out, "Login {result:?}"),
-            Self::Metadata(result) => write!(out, "Metadata {result:?}"),
-            Self::File(result) => write!(out, "File {:?}", result.as_ref().map(|_| ())),
-            Self::Unique(result) => write!(out, "Unique {:?}", result.as_ref().map(|(path, _)| path)),
-            Self::Directory(result) => {
-                write!(out, "Directory {:?}", result.as_ref().map(|(_, is_dir)| is_dir))
-            }
-            Self::Entries(result) => {
-                write!(out, "Entries {:?}", result.as_ref().map(|(entries, _)| entries.len()))
-            }
-            Self::Changed(result) => write!(out, "Changed {result:?}"),
-            Self::Panicked => write!(out, "Panicked"),
-        }
-    }
-}
-
-/// How many names STOU tries before it gives up.
-const UNIQUE_TRIES: u32 = 10_000;
-
-impl Job {
-    /// Does it if the storage has the answer at hand ([`Storage::open_now`], [`Storage::metadata_now`]); never
-    /// blocks.
-    ///
-    /// # Errors
-    /// The job itself, to be performed where blocking is allowed.
-    pub fn perform_now(self) -> Result<Done, Self> {
-        let Self::Files(storage, job) = &self else { return Err(self) };
-        let done = match job {
-            FileJob::OpenRead(path) => storage.open_now(path).map(|file| Done::File(Ok(file))),
-            FileJob::Metadata(path) | FileJob::MetadataToResume(path) => {
-                storage.metadata_now(path).map(|metadata| Done::Metadata(Ok(metadata)))
-            }
-            _ => None,
-        };
-        done.ok_or(self)
-    }
-
-    /// Does it, by calling the embedder's named methods. Blocks as long as they do.
-    pub fn perform(self) -> Done {
-        match self {
-            Self::Authenticate(accounts, credentials) => Done::Login(accounts.authenticate(&credentials)),
-            Self::AuthenticateByCertificate(accounts, credentials) => {
-                Done::Login(accounts.authenticate_by_certificate(&credentials))
-            }
-            Self::Files(storage, job) => job.perform(&*storage),
-            Self::Discard(mut pipe) => {
-                pipe.fail(EndReason::Aborted);
-                while pipe.step(Now::default()) == Step::Turn {
-                    pipe.turn();
-                }
-                Done::Changed(Ok(()))
-            }
-        }
-    }
-}
-
-impl FileJob {
-    fn perform(self, storage: &dyn Storage) -> Done {
-        match self {
-            Self::Metadata(path) => Done::Metadata(storage.metadata(&path)),
-            Self::MetadataToResume(path) => Done::Metadata(storage.metadata_to_resume(&path)),
-            Self::OpenRead(path) => Done::File(storage.open(&path)),
-            Self::OpenWrite(path, how) => Done::File(storage.create(&path, how)),
-            Self::OpenUnique(path) => Done::Unique(open_unique(storage, &path)),
-            Self::OpenDirectory(path, wanted) => Done::Directory(open_directory(storage, &path, wanted)),
-            Self::ReadDirectory(directory, count) => Done::Entries(read_directory(directory, count)),
-            Self::MakeDirectory(path) => Done::Changed(storage.create_dir(&path)),
-            Self::RemoveFile(path) => Done::Changed(storage.remove_file(&path)),
-            Self::RemoveDirectory(path) => Done::Changed(storage.remove_dir(&path)),
-            Self::Rename { from, to, replace } => Done::Changed(storage.rename(&from, &to, replace)),
-            Self::SetModified(path, time) => Done::Changed(storage.set_modified(&path, time)),
-            Self::SetPermissions(path, mode) => Done::Changed(storage.set_permissions(&path, mode)),
-        }
-    }
-}
-
-fn open_unique(
-    storage: &dyn Storage,
-    wanted: &VirtualPath,
-) -> Result<(VirtualPath, Box<dyn File>), StorageError> {
-    let mut path = wanted.clone();
-    for number in 1..=UNIQUE_TRIES {
-        match storage.create(&path, Create::New) {
-            Ok(file) => return Ok((path, file)),
-            Err(StorageError::AlreadyExists | StorageError::Busy) => {}
-            Err(error) => return Err(error),
-        }
-        let name = [wanted.as_bytes(), alloc::format!(".{number}").as_bytes()].concat();
-        path = VirtualPath::new(&name).map_err(|_| StorageError::BadName)?;
-    }
-    Err(StorageError::AlreadyExists)
-}
-
-fn open_directory(
-    storage: &dyn Storage,
-    path: &VirtualPath,
-    wanted: Wanted,
-) -> Result<(Box<dyn Directory>, bool), StorageError> {
-    match storage.read_dir(path, wanted) {
-        Err(StorageError::NotADirectory) => {
-            let metadata = storage.metadata(path)?;
-            Ok((Box::new(Single(Some(Entry { name: path.name().to_vec(), metadata }))), false))
-        }
-        other => other.map(|directory| (directory, true)),
-    }
-}
-
-/// A directory of one entry: what LIST of a file shows.
-struct Single(Option<Entry>);
-
-impl Directory for Single {
-    fn next_entry(&mut self) -> Result<Option<Entry>, StorageError> {
-        Ok(self.0.take())
-    }
-}
-
-/// Entries, and the directory unless it was read to its end.
-pub type Batch = (Vec<Entry>, Option<Box<dyn Directory>>);
-
-fn read_directory(mut directory: Box<dyn Directory>, count: usize) -> Result<Batch, StorageError> {
-    let mut entries = Vec::new();
-    while entries.len() < count {
-        match directory.next_entry()? {
-            Some(entry) => entries.push(entry),
-            None => return Ok((entries, None)),
-        }
-    }
-    Ok((entries, Some(directory)))
 }
 
 /// A control connection that was accepted.
