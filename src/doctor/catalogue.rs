@@ -213,6 +213,9 @@ kinds! {
     LIVE_NO_CREDENTIALS "live-no-credentials" Live Note
         "There is nobody to log in as: no transfer could be tried."
         "Give --user NAME, and the password in FTPD_PASSWORD."
+    LIVE_OTHER_PROGRAM "live-other-program" Live Note
+        "Another program answers where this configuration's server should: nothing was tried, and no password was sent there."
+        "Stop that program, or give the server another port."
     LIVE_NO_LOGIN "live-no-connection" Live Error
         "The running server could not be reached on a listener of its own, or did not answer as it should."
         "Look into the server's log."

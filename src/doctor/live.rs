@@ -1,7 +1,7 @@
 //! The running server, tried from its own machine: by its own addresses and by the external one.
 
 use super::catalogue as kinds;
-use super::facts::Facts;
+use super::facts::{Facts, Process};
 use super::finding::Finding;
 use super::probe::{Plan, Security, Sighting, TlsUnseen, Unreached, probe};
 use super::trust::Trust;
@@ -43,6 +43,11 @@ pub fn check(facts: &Facts, wish: &Wish, trust: &Trust) -> Vec<Finding> {
         findings.push(kinds::LIVE_UPLOAD_NOT_TRIED.found(format!("{who} may not upload, read and delete")));
     }
     for target in targets {
+        let answering = Answering::at(facts, &target);
+        if let Some(finding) = answering.refusal(&target, wish) {
+            findings.push(finding);
+            continue;
+        }
         let plan = Plan {
             server: target.address,
             name: target.address.ip().to_string(),
@@ -61,6 +66,65 @@ pub fn check(facts: &Facts, wish: &Wish, trust: &Trust) -> Vec<Finding> {
         findings.extend(judge(&target, &probe(&plan)));
     }
     findings
+}
+
+/// Who answers at one of our addresses.
+enum Answering {
+    /// The server of this configuration, or whoever is behind the external address.
+    Expected,
+    /// Another program.
+    Other(Process),
+    /// The system does not tell.
+    Unknown,
+}
+
+impl Answering {
+    fn at(facts: &Facts, target: &Target) -> Self {
+        if target.outside {
+            return Self::Expected;
+        }
+        let (system, address) = (&facts.system, target.address);
+        let answers = |bound: SocketAddr| {
+            let (bound, port) = (bound.ip().to_canonical(), bound.port());
+            port == address.port() && (bound.is_unspecified() || bound == address.ip().to_canonical())
+        };
+        let tells = |status: &crate::control::Status| {
+            status.control.iter().chain(&status.implicit_tls).any(|bound| answers(*bound))
+        };
+        match system.held.iter().find(|held| answers(held.address)) {
+            Some(held) => match &held.by {
+                Some(process) => Self::Other(process.clone()),
+                None if system.status.as_ref().is_some_and(tells) => Self::Expected,
+                None => Self::Unknown,
+            },
+            None if system.server.is_some() => Self::Expected,
+            None => Self::Unknown,
+        }
+    }
+
+    /// Why nothing is tried there: another program is not what this is about, and in the clear a password goes only
+    /// to the server that it is for. Under TLS the certificate decides.
+    fn refusal(&self, target: &Target, wish: &Wish) -> Option<Finding> {
+        let address = target.address;
+        match self {
+            Self::Expected => None,
+            Self::Other(Process { id, program }) => Some(
+                kinds::LIVE_OTHER_PROGRAM
+                    .found(format!("{address} is answered by {program} (process {id}): nothing was tried there"))
+                    .fix(format!("stop process {id}, or give one of both another port")),
+            ),
+            Self::Unknown if target.security == Security::None && wish.user.is_some() => Some(
+                kinds::LIVE_NO_CREDENTIALS
+                    .found(format!(
+                        "the system does not tell who answers at {address}, so no password was sent there without TLS"
+                    ))
+                    .fix(format!(
+                        "run it as root, or, if you are sure, `ftpd doctor --from {address} --tls none --user NAME`"
+                    )),
+            ),
+            Self::Unknown => None,
+        }
+    }
 }
 
 fn listens(address: SocketAddr, patience: Patience) -> bool {

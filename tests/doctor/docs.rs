@@ -24,8 +24,9 @@ and a line on standard error as well, as with every `ftpd` command.
 **With `--config`** nothing is changed. Run it as root, or as the user whom the server runs as: others are not shown
 who holds a port. If the server runs, it is tried on all its listeners, by an address of its own and by the external
 one: login, listings by PASV and EPSV, and for a user with the rights for it upload, download and removal of a file
-`ftpd-doctor-….tmp`. Without TLS a password goes to addresses of this machine alone. `--no-live` only looks. That the
-external address can't be reached from inside is a warning alone: many routers don't turn connections around.
+`ftpd-doctor-….tmp`. Without TLS a password goes to addresses of this machine alone, and there only to the server itself:
+never to another program on its port, nor where the system doesn't tell whose the port is. `--no-live` only looks. That
+the external address can't be reached from inside is a warning alone: many routers don't turn connections around.
 
 **With `--from`** any FTP server is tried as its users reach it: greeting, TLS, certificate, login, and several listings,
 so that more than one port of the passive range is seen. Without `--user` that is done as a guest. `--upload` also

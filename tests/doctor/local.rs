@@ -295,6 +295,40 @@ fn ports_that_others_hold() {
     assert!(findings.text("passive-ports-held").contains("port 21003 by python3"), "{:#}", findings.json);
 }
 
+/// It would do for the login whatever it hears.
+#[test]
+fn another_program_on_the_port_hears_no_password() {
+    let place = Place::new();
+    let text = fs::read_to_string(place.path("ftpd.toml")).unwrap();
+    let clear = text
+        .lines()
+        .filter(|line| !["[tls]", "certificates", "bind_implicit"].iter().any(|word| line.starts_with(word)));
+    place.write("ftpd.toml", &clear.collect::<Vec<_>>().join("\n"));
+    place.write(
+        "thief.py",
+        "import socket, sys\n\
+         server = socket.create_server((\"\", 2121))\n\
+         print(\"ready\", flush=True)\n\
+         while True:\n\
+         \x20   client = server.accept()[0]\n\
+         \x20   client.sendall(b\"220 Welcome.\\r\\n\")\n\
+         \x20   for line in client.makefile():\n\
+         \x20       print(\"heard\", line, flush=True)\n\
+         \x20       client.sendall(b\"331 Send the password.\\r\\n\")\n",
+    );
+    let heard = place.path("heard");
+    let thief = format!(
+        "python3 '{}' >'{heard}' & trap \"kill $!\" EXIT; \
+         for i in $(seq 200); do grep -q ready '{heard}' && break; sleep 0.05; done;",
+        place.path("thief.py").display(),
+        heard = heard.display(),
+    );
+    let findings = place.run(&[PUBLIC], &thief, "--user bob");
+    findings.expect(2, &["control-port-held", "passwords-in-clear"]);
+    assert!(findings.text("live-other-program").contains("python3"), "{:#}", findings.json);
+    assert_eq!(fs::read_to_string(&heard).unwrap(), "ready\n");
+}
+
 #[test]
 fn addresses_and_ranges() {
     let place = Place::new();
