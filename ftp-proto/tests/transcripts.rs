@@ -8,9 +8,10 @@
     reason = "a test may fail in any way it likes"
 )]
 
-use ftp_proto::command::table::COMMANDS;
+use ftp_proto::command::docs::ALWAYS;
+use ftp_proto::command::table::{COMMANDS, NOT_IMPLEMENTED};
 use ftp_proto::testing::Script;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -86,4 +87,45 @@ fn every_command_has_a_transcript() {
             assert!(spoken.contains(*name), "no transcript says {name}");
         }
     }
+    for name in NOT_IMPLEMENTED {
+        assert!(spoken.contains(*name), "no transcript says {name}");
+    }
+}
+
+/// The codes that transcripts show, for each row of the table.
+fn seen() -> BTreeMap<&'static str, BTreeSet<u16>> {
+    let mut seen: BTreeMap<&str, BTreeSet<u16>> = BTreeMap::new();
+    for script in transcripts() {
+        for exchange in script.exchanges().unwrap_or_else(|why| panic!("{why}")) {
+            if let Some(spec) = exchange.spec() {
+                seen.entry(spec.name).or_default().extend(exchange.replies);
+            }
+        }
+    }
+    seen
+}
+
+#[test]
+fn the_table_names_every_reply_and_each_has_a_transcript() {
+    if std::env::var_os("TRANSCRIPT").is_some() {
+        return;
+    }
+    let seen = seen();
+    let mut problems = Vec::new();
+    for spec in COMMANDS {
+        let codes = seen.get(spec.name).cloned().unwrap_or_default();
+        for code in codes.iter().filter(|code| !ALWAYS.contains(code) && !spec.replies.contains(code)) {
+            problems.push(format!("{}: a transcript shows {code}, the table does not name it", spec.name));
+        }
+        for code in spec.replies.iter().filter(|code| !codes.contains(code)) {
+            problems.push(format!("{}: no transcript shows {code}", spec.name));
+        }
+        if !spec.replies.is_sorted_by(|a, b| a < b) || spec.replies.iter().any(|code| ALWAYS.contains(code)) {
+            problems.push(format!(
+                "{}: the codes must be in order, without those that any command gets",
+                spec.name
+            ));
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
 }

@@ -15,4 +15,4 @@ pub use memory::MemoryStorage;
 pub use pipe::{data_handshake, secure_pipe};
 pub use simulator::{Choices, Tally, simulate, simulate_control_connection};
 pub use tls::{FakeHello, FakeTls, FakeTlsClient};
-pub use transcript::{Script, Split, run_over_tcp};
+pub use transcript::{Exchange, Script, Split, Talk, run_over_tcp};

@@ -2,6 +2,7 @@
 //! a client together would do, without either.
 
 use super::data::Link;
+use super::exchanges::Exchanges;
 use super::secure::{DataTls, next_ticket};
 use super::text::escape;
 use crate::Connection;
@@ -122,6 +123,8 @@ pub(super) struct Client {
     /// Everything the core asked for, in words.
     pub(super) actions: Vec<String>,
     pub(super) actions_seen: usize,
+    /// Its commands and their replies, if the settings have them told.
+    pub(super) exchanges: Exchanges,
 }
 
 impl Transfer {
@@ -159,6 +162,7 @@ impl Client {
             told: None,
             actions: Vec::new(),
             actions_seen: 0,
+            exchanges: Exchanges::default(),
         }
     }
 
@@ -303,7 +307,10 @@ impl Client {
                 }
                 self.dialing.take_if(|(dialing, _)| *dialing == link);
             }
-            Action::Notify(notice) => shared.notices.push(notice),
+            Action::Notify(notice) => {
+                self.exchanges.observe(&notice);
+                shared.notices.push(notice);
+            }
         }
         Ok(())
     }

@@ -70,18 +70,22 @@
 
 mod client;
 mod data;
+mod exchanges;
 mod passive;
 mod play;
 mod policy;
 mod script;
 mod secure;
 mod steps;
+mod talk;
 mod tcp;
 mod text;
 mod world;
 
+pub use exchanges::Exchange;
 pub use play::Split;
 pub use script::Script;
+pub use talk::Talk;
 pub use tcp::run_over_tcp;
 
 #[cfg(test)]

@@ -32,11 +32,17 @@ impl Script {
     /// # Errors
     /// The first thing that was not as written: file, line, what was expected and what came.
     pub fn run(&self, split: Split) -> Result<(), String> {
+        let mut player = self.play_all(split)?;
+        player.end().map_err(|why| format!("{}: {why} ({split:?})\n{}", self.name(), player.tail()))
+    }
+
+    /// Plays all its lines.
+    pub(super) fn play_all(&self, split: Split) -> Result<Player<'_>, String> {
         let mut player = Player::new(self, split).map_err(|why| format!("{}: {why}", self.name()))?;
         for line in &self.lines {
             player.step(line).map_err(|why| player.failure(line, split, &why))?;
         }
-        player.end().map_err(|why| format!("{}: {why} ({split:?})\n{}", self.name(), player.tail()))
+        Ok(player)
     }
 
     /// Plays it whole, byte by byte and cut up at random with a few seeds.
@@ -235,7 +241,12 @@ impl<'a> Player<'a> {
         if line.step.is_of_the_client() {
             self.nothing_unexpected()?;
         }
-        match &line.step {
+        self.step_unchecked(&line.step)
+    }
+
+    /// Plays a step, whatever was said before.
+    pub(super) fn step_unchecked(&mut self, step: &Step) -> Result<(), String> {
+        match step {
             Step::Send(bytes) => self.send(bytes),
             Step::Reply(pattern) => {
                 let said = self.next_line()?;
@@ -244,9 +255,7 @@ impl<'a> Player<'a> {
                     return Err(differ(pattern.source(), &escape(&said)));
                 }
                 if said.starts_with(b"227") || said.starts_with(b"229") {
-                    let client = self.client()?;
-                    let announced = announced_port(&said);
-                    (client.port, client.data) = (announced.map(|port| client.port_behind(port)), None);
+                    self.announced(&said)?;
                 }
                 Ok(())
             }
@@ -352,7 +361,15 @@ impl<'a> Player<'a> {
         self.settle()
     }
 
-    fn next_line(&mut self) -> Result<Vec<u8>, String> {
+    /// The client knows from this reply where to connect to.
+    pub(super) fn announced(&mut self, reply: &[u8]) -> Result<(), String> {
+        let client = self.client()?;
+        let announced = announced_port(reply);
+        (client.port, client.data) = (announced.map(|port| client.port_behind(port)), None);
+        Ok(())
+    }
+
+    pub(super) fn next_line(&mut self) -> Result<Vec<u8>, String> {
         let client = self.client()?;
         let Some(end) = client.output.iter().position(|&byte| byte == b'\n') else {
             return Err(String::from(if client.finished {

@@ -368,7 +368,7 @@ impl Script {
         for line in &self.lines {
             let (Step::Send(bytes) | Step::SendWhole(bytes)) = &line.step else { continue };
             for command in bytes.split(|&byte| byte == b'\n') {
-                let end = command.iter().position(|byte| !byte.is_ascii_alphabetic());
+                let end = command.iter().position(|byte| !byte.is_ascii_alphanumeric());
                 let verb = command.get(..end.unwrap_or(command.len())).unwrap_or_default();
                 if !verb.is_empty() {
                     verbs.push(String::from_utf8_lossy(verb).to_ascii_uppercase());
@@ -408,7 +408,7 @@ impl Script {
     }
 }
 
-fn step(source: &str) -> Result<Step, String> {
+pub(super) fn step(source: &str) -> Result<Step, String> {
     let (word, rest) = source.split_once(' ').unwrap_or((source, ""));
     let path_and_bytes = || -> Result<(Vec<u8>, Vec<u8>), String> {
         let (path, bytes) = rest.split_once(' ').unwrap_or((rest, ""));

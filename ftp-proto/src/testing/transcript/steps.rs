@@ -140,6 +140,12 @@ impl Player<'_> {
         Ok(())
     }
 
+    /// What has come over the newest data connection so far.
+    pub(super) fn received(&mut self) -> Option<Vec<u8>> {
+        let data = self.client().ok()?.data;
+        self.link(data).map(|link| link.received.clone())
+    }
+
     pub(super) fn data_to_server(&mut self, bytes: &[u8], end: bool) -> Result<(), String> {
         let data = self.client()?.data;
         if self.link(data).is_none_or(|link| link.closed) {
