@@ -8,6 +8,7 @@
 
 use crate::config::{AddressRule, External, LanClients, Network, Passive, PassivePorts, Ports};
 use crate::diagnose::is_public;
+use crate::session::canonical;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -110,6 +111,7 @@ pub fn advertise(passive: &Passive, surroundings: &Surroundings, client: &Client
         local: client.local.ip().to_canonical(),
         peer: client.peer.ip().to_canonical(),
         listener: client.listener,
+        is_balanced: canonical(client.listener) != canonical(client.local),
     };
     let told = place.decide();
     let exposed = told.mapping.and_then(|exposed| map(&passive.ports, exposed, port));
@@ -130,6 +132,8 @@ struct Place<'a> {
     local: IpAddr,
     peer: IpAddr,
     listener: SocketAddr,
+    /// A balancer is between.
+    is_balanced: bool,
 }
 
 impl<'a> Place<'a> {
@@ -176,9 +180,11 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// The address that has worked for the control connection, without a router between.
+    /// The address that has worked for the control connection, without a router between. A balancer is still between if
+    /// there is one, and with it the ports that it passes on.
     fn direct(&self, why: Reason) -> Told<'a> {
-        Told { address: self.local, mapping: None, why }
+        let mapping = self.passive.exposed_ports.as_ref().filter(|_| self.is_balanced);
+        Told { address: self.local, mapping, why }
     }
 
     /// What the setting says for everybody.

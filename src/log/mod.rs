@@ -7,6 +7,7 @@
 
 mod human;
 mod observer;
+mod seldom;
 
 pub use observer::{LogObserver, SessionView};
 

@@ -1,5 +1,6 @@
 //! From the core's notices to events.
 
+use super::seldom::Seldom;
 use ftp_proto::account::LoginError;
 use ftp_proto::diagnose::{Cause, Setup, Verdict, is_public};
 use ftp_proto::event::SessionId;
@@ -42,6 +43,8 @@ pub struct LogObserver {
     sessions: Mutex<HashMap<SessionId, Client>>,
     commands: AtomicBool,
     totals: Mutex<Counters>,
+    /// Balancers that don't say whose a connection is: they do it with each.
+    unnamed: Seldom,
 }
 
 #[derive(Clone)]
@@ -70,7 +73,7 @@ pub struct SessionView {
 impl LogObserver {
     /// `commands`: whether commands and replies are logged at `info`, not at `debug`.
     pub fn new(commands: bool) -> Self {
-        Self { sessions: Mutex::default(), commands: AtomicBool::new(commands), totals: Mutex::default() }
+        Self { commands: AtomicBool::new(commands), ..Self::default() }
     }
 
     /// Changes that while the server runs.
@@ -180,7 +183,10 @@ impl Observer for LogObserver {
             }
             Notice::NoProxyHeader { balancer, port, problem } => {
                 let ip = balancer.ip().to_canonical();
-                warn!(%ip, port, reason = %problem, "connection of a balancer without PROXY header");
+                if let Some(left_out) = self.unnamed.is_due(Instant::now(), ip) {
+                    let left_out = (left_out > 0).then_some(left_out);
+                    warn!(%ip, port, reason = %problem, left_out, "connection of a balancer without PROXY header");
+                }
             }
             Notice::SessionRefused { peer, why } => {
                 let (ip, port) = (peer.ip().to_canonical(), peer.port());

@@ -346,3 +346,23 @@ fn a_port_that_is_no_longer_in_the_range_is_told_as_it_is() {
     }
     assert_eq!(map(&PassivePorts::Auto(4), &(51_000..=51_099), 41_000), None);
 }
+
+/// Whoever comes by a balancer gets at the ports that it passes on, from inside as well.
+#[test]
+fn a_balancers_ports_are_told_to_inside_clients_too() {
+    let passive = Passive { exposed_ports: Some(51_000..=51_099), ..passive(literal(PUBLIC)) };
+    let told = |local: &str, listener: &str, peer: &str| {
+        let [local, listener] = [local, listener].map(|text| text.parse().unwrap());
+        let client = Client { local, listener, peer: SocketAddr::new(address(peer), 4_000) };
+        let Advertised { address, port, why } = advertise(&passive, &surroundings(), &client, 41_007);
+        (address, port, why)
+    };
+    let inside = (address("10.0.0.3"), 51_007, Reason::Inside);
+    assert_eq!(told("10.0.0.3:21", "10.0.0.2:2121", "10.0.0.20"), inside);
+    assert_eq!(told("127.0.0.1:21", "127.0.0.1:2121", "127.0.0.1").1, 51_007, "on the same host");
+    assert_eq!(told("10.0.0.2:21", "[::ffff:10.0.0.2]:21", "10.0.0.20").1, 41_007, "no balancer");
+    assert_eq!(
+        told("10.0.0.3:21", "10.0.0.2:2121", "203.0.113.5"),
+        (address(PUBLIC), 51_007, Reason::Literal)
+    );
+}

@@ -85,6 +85,11 @@ fn give_target(turn: &mut Turn<'_>, arg: Arg<'_>, verb: &str, extended: bool) ->
         return EXTENDED_PASSIVE_ONLY.into();
     }
     let client = turn.session.peer.ip();
+    // It passes on what comes to it: that would be a connection to anybody.
+    if turn.session.config.proxy.trusts(target.ip()) {
+        let text = alloc::format!("I won't connect to {}, which is a balancer of this server.", target.ip());
+        return Reply::with(500, text).into();
+    }
     let servers = [turn.session.local.ip(), turn.session.listener.ip()];
     let is_client = target.ip() == client;
     let may_be = turn.session.is_clients(target.ip()) || turn.session.tls_policy().server_to_server;

@@ -18,12 +18,25 @@ pub use tls_policy::{
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 use core::ops::Deref;
 use core::time::Duration;
 
 /// Validated, immutable settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config(Settings);
+
+impl Config {
+    /// All addresses that count as the same client as this one. A balancer is itself alone, whatever network it is in:
+    /// what comes from it unnamed is anybody's.
+    pub fn client(&self, address: IpAddr) -> Network {
+        if self.proxy.trusts(address) {
+            Network::around(address, 128)
+        } else {
+            self.passive.peers.client(address)
+        }
+    }
+}
 
 impl Deref for Config {
     type Target = Settings;
@@ -161,7 +174,7 @@ impl Default for Proxy {
 
 impl Proxy {
     /// Whether this address is a balancer's.
-    pub fn trusts(&self, address: core::net::IpAddr) -> bool {
+    pub fn trusts(&self, address: IpAddr) -> bool {
         self.trusted.iter().any(|network| network.contains(address))
     }
 }
@@ -221,5 +234,26 @@ impl Settings {
             );
         }
         Ok(Config(self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_balancer_counts_as_itself_alone() {
+        let settings = Settings {
+            passive: Passive {
+                peers: Peers { check: PeerCheck::SameNetwork, ..Peers::default() },
+                ..Passive::default()
+            },
+            proxy: Proxy { trusted: alloc::vec!["10.0.0.5".parse().unwrap()], ..Proxy::default() },
+            ..Settings::default()
+        };
+        let config = settings.validate().unwrap();
+        let client = |address: [u8; 4]| alloc::format!("{}", config.client(address.into()));
+        assert_eq!(client([10, 0, 0, 5]), "10.0.0.5/32");
+        assert_eq!(client([10, 0, 0, 6]), "10.0.0.0/24");
     }
 }

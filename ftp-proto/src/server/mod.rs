@@ -239,7 +239,7 @@ impl Server {
         if self.pool.is_empty() && !self.openings.is_awaiting() {
             return Answer::NoneOpen { link };
         }
-        let client = self.config.passive.peers.client(arrival.peer.ip());
+        let client = self.config.client(arrival.peer.ip());
         match self.pool.lease(now.mono, asker, client, until) {
             Leasing::Leased(port) => self.leased(now, arrival, link, port),
             Leasing::Queued => Answer::Queued { link },
@@ -304,7 +304,7 @@ impl Server {
     /// Somebody came to a port, for this session. If it is the client, this says what firewalls let through.
     fn learn(&mut self, now: Now, session: SessionId, port: u16, peer: SocketAddr) {
         if let Some((client, way)) = self.sessions.announcement(session)
-            && self.config.passive.peers.client(client).contains(peer.ip())
+            && self.config.client(client).contains(peer.ip())
         {
             self.evidence.reached(now.mono, client, way, port);
         }

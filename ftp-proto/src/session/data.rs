@@ -56,7 +56,7 @@ impl Session {
     pub(crate) fn is_clients(&self, address: IpAddr) -> bool {
         // Unless a balancer says whose it is, its connection is anybody's.
         let is_anybodys = address != self.peer.ip() && self.config.proxy.trusts(address);
-        !is_anybodys && self.config.passive.peers.client(self.peer.ip()).contains(address)
+        !is_anybodys && self.config.client(self.peer.ip()).contains(address)
     }
 
     pub(super) fn next_link(&mut self) -> LinkId {
