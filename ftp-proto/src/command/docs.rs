@@ -1,7 +1,8 @@
 //! Pages made from the command table: the reference of commands and the fuzz dictionary. A test compares them
 //! with the files in the repository.
 
-use super::table::COMMANDS;
+use super::codes;
+use super::table::{COMMANDS, NOT_IMPLEMENTED};
 use super::{Busy, CommandSpec, Feat, Gate, Stage};
 use crate::account::Rights;
 use alloc::format;
@@ -12,22 +13,95 @@ use alloc::vec::Vec;
 /// 502), or the login is missing (530).
 pub const ALWAYS: &[u16] = &[421, 500, 501, 502, 530];
 
-/// `docs/commands.md`.
-pub fn markdown() -> String {
-    let mut page = String::from(
-        "# Commands\n\nMade from the command table of `ftp-proto`; a test keeps this page true.\n\n\
-         | command | argument and meaning | allowed | rights | FEAT | defined in | examples |\n\
-         | --- | --- | --- | --- | --- | --- | --- |\n",
-    );
+const HEAD: &str = "# Commands
+
+Made from the command table of `ftp-proto` and from conversations with the server itself; a test keeps this page true.
+Below the overview each command has a section of its own, with an example. In the examples, `C:` is what the client
+says on the control connection and `S:` what the server answers; `>` and `<` are what the server and the client send
+over the data connection.
+
+## Overview
+
+| command | meaning | allowed | rights | FEAT |
+| --- | --- | --- | --- | --- |
+";
+
+/// `docs/commands.md`. `example` makes the conversation that shows a command.
+pub fn markdown(mut example: impl FnMut(&CommandSpec) -> String) -> String {
+    let mut page = String::from(HEAD);
     for spec in COMMANDS {
-        page.push_str(&row(spec));
+        page.push_str(&overview(spec));
+    }
+    let unserved: Vec<String> = NOT_IMPLEMENTED.iter().map(|name| format!("`{name}`")).collect();
+    page.push_str(&format!(
+        "\nKnown and not served, answered by 502: {}. Any other verb is answered by 500.\n\n## Replies to any command\n",
+        unserved.join(", ")
+    ));
+    page.push_str(&replies(ALWAYS));
+    for spec in COMMANDS {
+        page.push_str(&section(spec, &example(spec)));
     }
     page
 }
 
-fn row(spec: &CommandSpec) -> String {
-    let names: Vec<String> =
-        core::iter::once(&spec.name).chain(spec.aliases).map(|name| format!("`{name}`")).collect();
+fn overview(spec: &CommandSpec) -> String {
+    let anchor = spec.name.to_ascii_lowercase();
+    let cells = [
+        format!("[`{}`](#{anchor})", spec.name),
+        String::from(spec.meaning()),
+        allowed(spec),
+        rights(spec),
+        feat(spec),
+    ];
+    row(&cells)
+}
+
+fn row(cells: &[String]) -> String {
+    let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+    format!("| {} |\n", cells.join(" | "))
+}
+
+fn section(spec: &CommandSpec, example: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for name in core::iter::once(&spec.name).chain(spec.aliases) {
+        lines.push(format!("{name} {}", spec.syntax_text()));
+    }
+    let lines: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
+    let mut facts =
+        Vec::from([format!("Defined in {}.", spec.source), format!("Allowed {}.", allowed(spec))]);
+    if !rights(spec).is_empty() {
+        facts.push(format!("Needs the right `{}`.", rights(spec)));
+    }
+    if !feat(spec).is_empty() {
+        facts.push(format!("FEAT lists it as {}.", feat(spec)));
+    }
+    let samples: Vec<String> = spec.samples.iter().map(|sample| format!("`{sample}`")).collect();
+    facts.push(format!("For instance {}.", samples.join(", ")));
+    format!(
+        "\n## {}\n{}.\n```text\n{}\n```\n{}\n{}\n```text\n{example}```\n",
+        spec.name,
+        capitalised(spec.meaning()),
+        lines.join("\n"),
+        facts.join(" "),
+        replies(spec.replies),
+    )
+}
+
+fn capitalised(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
+}
+
+fn replies(codes: &[u16]) -> String {
+    let mut table = String::from("\n| reply | meaning | defined in |\n| --- | --- | --- |\n");
+    for code in codes {
+        let (meaning, source) = codes::meaning(*code).unwrap_or_default();
+        table.push_str(&row(&[format!("{code}"), String::from(meaning), String::from(source)]));
+    }
+    table
+}
+
+fn allowed(spec: &CommandSpec) -> String {
     let stage = match spec.stage {
         Stage::Anytime => "at any time",
         Stage::LoggedIn => "after login",
@@ -45,27 +119,20 @@ fn row(spec: &CommandSpec) -> String {
         Gate::ClearCommandChannel => ", if the policy allows to leave TLS",
         Gate::ServerToServer => ", if the policy allows transfers between servers",
     };
-    let rights: Vec<&str> = Rights::NAMES
-        .iter()
-        .filter(|(_, right)| spec.needs.contains(*right))
-        .map(|(name, _)| *name)
-        .collect();
-    let feat = match spec.feat {
+    format!("{stage}{busy}{gate}")
+}
+
+fn rights(spec: &CommandSpec) -> String {
+    let needed = Rights::NAMES.iter().filter(|(_, right)| spec.needs.contains(*right));
+    needed.map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
+fn feat(spec: &CommandSpec) -> String {
+    match spec.feat {
         Feat::None => String::new(),
         Feat::Line(line) => format!("`{line}`"),
         Feat::Computed(_) => format!("`{} ...`", spec.name),
-    };
-    let samples: Vec<String> = spec.samples.iter().map(|sample| format!("`{sample}`")).collect();
-    let cells = [
-        names.join(" "),
-        format!("`{}`", spec.help),
-        format!("{stage}{busy}{gate}"),
-        rights.join(", "),
-        feat,
-        String::from(spec.source),
-        samples.join(", "),
-    ];
-    format!("| {} |\n", cells.map(|cell| cell.replace('|', "\\|")).join(" | "))
+    }
 }
 
 /// `fuzz/ftp.dict`: verbs and sample lines for fuzzers.

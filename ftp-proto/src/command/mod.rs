@@ -3,6 +3,7 @@
 
 mod access;
 mod args;
+pub mod codes;
 mod data;
 pub mod docs;
 mod files;
@@ -58,6 +59,25 @@ pub struct CommandSpec {
     /// Legal lines: tests parse them, docs show them, fuzzing starts from them.
     pub samples: &'static [&'static str],
     pub(crate) run: fn(&mut Turn<'_>, Arg<'_>) -> Reaction,
+}
+
+impl CommandSpec {
+    /// What may stand behind the verb.
+    pub fn syntax_text(&self) -> &'static str {
+        self.parts_of_help().0
+    }
+
+    /// What it does.
+    pub fn meaning(&self) -> &'static str {
+        self.parts_of_help().1
+    }
+
+    /// The help without the parentheses at its end, and what they hold.
+    fn parts_of_help(&self) -> (&'static str, &'static str) {
+        let inner = self.help.strip_suffix(')');
+        let parts = inner.and_then(|inner| inner.strip_prefix('(').map(|all| ("", all)));
+        parts.or_else(|| inner?.split_once(" (")).unwrap_or((self.help, ""))
+    }
 }
 
 /// When a command may come.

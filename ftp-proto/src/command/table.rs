@@ -177,7 +177,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         name: "HELP",
         syntax: Syntax::OptionalText,
         replies: &[214],
-        help: "[<command>]",
+        help: "[<command>] (list the commands, or tell about one)",
         samples: &["HELP", "HELP RETR"],
         run: information::help,
         ..ANYTIME
@@ -265,7 +265,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         name: "MODE",
         syntax: Syntax::Text,
         replies: &[200, 504],
-        help: "S (stream)",
+        help: "S (how transfers are framed: as a stream)",
         samples: &["MODE S"],
         run: parameters::mode,
         ..LOGGED_IN
@@ -293,7 +293,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         syntax: Syntax::Text,
         source: "RFC 2389 section 4",
         replies: &[200, 504],
-        help: "<command> [<options>] (UTF8 ON, MLST type;size;)",
+        help: "<command> [<options>] (choose how an extension behaves)",
         samples: &["OPTS UTF8 ON", "OPTS MLST type;size;"],
         run: parameters::opts,
         ..ANYTIME
@@ -303,7 +303,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         secret: true,
         syntax: Syntax::Verbatim,
         replies: &[230, 503],
-        help: "<password>",
+        help: "<password> (log in)",
         samples: &["PASS secret"],
         run: access::pass,
         ..ANYTIME
@@ -323,7 +323,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         feat: Feat::Line("PBSZ"),
         source: "RFC 4217 section 8",
         replies: &[200, 503],
-        help: "0 (before PROT)",
+        help: "0 (the buffer size of TLS, before PROT)",
         samples: &["PBSZ 0"],
         run: security::pbsz,
         ..TLS
@@ -431,7 +431,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         name: "SITE",
         syntax: Syntax::Text,
         replies: &[200, 214, 450, 451, 452, 504, 550],
-        help: "HELP | CHMOD <mode> <path>",
+        help: "HELP | CHMOD <mode> <path> (commands of this server's own)",
         samples: &["SITE HELP", "SITE CHMOD 644 a.txt"],
         run: information::site,
         ..LOGGED_IN
@@ -494,7 +494,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         name: "STRU",
         syntax: Syntax::Text,
         replies: &[200, 504],
-        help: "F (file)",
+        help: "F (what is transferred: files)",
         samples: &["STRU F"],
         run: parameters::stru,
         ..LOGGED_IN
@@ -511,7 +511,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         name: "TYPE",
         syntax: Syntax::Text,
         replies: &[200, 504],
-        help: "A [N] | I | L 8",
+        help: "A [N] | I | L 8 (what transfers send: text, or bytes as they are)",
         samples: &["TYPE A", "TYPE A N", "TYPE I", "TYPE L 8"],
         run: parameters::type_,
         ..LOGGED_IN
@@ -520,7 +520,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         name: "USER",
         syntax: Syntax::Text,
         replies: &[232, 331],
-        help: "<name>",
+        help: "<name> (who wants to log in)",
         samples: &["USER anonymous"],
         run: access::user,
         ..ANYTIME
@@ -550,7 +550,7 @@ mod tests {
             let is_source =
                 ["RFC ", "draft-", "common practice"].iter().any(|kind| spec.source.starts_with(kind));
             assert!(is_source, "{}", spec.name);
-            assert!(!spec.help.is_empty() && !spec.samples.is_empty(), "{}", spec.name);
+            assert!(!spec.meaning().is_empty() && !spec.samples.is_empty(), "{}", spec.name);
             for sample in spec.samples {
                 let (verb, argument) = split(sample.as_bytes());
                 assert!(core::ptr::eq(find(verb).unwrap(), spec), "{sample}");

@@ -1,6 +1,8 @@
 //! Files made from the command table are what the table makes. `UPDATE=1 cargo test -p ftp-proto --test
 //! generated` writes them anew. The page of verdicts is written by hand and has to be complete.
-#![allow(clippy::expect_used, reason = "a failed expectation is a failed test")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
+
+mod examples;
 
 use ftp_proto::diagnose::{Suspect, Verdict};
 use std::path::Path;
@@ -17,7 +19,7 @@ fn check(file: &str, made: &str) {
 
 #[test]
 fn the_page_of_commands() {
-    check("docs/commands.md", &ftp_proto::command::docs::markdown());
+    check("docs/commands.md", &ftp_proto::command::docs::markdown(examples::example));
 }
 
 #[test]
