@@ -36,16 +36,23 @@ def lists(ftp):
     assert facts["folder"]["type"] == "dir", facts
 
 
-def passive(ftp):
-    ftp.set_pasv(True)
+def both_ways(ftp, verb):
+    """Both ways, over data connections that this verb made."""
     ftp.storbinary("STOR file", io.BytesIO(content()))
     assert download(ftp, "file") == content()
+    verbs = [line.split()[0] for line in ftp.said]
+    made = [verb for verb in verbs if verb in ("PASV", "EPSV", "PORT", "EPRT")]
+    assert made == [verb, verb], verbs
+
+
+def passive(ftp):
+    ftp.set_pasv(True)
+    both_ways(ftp, "EPSV" if ftp.af == socket.AF_INET6 else "PASV")
 
 
 def active(ftp):
     ftp.set_pasv(False)
-    ftp.storbinary("STOR file", io.BytesIO(content()))
-    assert download(ftp, "file") == content()
+    both_ways(ftp, "EPRT" if ftp.af == socket.AF_INET6 else "PORT")
 
 
 def resumes_a_download(ftp):
@@ -154,8 +161,20 @@ def errors_are_permanent(ftp):
     ftp.storbinary("STOR file", io.BytesIO(b"still alive"))
 
 
+class Client(ftplib.FTP):
+    """Remembers what it said."""
+
+    def __init__(self):
+        super().__init__(encoding="latin-1", timeout=60)
+        self.said = []
+
+    def putline(self, line):
+        self.said.append(line)
+        super().putline(line)
+
+
 def connect(host, port, user, password):
-    ftp = ftplib.FTP(encoding="latin-1", timeout=60)
+    ftp = Client()
     ftp.connect(host, int(port))
     ftp.login(user, password)
     ftp.told = (host, port, user, password)

@@ -5,7 +5,8 @@ use crate::samples::{self, assert_same, assert_same_tree};
 use crate::server::{PASSWORD, Runtime, Server, USER};
 
 on_both_runtimes! {
-    lists, uploads_and_downloads_passive, uploads_and_downloads_active, resumes_a_download, appends,
+    lists, uploads_and_downloads_passive, uploads_and_downloads_active, text_both_ways,
+    resumes_a_download, appends,
     renames_deletes_and_makes_folders, fetches_a_tree, sends_a_tree,
 }
 
@@ -43,6 +44,19 @@ fn uploads_and_downloads_passive(runtime: Runtime) {
 fn uploads_and_downloads_active(runtime: Runtime) {
     let server = Server::start(runtime);
     round_trip(&server, "-E");
+}
+
+/// In TYPE A lines end in LF on both sides and in CR LF between them, as the counted bytes prove.
+fn text_both_ways(runtime: Runtime) {
+    let server = Server::start(runtime);
+    let sent = samples::text(30_000);
+    server.give("file", &sent);
+    ncftp(&server, "ncftpput").args(["-a", &server.host(), "/", "file"]).succeed();
+    assert_same(&server.get("file"), &sent);
+    std::fs::create_dir_all(server.work("down")).unwrap();
+    ncftp(&server, "ncftpget").args(["-a", &server.host(), "down", "/file"]).succeed();
+    assert_same(&server.got("down/file"), &sent);
+    server.wait_for_log(&format!(" bytes={} ", sent.len() + 30_000), 2);
 }
 
 fn resumes_a_download(runtime: Runtime) {

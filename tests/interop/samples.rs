@@ -19,6 +19,14 @@ pub(crate) fn bytes(length: usize) -> Vec<u8> {
     bytes
 }
 
+/// Text of so many lines, which end in LF alone; some are empty, and the last one has no end.
+pub(crate) fn text(lines: usize) -> Vec<u8> {
+    let line = |number: usize| if number % 5 == 0 { "\n".to_owned() } else { format!("line {number}\n") };
+    let mut text: String = (0..lines).map(line).collect();
+    text.push_str("the end");
+    text.into_bytes()
+}
+
 /// The length of a file that takes many turns of every buffer and ends in the middle of one.
 pub(crate) const LENGTH: usize = 3 * 1024 * 1024 + 17;
 

@@ -6,7 +6,7 @@ use crate::server::{PASSWORD, Runtime, Server, Setup, USER};
 
 on_both_runtimes! {
     lists, uploads_and_downloads_passive, uploads_and_downloads_active, uploads_and_downloads_over_ipv6,
-    resumes_a_download, restarts_an_upload, appends, renames_deletes_and_makes_folders, lists_by_machine_listing,
+    text_both_ways, resumes_a_download, restarts_an_upload, appends, renames_deletes_and_makes_folders, lists_by_machine_listing,
     fetches_several,
 }
 
@@ -52,6 +52,18 @@ fn uploads_and_downloads_over_ipv6(runtime: Runtime) {
     let server = Setup::new(runtime).ipv6().start();
     round_trip(&server, &["-p"], "epsv6 on");
     round_trip(&server, &["-A"], "epsv6 on");
+}
+
+/// In TYPE A lines end in LF on both sides and in CR LF between them, as the counted bytes prove.
+fn text_both_ways(runtime: Runtime) {
+    let server = Server::start(runtime);
+    let sent = samples::text(30_000);
+    server.give("up", &sent);
+    let said = tnftp(&server, &["-p"], "ascii\nput up there\nget there down").text();
+    assert!(server.path("there").exists() && server.work("down").exists(), "{said}");
+    assert_same(&server.get("there"), &sent);
+    assert_same(&server.got("down"), &sent);
+    server.wait_for_log(&format!(" bytes={} ", sent.len() + 30_000), 2);
 }
 
 fn resumes_a_download(runtime: Runtime) {
