@@ -12,7 +12,7 @@ use ftp_proto::path::VirtualPath;
 use ftp_proto::testing::{MemoryAccounts, MemoryStorage, data_handshake, secure_pipe};
 use ftp_proto::time::{Now, UnixTime};
 use ftp_proto::tls::{TlsError, TlsFacts, TlsSession, TlsStatus};
-use ftp_proto::transfer::{Pipe, Step};
+use ftp_proto::transfer::{Coding, Pipe, Step};
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -171,8 +171,8 @@ fn transfer(bench: &mut Criterion) {
     let mut plain = plain;
     let mut group = bench.benchmark_group("transfer of 16 MiB");
     group.throughput(Throughput::Bytes(TRANSFER as u64));
-    let download = || Pipe::download(Box::new(Nothing), 0, false);
-    let upload = || Pipe::upload(Box::new(Nothing), false);
+    let download = || Pipe::download(Box::new(Nothing), 0, None, Coding::IMAGE);
+    let upload = || Pipe::upload(Box::new(Nothing), Coding::IMAGE);
     group.bench_function("download", |bench| bench.iter(|| drive(download(), &mut [])));
     group.bench_function("download in records", |bench| bench.iter(|| drive(secured(download()), &mut [])));
     group.bench_function("upload", |bench| bench.iter(|| drive(upload(), &mut plain)));

@@ -537,6 +537,7 @@ fn copy_out(pipe: &OwnedFd, file: &std::fs::File, mut at: u64, mut left: usize) 
 mod tests {
     use super::*;
     use ftp_proto::host::File;
+    use ftp_proto::transfer::Coding;
     use std::net::TcpListener;
     use std::os::unix::fs::FileExt as _;
 
@@ -575,7 +576,7 @@ mod tests {
             let (socket, _) = listener.accept().unwrap();
             socket.set_nonblocking(true).unwrap();
             let reader = std::thread::spawn(move || client.read_to_end(&mut Vec::new()));
-            let pipe = Pipe::download(Box::new(OfTheSystem(file)), 0, true);
+            let pipe = Pipe::download(Box::new(OfTheSystem(file)), 0, None, Coding::ASCII);
             let mut pump = Pump::new(TransferId(1), Box::new(pipe), Some(Arc::new(socket)));
             let mut progress = Progress::Waits;
             while matches!(progress, Progress::Waits) {

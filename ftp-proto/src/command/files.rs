@@ -8,8 +8,9 @@ use crate::host::Metadata;
 use crate::listing::mlst_line;
 use crate::path::VirtualPath;
 use crate::reply::Reply;
-use crate::session::{Change, Pending, Reaction, Turn, Type};
+use crate::session::{Change, Pending, Reaction, Turn};
 use crate::time::CivilTime;
+use crate::transfer::Kind;
 use alloc::vec::Vec;
 
 const DENIED: Reply = Reply::new(550, "Permission denied.");
@@ -90,7 +91,7 @@ pub(super) fn rnto(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
 /// RFC 3659 section 4: what a transfer would send. In ASCII that can't be told without reading the file.
 pub(super) fn size(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Path(path) = arg else { return Reaction::Silent };
-    if turn.session.modes.transfer_type == Type::Ascii {
+    if turn.session.modes.coding.kind == Kind::Ascii {
         return Reply::new(550, "SIZE needs TYPE I.").into();
     }
     turn.files(FileJob::MetadataToResume, path, |path| Pending::Metadata(path, size_known))

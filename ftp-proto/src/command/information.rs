@@ -9,7 +9,8 @@ use crate::host::Wanted;
 use crate::listing::{Facts, Format, Listing};
 use crate::path::Escaped;
 use crate::reply::Reply;
-use crate::session::{Pending, Reaction, Session, StatListing, Turn, Type};
+use crate::session::{Pending, Reaction, Session, StatListing, Turn};
+use crate::transfer::Kind;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -120,9 +121,9 @@ fn status(session: &Session) -> Reply {
         lines.push(format!("Logged in as {}", Escaped(account.name.as_bytes())).into_bytes());
     }
     lines.push(
-        match session.modes.transfer_type {
-            Type::Ascii => &b"TYPE: ASCII; STRU: file; MODE: stream"[..],
-            Type::Image => b"TYPE: image; STRU: file; MODE: stream",
+        match session.modes.coding.kind {
+            Kind::Ascii => &b"TYPE: ASCII; STRU: file; MODE: stream"[..],
+            Kind::Image => b"TYPE: image; STRU: file; MODE: stream",
         }
         .to_vec(),
     );

@@ -3,7 +3,8 @@
 use super::args::Arg;
 use crate::listing::Facts;
 use crate::reply::Reply;
-use crate::session::{Reaction, Turn, Type};
+use crate::session::{Reaction, Turn};
+use crate::transfer::Kind;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -22,18 +23,18 @@ pub(super) fn type_(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let words = words(&arg);
     let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
     let chosen = match words.as_slice() {
-        [b"A"] | [b"A", b"N"] => Type::Ascii,
-        [b"I"] | [b"I", b"N"] | [b"L", b"8"] | [b"L8"] => Type::Image,
-        [b"AN"] => Type::Ascii,
+        [b"A"] | [b"A", b"N"] => Kind::Ascii,
+        [b"I"] | [b"I", b"N"] | [b"L", b"8"] | [b"L8"] => Kind::Image,
+        [b"AN"] => Kind::Ascii,
         [b"A", b"T" | b"C"] | [b"E"] | [b"E", b"N" | b"T" | b"C"] | [b"L", _] => {
             return Reply::new(504, "That type is not supported; use A, I or L 8.").into();
         }
         _ => return Reply::new(501, "The argument is wrong; the syntax is TYPE A [N] | I | L 8").into(),
     };
-    turn.session.modes.transfer_type = chosen;
+    turn.session.modes.coding.kind = chosen;
     match chosen {
-        Type::Ascii => Reply::new(200, "Type is ASCII.").into(),
-        Type::Image => Reply::new(200, "Type is image (binary).").into(),
+        Kind::Ascii => Reply::new(200, "Type is ASCII.").into(),
+        Kind::Image => Reply::new(200, "Type is image (binary).").into(),
     }
 }
 

@@ -7,14 +7,15 @@ use crate::host::{Create, StorageError, Wanted};
 use crate::listing::{Format, Listing};
 use crate::path::VirtualPath;
 use crate::reply::Reply;
-use crate::session::{Opening, Pending, Reaction, Turn, Type};
+use crate::session::{Opening, Pending, Reaction, Turn};
+use crate::transfer::{Coding, Kind};
 use alloc::vec::Vec;
 
 const DENIED: Reply = Reply::new(550, "Permission denied.");
 
 impl Turn<'_> {
-    fn is_ascii(&self) -> bool {
-        self.session.modes.transfer_type == Type::Ascii
+    fn coding(&self) -> Coding {
+        self.session.modes.coding
     }
 
     fn rights_on(&self, path: &VirtualPath) -> Rights {
@@ -24,7 +25,9 @@ impl Turn<'_> {
     /// The restart point for this transfer. In ASCII the client's count and the file's differ.
     fn restart(&mut self) -> Result<u64, Reply> {
         match self.session.modes.take_restart() {
-            offset if offset > 0 && self.is_ascii() => Err(Reply::new(554, "REST needs TYPE I.")),
+            offset if offset > 0 && self.coding().kind == Kind::Ascii => {
+                Err(Reply::new(554, "REST needs TYPE I."))
+            }
             offset => Ok(offset),
         }
     }
@@ -36,8 +39,8 @@ pub(super) fn retr(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
         Ok(offset) => offset,
         Err(reply) => return reply.into(),
     };
-    let ascii = turn.is_ascii();
-    turn.files(FileJob::OpenRead, path, |path| Pending::Open(Opening::Download { path, offset, ascii }))
+    let coding = turn.coding();
+    turn.files(FileJob::OpenRead, path, |path| Pending::Open(Opening::Download { path, offset, coding }))
 }
 
 pub(super) fn stor(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
@@ -88,11 +91,11 @@ fn upload(turn: &mut Turn<'_>, verb: &'static str, path: VirtualPath, how: Creat
     if let Err(reply) = turn.session.check_link() {
         return reply.into();
     }
-    let ascii = turn.is_ascii();
+    let coding = turn.coding();
     turn.files(
         |path| FileJob::OpenWrite(path, how),
         path,
-        |path| Pending::Open(Opening::Upload { verb, path, ascii }),
+        |path| Pending::Open(Opening::Upload { verb, path, coding }),
     )
 }
 
@@ -110,8 +113,8 @@ pub(super) fn stou(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     if let Err(reply) = turn.session.check_link() {
         return reply.into();
     }
-    let ascii = turn.is_ascii();
-    turn.files(FileJob::OpenUnique, path, |_| Pending::Open(Opening::Unique { ascii }))
+    let coding = turn.coding();
+    turn.files(FileJob::OpenUnique, path, |_| Pending::Open(Opening::Unique { coding }))
 }
 
 pub(super) fn list(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
@@ -156,11 +159,12 @@ fn open_listing(
     if let Err(reply) = turn.session.check_link() {
         return reply.into();
     }
+    let coding = turn.coding();
     let wanted = if listing.format == Format::Names { Wanted::Names } else { Wanted::Facts };
     turn.files(
         |path| FileJob::OpenDirectory(path, wanted),
         path,
-        |path| Pending::Open(Opening::Listing { verb, path, listing, directories_only }),
+        |path| Pending::Open(Opening::Listing { verb, path, listing, directories_only, coding }),
     )
 }
 

@@ -21,7 +21,7 @@ mod transfer;
 mod verdict;
 
 pub(crate) use login::Login;
-pub(crate) use modes::{Modes, Type};
+pub(crate) use modes::Modes;
 pub(crate) use pending::{Change, Opening, Pending, StatListing};
 pub(crate) use protection::{Protection, Switch};
 

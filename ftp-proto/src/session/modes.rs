@@ -2,20 +2,12 @@
 
 use crate::listing::Facts;
 use crate::path::VirtualPath;
-
-/// TYPE (RFC 959 section 3.1.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Type {
-    /// TYPE A: the default of RFC 959.
-    #[default]
-    Ascii,
-    /// TYPE I and L 8.
-    Image,
-}
+use crate::transfer::Coding;
 
 #[derive(Debug)]
 pub(crate) struct Modes {
-    pub(crate) transfer_type: Type,
+    /// TYPE, STRU and MODE.
+    pub(crate) coding: Coding,
     pub(crate) directory: VirtualPath,
     pub(crate) facts: Facts,
     /// After EPSV ALL no other way to a data connection is allowed (RFC 2428 section 4).
@@ -29,7 +21,7 @@ pub(crate) struct Modes {
 impl Default for Modes {
     fn default() -> Self {
         Self {
-            transfer_type: Type::Ascii,
+            coding: Coding::default(),
             directory: VirtualPath::root(),
             facts: Facts::ALL,
             extended_passive_only: false,

@@ -12,7 +12,7 @@ use crate::notice::Notice;
 use crate::path::VirtualPath;
 use crate::reply::Reply;
 use crate::time::Now;
-use crate::transfer::Pipe;
+use crate::transfer::{Coding, Kind, Pipe};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -55,10 +55,26 @@ pub(crate) struct Change {
 
 /// What a transfer command opens.
 pub(crate) enum Opening {
-    Download { path: VirtualPath, offset: u64, ascii: bool },
-    Upload { verb: &'static str, path: VirtualPath, ascii: bool },
-    Unique { ascii: bool },
-    Listing { verb: &'static str, path: VirtualPath, listing: Listing, directories_only: bool },
+    Download {
+        path: VirtualPath,
+        offset: u64,
+        coding: Coding,
+    },
+    Upload {
+        verb: &'static str,
+        path: VirtualPath,
+        coding: Coding,
+    },
+    Unique {
+        coding: Coding,
+    },
+    Listing {
+        verb: &'static str,
+        path: VirtualPath,
+        listing: Listing,
+        directories_only: bool,
+        coding: Coding,
+    },
 }
 
 /// A listing on the control connection (STAT of a path).
@@ -128,8 +144,8 @@ fn resume(turn: &mut Turn<'_>, pending: Pending, done: Done) -> Reaction {
         }
         (Pending::Change(change), Done::Changed(Ok(()))) => changed(turn, change),
         (Pending::Open(opening), Done::File(Ok(file))) => opened(turn, opening, file),
-        (Pending::Open(Opening::Unique { ascii }), Done::Unique(Ok((path, file)))) => {
-            unique(turn, path, file, ascii)
+        (Pending::Open(Opening::Unique { coding }), Done::Unique(Ok((path, file)))) => {
+            unique(turn, path, file, coding)
         }
         (Pending::Open(opening), Done::Directory(Ok((directory, is_dir)))) => {
             listed(turn, opening, directory, is_dir)
@@ -214,23 +230,32 @@ fn changed(turn: &mut Turn<'_>, change: Change) -> Reaction {
 }
 
 fn opened(turn: &mut Turn<'_>, opening: Opening, file: Box<dyn File>) -> Reaction {
-    let kind = |ascii| if ascii { "ASCII" } else { "BINARY" };
+    let kind = |coding: Coding| match coding.kind {
+        Kind::Ascii => "ASCII",
+        Kind::Image => "BINARY",
+    };
     match opening {
-        Opening::Download { path, offset, ascii } => {
+        Opening::Download { path, offset, coding } => {
             let size = file.size();
             if size.is_some_and(|size| offset > size) {
                 return Reply::storage(&StorageError::BadOffset).into();
             }
-            let mut text = alloc::format!("Opening {} mode data connection", kind(ascii)).into_bytes();
+            let mut text = alloc::format!("Opening {} mode data connection", kind(coding)).into_bytes();
             if let Some(size) = size {
                 text.extend_from_slice(alloc::format!(" ({} bytes)", size - offset).as_bytes());
             }
             text.push(b'.');
-            turn.session.begin_transfer(turn.now, "RETR", path, Pipe::download(file, offset, ascii), text);
+            turn.session.begin_transfer(
+                turn.now,
+                "RETR",
+                path,
+                Pipe::download(file, offset, None, coding),
+                text,
+            );
         }
-        Opening::Upload { verb, path, ascii } => {
-            let text = alloc::format!("Opening {} mode data connection.", kind(ascii)).into_bytes();
-            turn.session.begin_transfer(turn.now, verb, path, Pipe::upload(file, ascii), text);
+        Opening::Upload { verb, path, coding } => {
+            let text = alloc::format!("Opening {} mode data connection.", kind(coding)).into_bytes();
+            turn.session.begin_transfer(turn.now, verb, path, Pipe::upload(file, coding), text);
         }
         Opening::Unique { .. } | Opening::Listing { .. } => return failed(turn, Done::Panicked),
     }
@@ -239,15 +264,15 @@ fn opened(turn: &mut Turn<'_>, opening: Opening, file: Box<dyn File>) -> Reactio
 
 /// RFC 1123 section 4.1.2.9: the name stands in the 150 reply as `FILE: name`; the whole path, if that is not in
 /// the current directory.
-fn unique(turn: &mut Turn<'_>, path: VirtualPath, file: Box<dyn File>, ascii: bool) -> Reaction {
+fn unique(turn: &mut Turn<'_>, path: VirtualPath, file: Box<dyn File>, coding: Coding) -> Reaction {
     let here = path.parent() == turn.session.modes.directory;
     let text = [&b"FILE: "[..], if here { path.name() } else { path.as_bytes() }].concat();
-    turn.session.begin_transfer(turn.now, "STOU", path, Pipe::upload(file, ascii), text);
+    turn.session.begin_transfer(turn.now, "STOU", path, Pipe::upload(file, coding), text);
     Reaction::Silent
 }
 
 fn listed(turn: &mut Turn<'_>, opening: Opening, directory: Box<dyn Directory>, is_dir: bool) -> Reaction {
-    let Opening::Listing { verb, path, mut listing, directories_only } = opening else {
+    let Opening::Listing { verb, path, mut listing, directories_only, coding } = opening else {
         return failed(turn, Done::Panicked);
     };
     if directories_only && !is_dir {
@@ -260,7 +285,7 @@ fn listed(turn: &mut Turn<'_>, opening: Opening, directory: Box<dyn Directory>, 
         listing.prefix = above(&listing.prefix).to_vec();
     }
     let text = b"Opening data connection for the listing.".to_vec();
-    turn.session.begin_transfer(turn.now, verb, path, Pipe::listing(directory, listing), text);
+    turn.session.begin_transfer(turn.now, verb, path, Pipe::listing(directory, listing, coding), text);
     Reaction::Silent
 }
 

@@ -398,6 +398,9 @@ impl Session {
                 self.verdict_reply(426, setup, Cause::TlsFailed(error.clone()), moved)
             }
             (Err(EndReason::Truncated), None) => self.verdict_reply(426, setup, Cause::Truncated, moved),
+            (Err(EndReason::Malformed(why)), None) => {
+                Reply::with(426, alloc::format!("Transfer aborted: {why}."))
+            }
             (Err(EndReason::Storage(error)), None) => self.storage_failed(error),
             (Err(EndReason::Aborted | EndReason::Panicked), None) => {
                 Reply::new(451, "Local error in processing.")

@@ -1,6 +1,7 @@
 //! A file on its way to the client.
 
-use super::ascii::Encoder;
+use super::coding::Coding;
+use super::encoder::Encoder;
 use super::outgoing::Outgoing;
 use super::{EndReason, Step, UNTIL_THE_END, can_go_direct};
 use crate::host::{File, StorageError};
@@ -9,45 +10,51 @@ use alloc::vec::Vec;
 
 /// Bytes read in one turn, at most.
 const READ_AT_MOST: usize = 256 * 1024;
-/// The same with TYPE A, where the coded bytes need up to twice the room.
-const READ_AT_MOST_ASCII: usize = READ_AT_MOST / 2;
+/// The same where they are coded, since they need more room then.
+const READ_AT_MOST_CODED: usize = READ_AT_MOST / 2;
 /// The first read of a file whose size nobody knows; each that fills its room doubles the next.
 const FIRST_READ: usize = 16 * 1024;
 
-/// Sends a file from an offset to its end, which is where it was when the file was opened.
+/// Sends a part of a file: from an offset to another, or to where its end was when it was opened.
 pub(super) struct Download {
     /// `None` once it was read to its end, or if its code panicked.
     file: Option<Box<dyn File>>,
     /// Where the next byte is read.
     position: u64,
-    /// The size at opening, if known.
-    size: Option<u64>,
+    /// Where to stop; `u64::MAX` if only the file knows.
+    until: u64,
+    /// The file had at least that length when it was opened.
+    is_sure: bool,
     /// Nothing more is to be read.
     at_end: bool,
     /// The adapter moves the bytes itself.
     direct: bool,
-    ascii: Option<Ascii>,
+    coded: Option<Coded>,
     /// How much to read next when the size isn't known.
     next_read: usize,
     outgoing: Outgoing,
 }
 
-/// What TYPE A needs in addition.
-#[derive(Default)]
-struct Ascii {
+/// What is needed in addition where the wire's form of a file differs from the storage's.
+struct Coded {
     encoder: Encoder,
     stored: Vec<u8>,
+    /// The encoder has said its last.
+    is_finished: bool,
 }
 
 impl Download {
-    pub(super) fn new(file: Box<dyn File>, offset: u64, ascii: bool) -> Self {
+    pub(super) fn new(file: Box<dyn File>, start: u64, end: Option<u64>, coding: Coding) -> Self {
         let size = file.size();
+        let until = end.unwrap_or(u64::MAX).min(size.unwrap_or(u64::MAX));
+        let coded = Encoder::new(coding);
         Self {
-            position: offset,
-            size,
-            at_end: size.is_some_and(|size| offset >= size),
-            direct: !ascii && can_go_direct(&*file),
-            ascii: ascii.then(Ascii::default),
+            position: start,
+            until,
+            is_sure: size.is_some(),
+            at_end: start >= until,
+            direct: coded.is_none() && can_go_direct(&*file),
+            coded: coded.map(|encoder| Coded { encoder, stored: Vec::new(), is_finished: false }),
             next_read: FIRST_READ,
             outgoing: Outgoing::default(),
             file: Some(file),
@@ -58,8 +65,11 @@ impl Download {
     pub(super) fn next(&self) -> Result<Option<Step>, EndReason> {
         if !self.outgoing.is_empty() {
             Ok(Some(Step::Write))
-        } else if self.at_end {
+        } else if self.is_done() {
             Ok(None)
+        } else if self.at_end {
+            // What marks the end is still to be sent.
+            Ok(Some(Step::Turn))
         } else if self.file.is_none() {
             Err(EndReason::Panicked)
         } else if self.direct {
@@ -67,6 +77,11 @@ impl Download {
         } else {
             Ok(Some(Step::Turn))
         }
+    }
+
+    /// All was read and coded.
+    fn is_done(&self) -> bool {
+        self.at_end && self.coded.as_ref().is_none_or(|coded| coded.is_finished)
     }
 
     #[cfg(feature = "std")]
@@ -80,7 +95,7 @@ impl Download {
 
     pub(super) fn transmitted(&mut self, len: usize) -> u64 {
         let sent = self.outgoing.sent(len);
-        if self.at_end && self.outgoing.is_empty() {
+        if self.is_done() && self.outgoing.is_empty() {
             self.stop();
         }
         sent as u64
@@ -103,17 +118,25 @@ impl Download {
     /// Reads the next part. The file is out of the pipe while its code runs: after a panic there is none
     /// that could be called again.
     pub(super) fn turn(&mut self) -> Result<(), EndReason> {
-        if self.direct || self.at_end || !self.outgoing.is_empty() {
+        if self.direct || self.is_done() || !self.outgoing.is_empty() {
             return Ok(());
         }
+        if !self.at_end {
+            self.read()?;
+        }
+        if let (true, Some(coded)) = (self.at_end, &mut self.coded) {
+            self.outgoing.append_more(|wire| coded.encoder.finish(wire));
+            coded.is_finished = true;
+        }
+        Ok(())
+    }
+
+    fn read(&mut self) -> Result<(), EndReason> {
         let Some(mut file) = self.file.take() else { return Err(EndReason::Panicked) };
-        let limit = if self.ascii.is_some() { READ_AT_MOST_ASCII } else { READ_AT_MOST };
-        let wanted = if self.size.is_some() {
-            usize::try_from(self.remaining()).unwrap_or(limit).min(limit)
-        } else {
-            self.next_read.min(limit)
-        };
-        let count = self.read(&mut *file, wanted).map_err(EndReason::Storage)?;
+        let limit = if self.coded.is_some() { READ_AT_MOST_CODED } else { READ_AT_MOST };
+        let limit = if self.is_sure { limit } else { limit.min(self.next_read) };
+        let wanted = usize::try_from(self.remaining()).unwrap_or(limit).min(limit);
+        let count = self.fill(&mut *file, wanted).map_err(EndReason::Storage)?;
         if count == wanted {
             self.next_read = wanted.saturating_mul(2);
         }
@@ -124,43 +147,40 @@ impl Download {
         Ok(())
     }
 
-    fn read(&mut self, file: &mut dyn File, wanted: usize) -> Result<usize, StorageError> {
+    fn fill(&mut self, file: &mut dyn File, wanted: usize) -> Result<usize, StorageError> {
         let position = self.position;
-        let Some(ascii) = &mut self.ascii else {
+        let Some(Coded { encoder, stored, .. }) = &mut self.coded else {
             return self.outgoing.fill(wanted, |room| file.read_at(position, room));
         };
-        if ascii.stored.len() < wanted {
-            ascii.stored.resize(wanted, 0);
+        if stored.len() < wanted {
+            stored.resize(wanted, 0);
         }
-        let room = ascii.stored.get_mut(..wanted).unwrap_or_default();
+        let room = stored.get_mut(..wanted).unwrap_or_default();
         let count = file.read_at(position, room)?.min(wanted);
-        let stored = ascii.stored.get(..count).unwrap_or_default();
-        self.outgoing.append(|wire| ascii.encoder.encode(stored, wire));
+        let stored = stored.get(..count).unwrap_or_default();
+        self.outgoing.append(|wire| encoder.encode(stored, wire));
         Ok(count)
     }
 
     /// Goes forward by what was read, and looks whether that was the end.
     fn advance(&mut self, count: u64) -> Result<(), EndReason> {
         self.position = self.position.saturating_add(count);
-        self.at_end = match self.size {
-            Some(size) if count == 0 && self.position < size => {
-                return Err(EndReason::Storage(StorageError::Io("file became shorter".into())));
-            }
-            Some(size) => self.position >= size,
-            None => count == 0,
-        };
+        self.at_end = self.position >= self.until || count == 0;
+        if self.is_sure && self.position < self.until && count == 0 {
+            return Err(EndReason::Storage(StorageError::Io("file became shorter".into())));
+        }
         Ok(())
     }
 
     fn remaining(&self) -> u64 {
-        self.size.map_or(UNTIL_THE_END, |size| size.saturating_sub(self.position))
+        if self.until == u64::MAX { UNTIL_THE_END } else { self.until.saturating_sub(self.position) }
     }
 
     /// Gives the buffers back.
     pub(super) fn stop(&mut self) {
         self.outgoing.free();
-        if let Some(ascii) = &mut self.ascii {
-            *ascii = Ascii::default();
+        if let Some(coded) = &mut self.coded {
+            coded.stored = Vec::new();
         }
     }
 }

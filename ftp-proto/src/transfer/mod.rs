@@ -2,12 +2,18 @@
 //! directory; it holds the codecs, opens nothing and knows no socket.
 
 mod ascii;
+mod coding;
+mod decoder;
 mod download;
+mod encoder;
 mod listing;
 mod outgoing;
 mod reports;
 mod secure;
 mod upload;
+
+pub use coding::{Coding, Kind};
+pub use decoder::Malformed;
 
 use crate::event::LinkError;
 use crate::host::{Directory, File, StorageError};
@@ -90,6 +96,9 @@ pub enum EndReason {
     /// An upload ended without close_notify, and the policy takes that for an end in the middle.
     #[error("cut off: the client did not say by TLS that it has sent all")]
     Truncated,
+    /// What the client sent is not of the form that the transfer parameters call for.
+    #[error("the client's data: {0}")]
+    Malformed(Malformed),
     /// The storage failed.
     #[error("storage: {0}")]
     Storage(StorageError),
@@ -128,21 +137,21 @@ enum Work {
 const UNTIL_THE_END: u64 = 1 << 40;
 
 impl Pipe {
-    /// Sends a file from `offset` on, up to the size it had when it was opened; `ascii` turns line feeds
-    /// into CR LF. A file that ends earlier fails the transfer.
-    pub fn download(file: Box<dyn File>, offset: u64, ascii: bool) -> Self {
-        Self::new(Work::Download(Download::new(file, offset, ascii)))
+    /// Sends a file from `start` to `end`, or up to the size it had when it was opened. A file that ends earlier than
+    /// that fails the transfer.
+    pub fn download(file: Box<dyn File>, start: u64, end: Option<u64>, coding: Coding) -> Self {
+        Self::new(Work::Download(Download::new(file, start, end, coding)))
     }
 
-    /// Stores what comes, from the file's [`start`](File::start) on; `ascii` turns CR LF into line feeds.
-    /// Before the `End`, [`File::finish`] was called in a turn.
-    pub fn upload(file: Box<dyn File>, ascii: bool) -> Self {
-        Self::new(Work::Upload(Upload::new(file, ascii)))
+    /// Stores what comes, from the file's [`start`](File::start) on. Before the `End`, [`File::finish`] was called in
+    /// a turn.
+    pub fn upload(file: Box<dyn File>, coding: Coding) -> Self {
+        Self::new(Work::Upload(Upload::new(file, coding)))
     }
 
     /// Sends a directory's entries as lines.
-    pub fn listing(directory: Box<dyn Directory>, listing: Listing) -> Self {
-        Self::new(Work::Listing(Lines::new(directory, listing)))
+    pub fn listing(directory: Box<dyn Directory>, listing: Listing, coding: Coding) -> Self {
+        Self::new(Work::Listing(Lines::new(directory, listing, coding)))
     }
 
     fn new(work: Work) -> Self {
@@ -234,9 +243,14 @@ impl Pipe {
         if self.secure.is_some() {
             return self.receive_in_place(now, &mut bytes.to_vec());
         }
-        if let (Work::Upload(upload), None) = (&mut self.work, &self.outcome) {
-            let payload = upload.receive(bytes);
-            self.count(payload, payload);
+        let (Work::Upload(upload), None) = (&mut self.work, &self.outcome) else { return };
+        if upload.is_at_end() {
+            return;
+        }
+        let read = upload.receive(bytes);
+        self.count(bytes.len() as u64, bytes.len() as u64);
+        if let Err(why) = read {
+            self.fail(why);
         }
     }
 
@@ -254,19 +268,20 @@ impl Pipe {
     fn decrypt(&mut self, bytes: &mut [u8]) {
         let (Some(secure), None) = (&mut self.secure, &self.outcome) else { return };
         let crossed = bytes.len();
-        let (result, payload) = match &mut self.work {
+        let (result, payload, read) = match &mut self.work {
             Work::Upload(upload) if upload.is_at_end() => return,
             Work::Upload(upload) => upload.receive_decrypted(|plain| secure.read(bytes, plain)),
             // A client that has nothing to say may say so (close_notify); that is no reason to stop.
-            Work::Download(_) | Work::Listing(_) => (secure.read(bytes, &mut Vec::new()), 0),
+            Work::Download(_) | Work::Listing(_) => (secure.read(bytes, &mut Vec::new()), 0, Ok(())),
         };
         let is_closed = secure.is_closed();
         self.count(crossed as u64, payload);
-        match result {
-            Ok(()) if is_closed => self.end_of_upload(),
-            Ok(()) => {}
+        match (result, read) {
+            (Ok(()), Ok(())) if is_closed => self.end_of_upload(),
+            (Ok(()), Ok(())) => {}
             // Not `fail`: the alert still goes out.
-            Err(error) => self.stop(EndReason::Tls(error)),
+            (Err(error), _) => self.stop(EndReason::Tls(error)),
+            (Ok(()), Err(why)) => self.give_notice(why),
         }
     }
 
@@ -287,10 +302,19 @@ impl Pipe {
 
     /// Under TLS: the client has sent all. It hears the same of us at once, since some wait for it.
     fn end_of_upload(&mut self) {
-        if let (Some(secure), Work::Upload(upload)) = (&mut self.secure, &mut self.work) {
-            upload.receive(&[]);
+        let (Some(secure), Work::Upload(upload)) = (&mut self.secure, &mut self.work) else { return };
+        secure.close_notify();
+        if let Err(why) = upload.receive(&[]) {
+            self.stop(why);
+        }
+    }
+
+    /// Under TLS: the upload has failed for what the client sent. It takes an end without close_notify for an attack.
+    fn give_notice(&mut self, why: EndReason) {
+        if let Some(secure) = &mut self.secure {
             secure.close_notify();
         }
+        self.stop(why);
     }
 
     /// Reads from or writes to the storage. May block.

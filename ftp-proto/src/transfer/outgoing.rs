@@ -54,6 +54,13 @@ impl Outgoing {
         result
     }
 
+    /// Appends to what waits.
+    pub(super) fn append_more(&mut self, append: impl FnOnce(&mut Vec<u8>)) {
+        self.bytes.truncate(self.filled);
+        append(&mut self.bytes);
+        self.filled = self.bytes.len();
+    }
+
     /// Gives its memory back, and forgets what was not sent.
     pub(super) fn free(&mut self) {
         *self = Self::default();

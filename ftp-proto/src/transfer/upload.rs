@@ -1,6 +1,7 @@
 //! A file on its way from the client.
 
-use super::ascii::Decoder;
+use super::coding::Coding;
+use super::decoder::{Decoder, Pause};
 use super::{EndReason, Step, UNTIL_THE_END, can_go_direct};
 use crate::host::File;
 use alloc::boxed::Box;
@@ -22,23 +23,40 @@ pub(super) struct Upload {
     held: Vec<u8>,
     /// How much is held before it is written.
     gather: usize,
-    decoder: Option<Decoder>,
+    coded: Option<Coded>,
     /// The adapter moves the bytes itself.
     direct: bool,
-    /// The client has sent all.
+    /// The client has sent all, and all of it is decoded.
     at_end: bool,
     /// `finish(true)` was `Ok`.
     published: bool,
 }
 
+/// What is needed in addition where the wire's form of a file differs from the storage's.
+struct Coded {
+    decoder: Decoder,
+    /// What came and waits for room, since what came before it stood for more than is held.
+    waiting: Vec<u8>,
+    /// Why the decoder stopped. While it is `Full` nothing is read.
+    pause: Pause,
+    /// The stream is at its end.
+    ended: bool,
+}
+
 impl Upload {
-    pub(super) fn new(file: Box<dyn File>, ascii: bool) -> Self {
+    pub(super) fn new(file: Box<dyn File>, coding: Coding) -> Self {
+        let coded = Decoder::new(coding).map(|decoder| Coded {
+            decoder,
+            waiting: Vec::new(),
+            pause: Pause::Hungry,
+            ended: false,
+        });
         Self {
             offset: file.start(),
             held: Vec::new(),
             gather: GATHER,
-            decoder: ascii.then(Decoder::default),
-            direct: !ascii && can_go_direct(&*file),
+            direct: coded.is_none() && can_go_direct(&*file),
+            coded,
             at_end: false,
             published: false,
             file: Some(file),
@@ -47,11 +65,12 @@ impl Upload {
 
     /// What to do next; `None`: it is published.
     pub(super) fn next(&self) -> Result<Option<Step>, EndReason> {
+        let is_full = self.coded.as_ref().is_some_and(|coded| coded.pause == Pause::Full);
         if self.published {
             Ok(None)
         } else if self.file.is_none() {
             Err(EndReason::Panicked)
-        } else if self.at_end || self.held.len() >= self.gather {
+        } else if self.at_end || is_full || self.held.len() >= self.gather {
             Ok(Some(Step::Turn))
         } else if self.direct && self.held.is_empty() {
             Ok(Some(Step::Direct { offset: self.offset, len: UNTIL_THE_END }))
@@ -78,7 +97,7 @@ impl Upload {
 
     /// Whether the client has sent all.
     pub(super) fn is_at_end(&self) -> bool {
-        self.at_end
+        self.at_end || self.coded.as_ref().is_some_and(|coded| coded.ended)
     }
 
     /// All its bytes come through TLS.
@@ -88,33 +107,54 @@ impl Upload {
     }
 
     /// Takes the plain text that `decrypt` appends: straight into what is held, if nothing else has to be done to it.
-    pub(super) fn receive_decrypted<T>(&mut self, decrypt: impl FnOnce(&mut Vec<u8>) -> T) -> (T, u64) {
-        if self.decoder.is_none() {
+    /// How many bytes of it count, and whether they could be read.
+    pub(super) fn receive_decrypted<T>(
+        &mut self,
+        decrypt: impl FnOnce(&mut Vec<u8>) -> T,
+    ) -> (T, u64, Result<(), EndReason>) {
+        if self.coded.is_none() {
             let before = self.held.len();
             let result = decrypt(&mut self.held);
-            return (result, (self.held.len() - before) as u64);
+            return (result, (self.held.len() - before) as u64, Ok(()));
         }
         let mut plain = Vec::new();
         let result = decrypt(&mut plain);
-        let count = if plain.is_empty() { 0 } else { self.receive(&plain) };
-        (result, count)
+        let read = if plain.is_empty() { Ok(()) } else { self.receive(&plain) };
+        (result, plain.len() as u64, read)
     }
 
-    /// Takes what came; nothing: the client has sent all. Returns how many of the bytes count.
-    pub(super) fn receive(&mut self, bytes: &[u8]) -> u64 {
-        if self.at_end {
-            return 0;
+    /// Takes what came; nothing: the client has sent all.
+    pub(super) fn receive(&mut self, bytes: &[u8]) -> Result<(), EndReason> {
+        if self.is_at_end() {
+            return Ok(());
         }
-        if bytes.is_empty() {
-            self.at_end = true;
-            self.flush_decoder();
-            return 0;
+        let Some(coded) = &mut self.coded else {
+            self.at_end = bytes.is_empty();
+            self.held.extend_from_slice(bytes);
+            return Ok(());
+        };
+        coded.ended = bytes.is_empty();
+        if coded.pause == Pause::Full {
+            coded.waiting.extend_from_slice(bytes);
+            return Ok(());
         }
-        match &mut self.decoder {
-            Some(decoder) => decoder.decode(bytes, &mut self.held),
-            None => self.held.extend_from_slice(bytes),
+        self.decode(bytes)
+    }
+
+    /// Decodes what came, and what waits from before, as far as there is room.
+    fn decode(&mut self, mut bytes: &[u8]) -> Result<(), EndReason> {
+        let Some(coded) = &mut self.coded else { return Ok(()) };
+        let room = self.gather;
+        coded.pause = coded.decoder.decode(&mut bytes, &mut self.held, room).map_err(EndReason::Malformed)?;
+        match coded.pause {
+            Pause::Full => coded.waiting = bytes.to_vec(),
+            Pause::Hungry if coded.ended => {
+                coded.decoder.finish(&mut self.held).map_err(EndReason::Malformed)?;
+                self.at_end = true;
+            }
+            Pause::Hungry => {}
         }
-        bytes.len() as u64
+        Ok(())
     }
 
     /// Returns how many of the bytes count.
@@ -155,21 +195,35 @@ impl Upload {
         if self.at_end {
             file.finish(true).map_err(EndReason::Storage)?;
             self.published = true;
-        } else {
-            self.file = Some(file);
+            return Ok(());
         }
-        Ok(())
+        self.file = Some(file);
+        match &mut self.coded {
+            Some(coded) if coded.pause == Pause::Full => {
+                let waiting = core::mem::take(&mut coded.waiting);
+                self.decode(&waiting)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// No more comes. If the storage can be trusted, a last turn writes what is held, so that the client can
     /// resume behind all that it was told to have sent.
     pub(super) fn stop(&mut self, why: &EndReason) {
         match why {
-            EndReason::Aborted | EndReason::Link(_) | EndReason::Tls(_) | EndReason::Truncated => {
-                self.flush_decoder();
+            EndReason::Aborted
+            | EndReason::Link(_)
+            | EndReason::Tls(_)
+            | EndReason::Truncated
+            | EndReason::Malformed(_) => {
+                if let Some(coded) = &mut self.coded {
+                    coded.decoder.break_off(&mut self.held);
+                }
             }
             EndReason::Storage(_) | EndReason::Panicked => self.held = Vec::new(),
         }
+        // Whatever waits to be decoded comes behind all that is kept.
+        self.coded = None;
     }
 
     /// The last turn of an upload that failed.
@@ -181,11 +235,5 @@ impl Upload {
             let _ = file.write_at(self.offset, &held);
         }
         let _ = file.finish(false);
-    }
-
-    fn flush_decoder(&mut self) {
-        if let Some(decoder) = &mut self.decoder {
-            decoder.finish(&mut self.held);
-        }
     }
 }

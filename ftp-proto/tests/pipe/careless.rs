@@ -7,7 +7,7 @@ use ftp_proto::host::{Entry, Metadata};
 use ftp_proto::listing::{Format, Listing};
 use ftp_proto::testing::FakeTlsClient;
 use ftp_proto::time::UnixTime;
-use ftp_proto::transfer::{Direction, EndReason, Pipe, Step};
+use ftp_proto::transfer::{Coding, Direction, EndReason, Pipe, Step};
 use quickcheck::QuickCheck;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -16,7 +16,7 @@ fn listing() -> Pipe {
         (0..20u8).map(|number| Ok(Entry { name: vec![b'a' + number], metadata: Metadata::default() }));
     let listing =
         Listing { format: Format::Unix, pattern: None, prefix: Vec::new(), now: UnixTime::default() };
-    Pipe::listing(Box::new(Names(entries)), listing)
+    Pipe::listing(Box::new(Names(entries)), listing, Coding::ASCII)
 }
 
 /// Every kind of pipe there is, by number.
@@ -28,11 +28,11 @@ fn any_pipe(kind: u8) -> (Pipe, Option<Watch>) {
     if kind & 2 != 0 {
         stored.size = None;
     }
-    let ascii = kind & 4 != 0;
+    let coding = if kind & 4 != 0 { Coding::ASCII } else { Coding::IMAGE };
     let (file, watch) = stored.boxed();
     match kind / 8 % 3 {
-        0 => (Pipe::download(file, u64::from(kind / 24), ascii), Some(watch)),
-        1 => (Pipe::upload(file, ascii), Some(watch)),
+        0 => (Pipe::download(file, u64::from(kind / 24), None, coding), Some(watch)),
+        1 => (Pipe::upload(file, coding), Some(watch)),
         _ => (listing(), None),
     }
 }
@@ -137,7 +137,11 @@ fn a_storage_that_panicked_is_not_called_again() {
         for upload in [true, false] {
             let (file, watch) = Stored::new(b"abc").boxed();
             watch.record().panics = true;
-            let mut pipe = if upload { Pipe::upload(file, false) } else { Pipe::download(file, 0, false) };
+            let mut pipe = if upload {
+                Pipe::upload(file, Coding::IMAGE)
+            } else {
+                Pipe::download(file, 0, None, Coding::IMAGE)
+            };
             pipe.receive(at(0), b"abc");
             pipe.receive(at(0), b"");
             assert_eq!(pipe.step(at(0)), Step::Turn);

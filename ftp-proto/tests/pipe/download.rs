@@ -1,7 +1,7 @@
 use crate::drive::{Seen, Stored, at, drive, to_wire};
 use ftp_proto::event::LinkError;
 use ftp_proto::host::StorageError;
-use ftp_proto::transfer::{Direction, EndReason, Pipe, Step};
+use ftp_proto::transfer::{Coding, Direction, EndReason, Pipe, Step};
 use quickcheck::{QuickCheck, quickcheck};
 
 const KIB: usize = 1024;
@@ -18,7 +18,7 @@ quickcheck! {
         stored.size = stored.size.filter(|_| known);
         let (file, watch) = if direct { stored.direct() } else { stored }.boxed();
         watch.record().short_reads = choices.first().map(|&count| usize::from(count) + 1);
-        let mut pipe = Pipe::download(file, u64::from(offset), false);
+        let mut pipe = Pipe::download(file, u64::from(offset), None, Coding::IMAGE);
         assert_eq!(pipe.direction(), Direction::Download);
         if refused {
             pipe.refuse_direct();
@@ -37,7 +37,7 @@ fn line_feeds_become_line_ends_however_the_bytes_are_cut() {
         let text: Vec<u8> = text.iter().map(|&byte| b"\r\n\r\nab"[usize::from(byte) % 6]).collect();
         let (file, watch) = Stored::new(&text).direct().boxed();
         watch.record().short_reads = choices.last().map(|&count| usize::from(count) % 4 + 1);
-        let seen = drive(&mut Pipe::download(file, 0, true), Some(&watch), b"", &choices);
+        let seen = drive(&mut Pipe::download(file, 0, None, Coding::ASCII), Some(&watch), b"", &choices);
         seen.wire == to_wire(&text) && seen.end.bytes == seen.wire.len() as u64
     }
     QuickCheck::new().tests(1_000).quickcheck(property as fn(Vec<u8>, Vec<u8>) -> bool);
@@ -45,11 +45,11 @@ fn line_feeds_become_line_ends_however_the_bytes_are_cut() {
 
 #[test]
 fn a_file_that_became_shorter_fails_the_transfer() {
-    for (direct, ascii) in [(false, false), (true, false), (false, true)] {
+    for (direct, coding) in [(false, Coding::IMAGE), (true, Coding::IMAGE), (false, Coding::ASCII)] {
         let mut stored = Stored::new(b"abc");
         stored.size = Some(5);
         let (file, watch) = if direct { stored.direct() } else { stored }.boxed();
-        let seen = drive(&mut Pipe::download(file, 0, ascii), Some(&watch), b"", b"");
+        let seen = drive(&mut Pipe::download(file, 0, None, coding), Some(&watch), b"", b"");
         assert_eq!((seen.wire, seen.end.bytes, seen.end.outcome), (b"abc".to_vec(), 3, Err(shorter())));
     }
 }
@@ -60,7 +60,7 @@ fn a_file_that_grew_ends_where_it_ended_when_it_was_opened() {
         let mut stored = Stored::new(b"abcdef");
         stored.size = Some(4);
         let (file, watch) = if direct { stored.direct() } else { stored }.boxed();
-        let seen = drive(&mut Pipe::download(file, 1, false), Some(&watch), b"", b"");
+        let seen = drive(&mut Pipe::download(file, 1, None, Coding::IMAGE), Some(&watch), b"", b"");
         assert_eq!((&seen.wire[..], seen.end.outcome), (&b"bcd"[..], Ok(())));
     }
 }
@@ -77,7 +77,7 @@ fn buffers_are_no_larger_than_the_file() {
         let mut stored = Stored::new(&vec![7; len]);
         stored.size = stored.size.filter(|_| known);
         let (file, watch) = stored.boxed();
-        let seen = drive(&mut Pipe::download(file, 0, false), Some(&watch), b"", b"");
+        let seen = drive(&mut Pipe::download(file, 0, None, Coding::IMAGE), Some(&watch), b"", b"");
         assert_eq!(seen.wire.len(), len);
         assert_eq!(watch.record().reads, expected);
     }
@@ -86,7 +86,7 @@ fn buffers_are_no_larger_than_the_file() {
 #[test]
 fn a_direct_step_spans_the_rest_of_the_file() {
     let (file, _) = Stored::new(&[1; 10]).direct().boxed();
-    let mut pipe = Pipe::download(file, 2, false);
+    let mut pipe = Pipe::download(file, 2, None, Coding::IMAGE);
     assert_eq!(pipe.step(at(0)), Step::Direct { offset: 2, len: 8 });
     pipe.moved_directly(at(0), 5);
     assert_eq!(pipe.step(at(0)), Step::Direct { offset: 7, len: 3 });
@@ -102,7 +102,7 @@ fn after_a_failure_nothing_more_is_sent_and_the_first_reason_stays() {
     for direct in [false, true] {
         let stored = Stored::new(&[1; 10]);
         let (file, _) = if direct { stored.direct() } else { stored }.boxed();
-        let mut pipe = Pipe::download(file, 0, false);
+        let mut pipe = Pipe::download(file, 0, None, Coding::IMAGE);
         if !direct {
             pipe.turn();
             pipe.transmitted(at(0), 4);
@@ -119,7 +119,7 @@ fn after_a_failure_nothing_more_is_sent_and_the_first_reason_stays() {
 #[test]
 fn progress_is_reported_four_times_a_second_and_each_eight_mebibytes() {
     let (file, _) = Stored::new(&vec![1; 32 << 20]).direct().boxed();
-    let mut pipe = Pipe::download(file, 0, false);
+    let mut pipe = Pipe::download(file, 0, None, Coding::IMAGE);
     let direct = |step| matches!(step, Step::Direct { .. });
     assert!(direct(pipe.step(at(5_000))));
     pipe.moved_directly(at(5_000), 1);

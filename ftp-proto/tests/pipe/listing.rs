@@ -2,7 +2,7 @@ use crate::drive::{Names, drive};
 use ftp_proto::host::{Entry, Metadata, StorageError};
 use ftp_proto::listing::{Facts, Format, Listing};
 use ftp_proto::time::{Now, UnixTime};
-use ftp_proto::transfer::{Direction, EndReason, Pipe, Step};
+use ftp_proto::transfer::{Coding, Direction, EndReason, Pipe, Step};
 use quickcheck::quickcheck;
 
 fn listing(format: Format, pattern: Option<&[u8]>) -> Listing {
@@ -15,7 +15,7 @@ fn entry(number: usize) -> Entry {
 }
 
 fn pipe(count: usize, listing: Listing) -> Pipe {
-    Pipe::listing(Box::new(Names((0..count).map(|number| Ok(entry(number))))), listing)
+    Pipe::listing(Box::new(Names((0..count).map(|number| Ok(entry(number))))), listing, Coding::ASCII)
 }
 
 quickcheck! {
@@ -66,7 +66,7 @@ fn an_empty_directory_and_one_without_matches_are_empty_listings() {
 fn a_directory_that_fails_fails_the_listing() {
     let entries =
         (0..2_000).map(|number| if number < 1_999 { Ok(entry(number)) } else { Err(StorageError::Denied) });
-    let mut pipe = Pipe::listing(Box::new(Names(entries)), listing(Format::Unix, None));
+    let mut pipe = Pipe::listing(Box::new(Names(entries)), listing(Format::Unix, None), Coding::ASCII);
     let seen = drive(&mut pipe, None, b"", b"");
     assert_eq!(seen.end.outcome, Err(EndReason::Storage(StorageError::Denied)));
     assert_eq!(seen.end.bytes, seen.wire.len() as u64);

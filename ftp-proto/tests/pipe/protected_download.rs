@@ -8,18 +8,18 @@ use ftp_proto::listing::{Facts, Format, Listing};
 use ftp_proto::testing::FakeTlsClient;
 use ftp_proto::time::UnixTime;
 use ftp_proto::tls::{TlsError, TlsStatus};
-use ftp_proto::transfer::{EndReason, Pipe, Step, TransferEnd};
+use ftp_proto::transfer::{Coding, EndReason, Pipe, Step, TransferEnd};
 use quickcheck::{QuickCheck, quickcheck};
 
-fn download(stored: Stored, ascii: bool) -> (Pipe, FakeTlsClient, Watch) {
+fn download(stored: Stored, coding: Coding) -> (Pipe, FakeTlsClient, Watch) {
     let (file, watch) = stored.direct().boxed();
-    let mut pipe = Pipe::download(file, 0, ascii);
+    let mut pipe = Pipe::download(file, 0, None, coding);
     let client = protect(&mut pipe, true, |_| {});
     (pipe, client, watch)
 }
 
 fn binary(bytes: &[u8]) -> (Pipe, FakeTlsClient) {
-    let (pipe, client, _) = download(Stored::new(bytes), false);
+    let (pipe, client, _) = download(Stored::new(bytes), Coding::IMAGE);
     (pipe, client)
 }
 
@@ -35,7 +35,7 @@ quickcheck! {
     fn the_client_gets_the_file(bytes: Vec<u8>, known: bool, choices: Vec<u8>) -> bool {
         let mut stored = Stored::new(&bytes);
         stored.size = stored.size.filter(|_| known);
-        let (mut pipe, mut client, watch) = download(stored, false);
+        let (mut pipe, mut client, watch) = download(stored, Coding::IMAGE);
         watch.record().short_reads = choices.first().map(|&count| usize::from(count) + 1);
         let seen = drive(&mut pipe, None, b"", &choices);
         received(&mut client, &seen) == bytes
@@ -52,7 +52,7 @@ quickcheck! {
         let count = u32::from(count) * 40;
         let mut expected = Vec::new();
         (0..count).for_each(|number| listing.append(&entry(number), &mut expected));
-        let mut pipe = Pipe::listing(Box::new(Names((0..count).map(move |number| Ok(entry(number))))), listing);
+        let mut pipe = Pipe::listing(Box::new(Names((0..count).map(move |number| Ok(entry(number))))), listing, Coding::ASCII);
         let mut client = protect(&mut pipe, true, |_| {});
         let seen = drive(&mut pipe, None, b"", &choices);
         received(&mut client, &seen) == expected
@@ -63,7 +63,7 @@ quickcheck! {
 fn line_feeds_become_line_ends_under_tls() {
     fn property(text: Vec<u8>, choices: Vec<u8>) -> bool {
         let text: Vec<u8> = text.iter().map(|&byte| b"\r\n\r\nab"[usize::from(byte) % 6]).collect();
-        let (mut pipe, mut client, watch) = download(Stored::new(&text), true);
+        let (mut pipe, mut client, watch) = download(Stored::new(&text), Coding::ASCII);
         watch.record().short_reads = choices.last().map(|&count| usize::from(count) % 4 + 1);
         let seen = drive(&mut pipe, None, b"", &choices);
         received(&mut client, &seen) == to_wire(&text)
@@ -96,7 +96,7 @@ fn the_handshakes_last_words_the_file_and_its_end_go_out_together() {
 fn the_end_of_a_download_that_failed_is_not_said() {
     let mut stored = Stored::new(b"abc");
     stored.size = Some(5);
-    let (mut pipe, mut client, _) = download(stored, false);
+    let (mut pipe, mut client, _) = download(stored, Coding::IMAGE);
     let seen = drive(&mut pipe, None, b"", b"");
     assert!(matches!(seen.end.outcome, Err(EndReason::Storage(_))));
     assert_eq!(client.receive(&seen.wire).unwrap(), b"abc");
@@ -148,7 +148,7 @@ fn turns_that_nobody_asked_for_pile_up_nothing() {
 #[test]
 fn a_client_that_has_nothing_to_say_gets_its_file() {
     let (file, _) = Stored::new(b"the file").boxed();
-    let mut pipe = Pipe::download(file, 0, false);
+    let mut pipe = Pipe::download(file, 0, None, Coding::IMAGE);
     let mut client = protect(&mut pipe, true, FakeTlsClient::close_notify);
     let seen = drive(&mut pipe, None, b"", b"");
     assert_eq!(client.receive(&seen.wire).unwrap(), b"the file");
@@ -158,7 +158,7 @@ fn a_client_that_has_nothing_to_say_gets_its_file() {
 #[test]
 fn an_alert_behind_the_handshake_ends_a_download() {
     let (file, _) = Stored::new(b"the file").boxed();
-    let mut pipe = Pipe::download(file, 0, false);
+    let mut pipe = Pipe::download(file, 0, None, Coding::IMAGE);
     let mut client = protect(&mut pipe, true, |client| client.alert("bad_certificate"));
     let seen = drive(&mut pipe, None, b"", b"");
     assert_eq!(seen.end.outcome, Err(EndReason::Tls(TlsError::Alert("bad_certificate".into()))));

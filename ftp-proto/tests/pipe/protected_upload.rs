@@ -6,7 +6,7 @@ use ftp_proto::event::LinkError;
 use ftp_proto::host::StorageError;
 use ftp_proto::testing::FakeTlsClient;
 use ftp_proto::tls::{TlsError, TlsStatus};
-use ftp_proto::transfer::{EndReason, Pipe, Step, TransferEnd};
+use ftp_proto::transfer::{Coding, EndReason, Pipe, Step, TransferEnd};
 use quickcheck::{QuickCheck, quickcheck};
 
 const NEEDED: bool = true;
@@ -19,15 +19,15 @@ struct Upload {
 }
 
 impl Upload {
-    fn new(ascii: bool, needs_close_notify: bool, behind: impl FnOnce(&mut FakeTlsClient)) -> Self {
+    fn new(coding: Coding, needs_close_notify: bool, behind: impl FnOnce(&mut FakeTlsClient)) -> Self {
         let (file, watch) = Stored::new(b"").direct().boxed();
-        let mut pipe = Pipe::upload(file, ascii);
+        let mut pipe = Pipe::upload(file, coding);
         let client = protect(&mut pipe, needs_close_notify, behind);
         Self { pipe, client, watch }
     }
 
     fn binary(needs_close_notify: bool) -> Self {
-        Self::new(false, needs_close_notify, |_| {})
+        Self::new(Coding::IMAGE, needs_close_notify, |_| {})
     }
 
     fn step(&mut self) -> Step {
@@ -72,7 +72,7 @@ fn lost() -> EndReason {
 quickcheck! {
     fn the_file_holds_what_the_client_sent(pieces: Vec<Vec<u8>>, behind: usize, choices: Vec<u8>) -> bool {
         let behind = &pieces[..behind.min(pieces.len())];
-        let mut upload = Upload::new(false, NEEDED, |client| {
+        let mut upload = Upload::new(Coding::IMAGE, NEEDED, |client| {
             behind.iter().for_each(|piece| client.send(piece).unwrap());
         });
         for piece in &pieces[behind.len()..] {
@@ -94,7 +94,7 @@ quickcheck! {
 #[test]
 fn line_ends_become_line_feeds_however_the_records_are_cut() {
     fn property(pieces: Vec<Vec<u8>>, choices: Vec<u8>) -> bool {
-        let mut upload = Upload::new(true, NEEDED, |_| {});
+        let mut upload = Upload::new(Coding::ASCII, NEEDED, |_| {});
         let mut sent = Vec::new();
         for piece in &pieces {
             let text: Vec<u8> = piece.iter().map(|&byte| b"\r\n\r\nab"[usize::from(byte) % 6]).collect();
@@ -111,8 +111,8 @@ fn line_ends_become_line_feeds_however_the_records_are_cut() {
 #[test]
 fn large_uploads_are_written_in_large_pieces() {
     let sent: Vec<u8> = (0..1 << 20).map(|at: u32| (at % 251) as u8).collect();
-    for (ascii, read) in [(false, 64 << 10), (false, 20_000), (true, 1_000)] {
-        let mut upload = Upload::new(ascii, NEEDED, |_| {});
+    for (coding, read) in [(Coding::IMAGE, 64 << 10), (Coding::IMAGE, 20_000), (Coding::ASCII, 1_000)] {
+        let mut upload = Upload::new(coding, NEEDED, |_| {});
         let incoming = said(&mut upload.client, &sent);
         let mut pieces = incoming.chunks(read);
         let mut most = 0;
@@ -283,7 +283,7 @@ fn what_tls_asks_for_is_answered_before_more_is_read() {
 
 #[test]
 fn what_came_with_the_last_of_the_handshake_is_read_before_the_socket() {
-    let mut upload = Upload::new(false, NEEDED, |client| {
+    let mut upload = Upload::new(Coding::IMAGE, NEEDED, |client| {
         client.send(b"small").unwrap();
         client.close_notify();
     });

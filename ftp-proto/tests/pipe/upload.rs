@@ -1,12 +1,12 @@
 use crate::drive::{Seen, Stored, Watch, at, drive, from_wire};
 use ftp_proto::event::LinkError;
 use ftp_proto::host::StorageError;
-use ftp_proto::transfer::{Direction, EndReason, Pipe, Step};
+use ftp_proto::transfer::{Coding, Direction, EndReason, Pipe, Step};
 use quickcheck::{QuickCheck, quickcheck};
 
-fn upload(stored: Stored, ascii: bool) -> (Pipe, Watch) {
+fn upload(stored: Stored, coding: Coding) -> (Pipe, Watch) {
     let (file, watch) = stored.boxed();
-    (Pipe::upload(file, ascii), watch)
+    (Pipe::upload(file, coding), watch)
 }
 
 quickcheck! {
@@ -16,7 +16,7 @@ quickcheck! {
         let mut stored = Stored::new(&before);
         stored.start = before.len() as u64 / 2;
         let start = before.len() / 2;
-        let (mut pipe, watch) = upload(if direct { stored.direct() } else { stored }, false);
+        let (mut pipe, watch) = upload(if direct { stored.direct() } else { stored }, Coding::IMAGE);
         assert_eq!(pipe.direction(), Direction::Upload);
         if refused {
             pipe.refuse_direct();
@@ -36,7 +36,7 @@ quickcheck! {
 fn line_ends_become_line_feeds_however_the_bytes_are_cut() {
     fn property(text: Vec<u8>, choices: Vec<u8>) -> bool {
         let text: Vec<u8> = text.iter().map(|&byte| b"\r\n\r\nab"[usize::from(byte) % 6]).collect();
-        let (mut pipe, watch) = upload(Stored::new(b"").direct(), true);
+        let (mut pipe, watch) = upload(Stored::new(b"").direct(), Coding::ASCII);
         let seen = drive(&mut pipe, Some(&watch), &text, &choices);
         watch.record().bytes == from_wire(&text) && seen.end.bytes == text.len() as u64
     }
@@ -45,9 +45,9 @@ fn line_ends_become_line_feeds_however_the_bytes_are_cut() {
 
 #[test]
 fn large_uploads_are_written_as_they_come() {
-    for ascii in [false, true] {
+    for coding in [Coding::IMAGE, Coding::ASCII] {
         let sent: Vec<u8> = (0..1 << 20).map(|at: u32| (at % 7) as u8 + b'a').collect();
-        let (mut pipe, watch) = upload(Stored::new(b""), ascii);
+        let (mut pipe, watch) = upload(Stored::new(b""), coding);
         // Pieces of 200 bytes.
         let seen = drive(&mut pipe, None, &sent, &[200; 12_000]);
         assert_eq!(watch.record().bytes, sent);
@@ -59,7 +59,7 @@ fn large_uploads_are_written_as_they_come() {
 fn a_small_upload_needs_one_turn() {
     for direct in [false, true] {
         let stored = Stored::new(b"");
-        let (mut pipe, watch) = upload(if direct { stored.direct() } else { stored }, false);
+        let (mut pipe, watch) = upload(if direct { stored.direct() } else { stored }, Coding::IMAGE);
         let first = pipe.step(at(0));
         assert_eq!(matches!(first, Step::Direct { offset: 0, .. }), direct);
         pipe.receive(at(0), b"abc");
@@ -74,7 +74,7 @@ fn a_small_upload_needs_one_turn() {
 
 #[test]
 fn a_full_disk_ends_the_upload_with_its_reason() {
-    let (mut pipe, watch) = upload(Stored::new(b""), false);
+    let (mut pipe, watch) = upload(Stored::new(b""), Coding::IMAGE);
     watch.record().write_error = Some(StorageError::NoSpace);
     watch.record().finish_error = Some(StorageError::Denied);
     let seen = drive(&mut pipe, None, b"abc", b"");
@@ -84,7 +84,7 @@ fn a_full_disk_ends_the_upload_with_its_reason() {
 
 #[test]
 fn what_can_not_be_published_has_failed() {
-    let (mut pipe, watch) = upload(Stored::new(b""), false);
+    let (mut pipe, watch) = upload(Stored::new(b""), Coding::IMAGE);
     watch.record().finish_error = Some(StorageError::AlreadyExists);
     let seen = drive(&mut pipe, None, b"abc", b"");
     assert_eq!(seen.end.outcome, Err(EndReason::Storage(StorageError::AlreadyExists)));
@@ -94,7 +94,7 @@ fn what_can_not_be_published_has_failed() {
 #[test]
 fn a_broken_upload_keeps_all_that_came() {
     for why in [EndReason::Aborted, EndReason::Link(LinkError::Reset)] {
-        let (mut pipe, watch) = upload(Stored::new(b""), true);
+        let (mut pipe, watch) = upload(Stored::new(b""), Coding::ASCII);
         pipe.receive(at(0), b"a\r\nb\r");
         pipe.fail(why.clone());
         pipe.fail(EndReason::Panicked);
@@ -109,7 +109,7 @@ fn a_broken_upload_keeps_all_that_came() {
 
 #[test]
 fn an_abort_that_comes_too_late_changes_nothing() {
-    let (mut pipe, watch) = upload(Stored::new(b""), false);
+    let (mut pipe, watch) = upload(Stored::new(b""), Coding::IMAGE);
     pipe.receive(at(0), b"");
     pipe.turn();
     pipe.fail(EndReason::Aborted);
@@ -119,7 +119,7 @@ fn an_abort_that_comes_too_late_changes_nothing() {
 
 #[test]
 fn a_failed_direct_move_still_ends_the_file() {
-    let (mut pipe, watch) = upload(Stored::new(b"").direct(), false);
+    let (mut pipe, watch) = upload(Stored::new(b"").direct(), Coding::IMAGE);
     pipe.fail(EndReason::Storage(StorageError::NoSpace));
     let seen = drive(&mut pipe, Some(&watch), b"", b"");
     assert_eq!(seen.end.outcome, Err(EndReason::Storage(StorageError::NoSpace)));
