@@ -156,6 +156,9 @@ pub struct Credentials {
     pub user: String,
     /// From PASS; any bytes.
     pub password: Vec<u8>,
+    /// The virtual host that the client means, by [its name](crate::config::Host::name); `None`: none of them, so the
+    /// server itself. The same user is somebody else on each.
+    pub host: Option<String>,
     /// The client's address.
     pub peer: SocketAddr,
     /// The certificate that the client has proven to own in the TLS handshake.
@@ -167,6 +170,7 @@ impl core::fmt::Debug for Credentials {
     fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         out.debug_struct("Credentials")
             .field("user", &self.user)
+            .field("host", &self.host)
             .field("peer", &self.peer)
             .field("certificate", &self.certificate.is_some())
             .finish_non_exhaustive()

@@ -31,6 +31,16 @@ impl Reply {
         Self { code, block: None, text: Cow::Owned(text.into()) }
     }
 
+    /// A reply with a text of one line or more.
+    pub(crate) fn lines(code: u16, text: &str) -> Self {
+        let line = |line: &str| line.as_bytes().to_vec();
+        let mut lines = text.split('\n');
+        let Some(last) = lines.next_back() else { return Self::with(code, line(text)) };
+        let block =
+            lines.next().map(|first| Block { first: line(first).into(), lines: lines.map(line).collect() });
+        Self { code, block, text: line(last).into() }
+    }
+
     /// A reply of many lines (RFC 959 section 4.2): each line between the first and the last is indented,
     /// so that none can be taken for the end.
     pub(crate) fn block(
@@ -105,5 +115,12 @@ mod tests {
         Reply::block(211, "Features:", alloc::vec![b"SIZE".to_vec()], "End.").write(&mut out);
         Reply::with(257, b"a\r\nb".to_vec()).write(&mut out);
         assert_eq!(out, b"200 Yes.\r\n211-Features:\r\n SIZE\r\n211 End.\r\n257 a  b\r\n");
+        for (text, wire) in
+            [("a", "220 a\r\n"), ("a\nb", "220-a\r\n220 b\r\n"), ("a\n\nc", "220-a\r\n \r\n220 c\r\n")]
+        {
+            let mut out = Vec::new();
+            Reply::lines(220, text).write(&mut out);
+            assert_eq!(out, wire.as_bytes());
+        }
     }
 }

@@ -31,6 +31,7 @@ pub(super) fn user(name: &str, root: Option<&Path>) -> User {
 
 pub(super) fn credentials(user: &str, password: &str) -> Credentials {
     Credentials {
+        host: None,
         user: user.to_owned(),
         password: password.into(),
         peer: "127.0.0.1:5".parse().unwrap(),

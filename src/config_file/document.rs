@@ -279,7 +279,11 @@ anonymous = true
                 "5000-5001",
                 "passive.exposed_ports: write as many ports as are listened on (21000-21099), like 21000-21099",
             ),
-            ("server.greeting", "", "server.greeting: write one line of 1 to 512 characters"),
+            (
+                "server.greeting",
+                "",
+                "server.greeting: write one line of 1 to 512 characters, or up to 16 of them",
+            ),
         ] {
             assert_eq!(edited(FILE, &[(key, Some(written))]).unwrap_err(), want, "{key} {written}");
         }

@@ -192,7 +192,7 @@ fn what_only_the_whole_shows_points_at_the_key() {
         ),
         (
             "[accounts]\nfile = \"a\"\n[server]\ngreeting = \"a\\nb\"\n",
-            "ftpd.toml:4:12: server.greeting: write one line of 1 to 512 characters",
+            "ftpd.toml:4:12: server.greeting: write one line of 1 to 512 characters, or up to 16 of them",
         ),
     ] {
         assert_eq!(complaint(text), want, "{text}");

@@ -51,6 +51,7 @@ pub struct LogObserver {
 struct Client {
     peer: SocketAddr,
     user: Option<String>,
+    host: Option<String>,
     since: Instant,
     transfer: Option<(&'static str, VirtualPath)>,
 }
@@ -64,6 +65,8 @@ pub struct SessionView {
     pub peer: SocketAddr,
     /// Who logged in.
     pub user: Option<String>,
+    /// At which virtual host.
+    pub host: Option<String>,
     /// Since it was opened.
     pub age: Duration,
     /// The verb and the path of the transfer that runs.
@@ -124,6 +127,7 @@ impl LogObserver {
             id: *id,
             peer: client.peer,
             user: client.user.clone(),
+            host: client.host.clone(),
             age: client.since.elapsed(),
             transfer: client.transfer.clone(),
         };
@@ -152,13 +156,17 @@ impl Observer for LogObserver {
         }
         match (session, notice) {
             (Some(id), Notice::SessionOpened { peer, .. }) => {
-                let client = Client { peer: *peer, user: None, since: Instant::now(), transfer: None };
+                let client =
+                    Client { peer: *peer, user: None, host: None, since: Instant::now(), transfer: None };
                 self.with_sessions(|sessions| sessions.insert(id, client));
             }
             (Some(id), Notice::TransferStarted { verb, path }) => {
                 self.with_client(id, |client| client.transfer = Some((verb, path.clone())));
             }
             (Some(id), Notice::TransferEnded(_)) => self.with_client(id, |client| client.transfer = None),
+            (Some(id), Notice::HostChosen { host }) => {
+                self.with_client(id, |client| client.host.clone_from(host));
+            }
             (Some(id), Notice::LoggedIn { user }) => {
                 self.with_client(id, |client| client.user = Some(user.clone()));
             }
@@ -199,6 +207,7 @@ impl Observer for LogObserver {
                     ip: client.as_ref().map(|client| client.peer.ip().to_canonical()),
                     port: client.as_ref().map(|client| client.peer.port()),
                     user: client.as_ref().and_then(|client| client.user.as_deref()),
+                    host: client.as_ref().and_then(|client| client.host.as_deref()),
                     commands: self.commands.load(Ordering::Relaxed),
                 };
                 line.write(notice);
@@ -222,6 +231,7 @@ struct Line<'a> {
     ip: Option<IpAddr>,
     port: Option<u16>,
     user: Option<&'a str>,
+    host: Option<&'a str>,
     commands: bool,
 }
 
@@ -230,17 +240,19 @@ impl Line<'_> {
         let (session, port) = (self.session, self.port);
         let ip = self.ip.map(display);
         let user = self.user.map(|user| display(Escaped(user.as_bytes())));
+        // A name of the settings, not what the client typed.
+        let host = self.host;
         match notice {
             Notice::SessionOpened { local, .. } => info!(session, ip, port, %local, "session opened"),
-            Notice::LoggedIn { .. } => info!(session, ip, port, user, "logged in"),
+            Notice::LoggedIn { .. } => info!(session, ip, port, user, host, "logged in"),
             // Not the client's fault: nothing that a ban should follow on.
             Notice::LoginFailed { user, why: LoginError::Unavailable(reason) } => {
                 let (user, reason) = (Escaped(user.as_bytes()), Escaped(reason.as_bytes()));
-                error!(session, ip, port, %user, %reason, "login could not be checked");
+                error!(session, ip, port, %user, host, %reason, "login could not be checked");
             }
             Notice::LoginFailed { user, why } => {
                 // The address comes first: a name can't forge it then.
-                warn!(ip, port, user = %Escaped(user.as_bytes()), reason = %Escaped(why.to_string().as_bytes()), session, "AUTH-FAIL");
+                warn!(ip, port, user = %Escaped(user.as_bytes()), reason = %Escaped(why.to_string().as_bytes()), host, session, "AUTH-FAIL");
             }
             Notice::Command { line } if self.commands => {
                 info!(session, ip, user, command = %Escaped(line), "command");
@@ -256,6 +268,7 @@ impl Line<'_> {
             Notice::ClientNamed { software } => {
                 info!(session, ip, user, software = %Escaped(software.as_bytes()), "client named itself");
             }
+            Notice::HostChosen { .. } => debug!(session, ip, host = host.unwrap_or("none"), "host chosen"),
             Notice::Changed { verb, path, to } => {
                 info!(session, ip, user, verb = %verb, path = %path, to = to.as_ref().map(display), "changed");
             }

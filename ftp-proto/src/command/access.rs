@@ -6,6 +6,7 @@ use crate::config::is_anonymous;
 use crate::event::Job;
 use crate::reply::Reply;
 use crate::session::{Login, Modes, Pending, Reaction, Turn};
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -15,6 +16,7 @@ pub(super) fn user(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Text(name) = arg else { return Reaction::Silent };
     let name = core::str::from_utf8(name.trim_ascii()).ok().map(String::from);
     turn.session.forget_login(turn.now);
+    let name = name.map(|name| turn.session.without_typed_host(name));
     if let Err(reply) = turn.session.check_login_protection(name.as_deref()) {
         return reply.into();
     }
@@ -22,10 +24,11 @@ pub(super) fn user(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
         (Some(user), Some(certificate)) if !is_anonymous(&user) => {
             let password = Vec::new();
             let peer = turn.session.peer;
+            let host = turn.session.host_for_login();
             let credentials =
-                Credentials { user: user.clone(), password, peer, certificate: Some(certificate) };
+                Credentials { user: user.clone(), password, host, peer, certificate: Some(certificate) };
             let accounts = Arc::clone(&turn.session.accounts);
-            turn.session.perform(Job::AuthenticateByCertificate(accounts, credentials));
+            turn.session.perform(Job::AuthenticateByCertificate(accounts, Box::new(credentials)));
             Reaction::Await(Pending::CertificateLogin { user })
         }
         (name, _) => turn.ask_for_password(name),
@@ -62,11 +65,12 @@ pub(super) fn pass(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
             let credentials = Credentials {
                 user: user.clone(),
                 password: password.to_vec(),
+                host: turn.session.host_for_login(),
                 peer: turn.session.peer,
                 certificate: turn.session.protection.certificate().cloned(),
             };
             let accounts = Arc::clone(&turn.session.accounts);
-            turn.session.perform(Job::Authenticate(accounts, credentials));
+            turn.session.perform(Job::Authenticate(accounts, Box::new(credentials)));
             Reaction::Await(Pending::Login { user })
         }
     }
@@ -85,6 +89,8 @@ pub(super) fn rein(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
     turn.session.forget_login(turn.now);
     turn.session.modes = Modes::default();
     turn.session.reset_protection();
+    turn.session.forget_software();
+    turn.session.forget_host();
     Reply::new(220, "Ready for a new user.").into()
 }
 

@@ -115,6 +115,7 @@ fn allowed(spec: &CommandSpec) -> String {
         Gate::Always => "",
         Gate::Passive => ", if passive mode is on",
         Gate::Active => ", if active mode is on",
+        Gate::Hosts => ", if there are virtual hosts or TLS",
         Gate::Tls => ", if there is TLS",
         Gate::ClearCommandChannel => ", if the policy allows to leave TLS",
         Gate::ServerToServer => ", if the policy allows transfers between servers",

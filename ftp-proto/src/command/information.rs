@@ -12,30 +12,10 @@ use crate::reply::Reply;
 use crate::session::{Pending, Reaction, Session, StatListing, Turn};
 use crate::transfer::Kind;
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 pub(super) fn noop(_: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
     Reply::new(200, "Yes.").into()
-}
-
-/// The longest name of a client that is kept, in characters.
-const LONGEST_CLIENT_NAME: usize = 64;
-
-/// What the client calls itself: for logs and counters, where somebody looks whose clients fail. Only what can be shown
-/// is kept of it.
-pub(super) fn clnt(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
-    let Arg::Text(text) = arg else { return Reaction::Silent };
-    let name: String = String::from_utf8_lossy(text.trim_ascii())
-        .chars()
-        .map(|character| if character.is_ascii_graphic() || character == ' ' { character } else { '?' })
-        .take(LONGEST_CLIENT_NAME)
-        .collect();
-    if name.is_empty() {
-        return Reply::new(501, "The argument is wrong; the syntax is CLNT <name and version>").into();
-    }
-    turn.session.set_software(name);
-    Reply::new(200, "Noted.").into()
 }
 
 /// What listings look like, not what the machine is.

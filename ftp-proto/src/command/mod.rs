@@ -3,10 +3,12 @@
 
 mod access;
 mod args;
+mod client;
 pub mod codes;
 mod data;
 pub mod docs;
 mod files;
+mod host;
 mod information;
 mod navigation;
 mod parameters;
@@ -110,6 +112,8 @@ pub enum Gate {
     Passive,
     /// Active mode.
     Active,
+    /// Virtual hosts, or TLS with its certificates for names.
+    Hosts,
     /// TLS.
     Tls,
     /// The policy lets this client leave TLS on the control connection.
@@ -148,12 +152,13 @@ pub(crate) fn availability(spec: &CommandSpec, session: &Session) -> Availabilit
         Gate::Always => true,
         Gate::Passive => session.config.passive.enabled,
         Gate::Active => session.config.active.enabled,
+        Gate::Hosts => has_tls || !session.config.hosts.is_empty(),
         Gate::Tls | Gate::ClearCommandChannel | Gate::ServerToServer => has_tls,
     };
     let denied = match spec.gate {
         Gate::ClearCommandChannel => !session.tls_policy().clear_command_channel,
         Gate::ServerToServer => !session.tls_policy().server_to_server,
-        Gate::Always | Gate::Passive | Gate::Active | Gate::Tls => false,
+        Gate::Always | Gate::Passive | Gate::Active | Gate::Hosts | Gate::Tls => false,
     };
     if open && denied {
         return Availability::Denied;

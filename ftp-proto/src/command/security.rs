@@ -1,10 +1,8 @@
-//! TLS: AUTH PBSZ PROT CCC (RFC 2228, RFC 4217), SSCN, and HOST (RFC 7151), which chooses the certificate.
+//! TLS: AUTH PBSZ PROT CCC (RFC 2228, RFC 4217) and SSCN.
 
 use super::args::Arg;
 use crate::reply::Reply;
-use crate::session::{Login, Reaction, Turn};
-use alloc::format;
-use alloc::string::String;
+use crate::session::{Reaction, Turn};
 
 /// RFC 4217 section 4. TLS-P and SSL are older names for TLS with data connections protected from the start, TLS-C
 /// for TLS as it is.
@@ -110,68 +108,5 @@ pub(super) fn sscn(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
         Reply::new(200, "SSCN:CLIENT METHOD").into()
     } else {
         Reply::new(200, "SSCN:SERVER METHOD").into()
-    }
-}
-
-/// RFC 7151 section 3: before the login, and before AUTH if the certificate is to be that name's. What the client says
-/// in the handshake (SNI) goes before it.
-pub(super) fn host(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
-    let Arg::Text(text) = arg else { return Reaction::Silent };
-    let session = &mut *turn.session;
-    if !matches!(session.login, Login::Nobody) {
-        return Reply::new(503, "HOST comes before USER.").into();
-    }
-    let Some(name) = host_name(text) else {
-        return Reply::new(501, "That is no host name; the syntax is HOST <name or [address]>").into();
-    };
-    let asked = session.protection.facts().and_then(|facts| facts.server_name.as_deref());
-    if asked.is_some_and(|asked| !asked.eq_ignore_ascii_case(&name)) {
-        return Reply::new(504, "The TLS handshake was for another host.").into();
-    }
-    if !session.protection.knows_host(&name) {
-        return Reply::new(504, "That host is not known here.").into();
-    }
-    session.protection.set_host(name.clone());
-    session.choose_profile();
-    Reply::with(220, format!("Host {name} accepted.")).into()
-}
-
-/// A name, or an IPv4 or IPv6 literal as in RFC 3986 section 3.2.2; without a trailing dot.
-fn host_name(text: &[u8]) -> Option<String> {
-    let text = core::str::from_utf8(text).ok()?.trim();
-    let name = text.strip_suffix('.').unwrap_or(text);
-    let literal = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    if let Some(address) = literal {
-        return address.parse::<core::net::Ipv6Addr>().ok().map(|address| format!("{address}"));
-    }
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    (name.len() <= 253 && name.split('.').all(label)).then(|| name.to_ascii_lowercase())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn host_names() {
-        for (text, name) in [
-            ("ftp.example.com", Some("ftp.example.com")),
-            ("FTP.Example.com.", Some("ftp.example.com")),
-            ("192.0.2.1", Some("192.0.2.1")),
-            ("[2001:DB8::1]", Some("2001:db8::1")),
-            ("2001:db8::1", None),
-            ("", None),
-            ("a..b", None),
-            ("-a", None),
-            ("a b", None),
-            ("a/b", None),
-        ] {
-            assert_eq!(host_name(text.as_bytes()).as_deref(), name, "{text}");
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::args::Syntax;
 use super::{Busy, CommandSpec, Feat, Gate, Stage};
-use super::{access, data, files, information, navigation, parameters, security, transfers};
+use super::{access, client, data, files, host, information, navigation, parameters, security, transfers};
 use crate::account::Rights;
 
 const ANYTIME: CommandSpec = CommandSpec {
@@ -31,8 +31,8 @@ const TRANSFER: CommandSpec = CommandSpec { transfers: true, ..LOGGED_IN };
 
 /// Verbs of the registry (RFC 5797) and of the field that are recognised, but not served by this version.
 pub const NOT_IMPLEMENTED: &[&str] = &[
-    "ADAT", "ALGS", "AVBL", "COMB", "CONF", "CSID", "ENC", "HASH", "LANG", "LPRT", "LPSV", "MD5", "MFCT",
-    "MFF", "MIC", "RANG", "SMNT", "XCRC", "XMD5", "XSHA", "XSHA1", "XSHA256", "XSHA512",
+    "ADAT", "ALGS", "AVBL", "COMB", "CONF", "ENC", "HASH", "LPRT", "LPSV", "MD5", "MFCT", "MFF", "MIC",
+    "RANG", "SMNT", "XCRC", "XMD5", "XSHA", "XSHA1", "XSHA256", "XSHA512",
 ];
 
 /// First words of other protocols: whoever begins so was sent here by mistake or by an attacker.
@@ -117,7 +117,18 @@ pub static COMMANDS: &[CommandSpec] = &[
         replies: &[200],
         help: "<name and version> (what the client calls itself)",
         samples: &["CLNT NcFTP 3.2.6 linux-x86_64-glibc2.36"],
-        run: information::clnt,
+        run: client::clnt,
+        ..ANYTIME
+    },
+    CommandSpec {
+        name: "CSID",
+        syntax: Syntax::Text,
+        feat: Feat::Line("CSID"),
+        source: "draft-peterson-streamlined-ftp-command-extensions-10 section 6",
+        replies: &[200],
+        help: "Name=<name>; Version=<version>; (what the client is)",
+        samples: &["CSID Name=WinSCP; Version=6.3;"],
+        run: client::csid,
         ..ANYTIME
     },
     CommandSpec {
@@ -185,13 +196,25 @@ pub static COMMANDS: &[CommandSpec] = &[
     CommandSpec {
         name: "HOST",
         syntax: Syntax::Text,
+        gate: Gate::Hosts,
         feat: Feat::Line("HOST"),
         source: "RFC 7151 section 3",
         replies: &[220, 503, 504],
-        help: "<name or [address]> (the host whose certificate is wanted)",
+        help: "<name or [address]> (the virtual host that is wanted)",
         samples: &["HOST ftp.example.com", "HOST [2001:db8::1]"],
-        run: security::host,
-        ..TLS
+        run: host::host,
+        ..ANYTIME
+    },
+    CommandSpec {
+        name: "LANG",
+        syntax: Syntax::OptionalText,
+        feat: Feat::Line("LANG EN*"),
+        source: "RFC 2640 section 4.1",
+        replies: &[200, 504],
+        help: "[<language tag>] (the language of replies; alone, the usual one)",
+        samples: &["LANG", "LANG en", "LANG en-GB"],
+        run: client::lang,
+        ..ANYTIME
     },
     CommandSpec {
         name: "LIST",

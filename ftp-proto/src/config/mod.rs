@@ -1,8 +1,12 @@
 //! The settings of the core. A [`Config`] was validated: whatever depends on it needs no checks of its own.
 
+mod hosts;
 mod passive;
 mod profiles;
 mod tls_policy;
+
+pub(crate) use hosts::host_name;
+pub use hosts::{Host, Hosts, parse_host_name};
 
 pub use passive::{
     AddressRule, External, LanClients, MAX_LISTENERS, Passive, PassivePorts, PeerCheck, Peers, Ports,
@@ -49,8 +53,10 @@ impl Deref for Config {
 /// All settings of the core, with usable defaults; [`validate`](Self::validate) makes a [`Config`] of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// The text of the 220 greeting: one line, no version by default.
+    /// The text of the 220 greeting, of one line or more; no version by default.
     pub greeting: String,
+    /// Virtual hosts. Who names none of them is at the server itself.
+    pub hosts: Hosts,
     /// How long things may take.
     pub timeouts: Timeouts,
     /// How much a client may have.
@@ -74,6 +80,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             greeting: String::from("Welcome."),
+            hosts: Hosts::default(),
             timeouts: Timeouts::default(),
             limits: Limits::default(),
             passive: Passive::default(),
@@ -189,6 +196,16 @@ pub struct ConfigError {
     pub problem: String,
 }
 
+/// Whether clients can be welcomed by this, or what to write instead.
+fn check_greeting(text: &str) -> Result<(), &'static str> {
+    const LINES: usize = 16;
+    let is_line = |line: &str| line.len() <= 512 && line.bytes().all(|byte| byte >= b' ');
+    if text.trim().is_empty() || text.split('\n').count() > LINES || !text.split('\n').all(is_line) {
+        return Err("write one line of 1 to 512 characters, or up to 16 of them");
+    }
+    Ok(())
+}
+
 impl Settings {
     /// Checks everything.
     ///
@@ -196,11 +213,8 @@ impl Settings {
     /// [`ConfigError`] for the first setting that can't be.
     pub fn validate(self) -> Result<Config, ConfigError> {
         let wrong = |key, problem: &str| Err(ConfigError { key, problem: String::from(problem) });
-        if self.greeting.is_empty()
-            || self.greeting.bytes().any(|byte| byte < b' ')
-            || self.greeting.len() > 512
-        {
-            return wrong("server.greeting", "write one line of 1 to 512 characters");
+        if let Err(problem) = check_greeting(&self.greeting) {
+            return wrong("server.greeting", problem);
         }
         let timeouts = &self.timeouts;
         for (key, value) in [

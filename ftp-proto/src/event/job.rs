@@ -12,9 +12,9 @@ use alloc::vec::Vec;
 /// One question to the backend: plain data; rights were checked, paths are normalised.
 pub enum Job {
     /// Check a login.
-    Authenticate(Arc<dyn Accounts>, Credentials),
+    Authenticate(Arc<dyn Accounts>, Box<Credentials>),
     /// Whether the certificate is enough for this user: [`Accounts::authenticate_by_certificate`].
-    AuthenticateByCertificate(Arc<dyn Accounts>, Credentials),
+    AuthenticateByCertificate(Arc<dyn Accounts>, Box<Credentials>),
     /// Anything about files.
     Files(Arc<dyn Storage>, FileJob),
     /// Ends a transfer that never began, so that an upload's file is given up properly.

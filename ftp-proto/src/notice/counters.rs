@@ -91,6 +91,7 @@ impl Counters {
             Notice::PlaintextDiscarded { .. } => self.plaintext_discarded += 1,
             Notice::NoProxyHeader { .. } => self.no_proxy_header += 1,
             Notice::ClientNamed { .. }
+            | Notice::HostChosen { .. }
             | Notice::StrangerTurnedAway { .. }
             | Notice::TransferStarted { .. }
             | Notice::ControlCleared

@@ -85,6 +85,11 @@ pub enum Notice {
         /// The file.
         path: VirtualPath,
     },
+    /// The client is at another virtual host than before.
+    HostChosen {
+        /// The host's name; `None`: at the server itself.
+        host: Option<String>,
+    },
     /// Somebody logged in.
     LoggedIn {
         /// The account.

@@ -7,6 +7,7 @@
 
 mod closing;
 mod data;
+mod host;
 mod inbox;
 mod introduction;
 mod link;
@@ -41,6 +42,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
+use host::Hosting;
 use inbox::{Inbox, Item};
 use introduction::Introduction;
 use link::{Input, Link};
@@ -125,6 +127,7 @@ pub(crate) struct Session {
     pub(crate) login: Login,
     pub(crate) modes: Modes,
     pub(crate) protection: Protection,
+    hosting: Hosting,
     /// What is different for this client.
     pub(crate) quirks: Quirks,
     opened: Instant,
@@ -178,6 +181,7 @@ impl Session {
             login: Login::default(),
             modes: Modes::default(),
             protection: Protection::new(tls, arrival.implicit_tls),
+            hosting: Hosting::default(),
             quirks: Quirks::default(),
             opened: now.mono,
             failed_logins: 0,
@@ -215,9 +219,12 @@ impl Session {
         }
     }
 
-    /// The first word, in the clear or under TLS.
+    /// The first word: at once in the clear; under TLS when its handshake has told which host is meant.
     pub(crate) fn greet(&mut self) {
-        self.reply(Reply::with(220, self.config.greeting.clone()));
+        if self.protection.is_handshaking() {
+            return;
+        }
+        self.reply(Reply::lines(220, self.welcome()));
     }
 
     // What comes in.
@@ -465,13 +472,19 @@ impl Session {
         if !matches!(self.login, Login::Nobody | Login::Named(_)) {
             self.timers.set(Timer::Login, now.mono + self.config.timeouts.login);
         }
+        self.forget_typed_host();
         self.set_login(Login::Nobody);
         self.protection.set_handshakes_as_client(false);
         self.modes.directory = VirtualPath::root();
         self.modes.set_restart(0);
     }
 
-    /// CLNT.
+    /// REIN.
+    pub(crate) fn forget_software(&mut self) {
+        self.software = None;
+    }
+
+    /// CLNT, CSID.
     pub(crate) fn set_software(&mut self, software: String) {
         if self.software.as_ref() != Some(&software) {
             self.notify(Notice::ClientNamed { software: software.clone() });

@@ -24,7 +24,7 @@ impl Session {
         let traits = Traits {
             peer: self.peer.ip(),
             user,
-            host: self.protection.host(),
+            host: self.asked_host(),
             software: self.software.as_deref(),
         };
         self.quirks = Quirks::resolve(&self.config.profiles, traits);

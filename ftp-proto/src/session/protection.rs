@@ -45,8 +45,6 @@ pub(crate) struct Protection {
     control: Control,
     /// What data connections belong to; outlives CCC.
     family: Option<Box<dyn TlsFamily>>,
-    /// What HOST said.
-    host: Option<String>,
     /// PBSZ came.
     has_buffer_size: bool,
     /// PROT P holds.
@@ -123,18 +121,8 @@ impl Protection {
         self.has_buffer_size || self.implicit
     }
 
-    pub(crate) fn knows_host(&self, name: &str) -> bool {
+    pub(crate) fn has_certificate_for(&self, name: &str) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.knows_host(name))
-    }
-
-    /// The host that the client has asked for.
-    pub(crate) fn host(&self) -> Option<&str> {
-        let asked = || self.facts().and_then(|facts| facts.server_name.as_deref());
-        self.host.as_deref().or_else(asked)
-    }
-
-    pub(crate) fn set_host(&mut self, name: String) {
-        self.host = Some(name);
     }
 
     pub(crate) fn awaits_switch(&self) -> bool {
@@ -223,7 +211,7 @@ impl Session {
         };
         let wish = FamilyWish {
             client_certificates: self.tls_policy_for(None).client_certificates,
-            host: self.protection.host.as_deref(),
+            host: self.hosting.asked(),
         };
         let family = tls.family(wish);
         let session = family.open(TlsRole::Control).map_err(|error| {
@@ -238,7 +226,6 @@ impl Session {
             implicit: self.protection.implicit,
             control: Control::Handshaking,
             family: Some(family),
-            host: self.protection.host.take(),
             private,
             switch: Some(Switch::Secure(session)),
             ..Protection::default()
@@ -259,6 +246,10 @@ impl Session {
     pub(crate) fn control_secured(&mut self, facts: TlsFacts) {
         self.notify(Notice::ControlSecured(facts.clone()));
         self.protection.control = Control::Secure(facts);
+        self.settle_host();
+        if self.protection.is_implicit() {
+            self.greet();
+        }
     }
 
     /// TLS on the control connection is of no use any more; nothing can be said either.
@@ -292,7 +283,6 @@ impl Session {
         if protection.implicit {
             return;
         }
-        protection.host = None;
         protection.family = None;
         if protection.is_secure() {
             self.end_tls();

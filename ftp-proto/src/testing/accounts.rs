@@ -24,6 +24,7 @@ pub struct MemoryAccounts {
     certificates: BTreeMap<String, Vec<u8>>,
     anonymous: Option<Account>,
     unavailable: Option<String>,
+    hosts: BTreeMap<String, MemoryAccounts>,
 }
 
 impl MemoryAccounts {
@@ -53,6 +54,21 @@ impl MemoryAccounts {
         self
     }
 
+    /// Gives a virtual host accounts of its own; a host without has none.
+    #[must_use]
+    pub fn host(mut self, name: &str, accounts: Self) -> Self {
+        self.hosts.insert(name.to_owned(), accounts);
+        self
+    }
+
+    /// Those of the host that is meant; `None`: it has none.
+    fn of_host(&self, credentials: &Credentials) -> Option<&Self> {
+        match &credentials.host {
+            None => Some(self),
+            Some(name) => self.hosts.get(name),
+        }
+    }
+
     /// Lets every login fail for a reason that isn't the client's.
     #[must_use]
     pub fn unavailable(mut self, reason: &str) -> Self {
@@ -66,22 +82,24 @@ impl Accounts for MemoryAccounts {
         if let Some(reason) = &self.unavailable {
             return Err(LoginError::Unavailable(reason.clone()));
         }
+        let accounts = self.of_host(credentials).ok_or(LoginError::Refused)?;
         let name = credentials.user.as_str();
         if name.eq_ignore_ascii_case("anonymous") || name.eq_ignore_ascii_case("ftp") {
-            return self.anonymous.clone().ok_or(LoginError::Refused);
+            return accounts.anonymous.clone().ok_or(LoginError::Refused);
         }
-        match self.users.get(name) {
+        match accounts.users.get(name) {
             Some((password, account)) if *password == credentials.password => Ok(account.clone()),
             _ => Err(LoginError::Refused),
         }
     }
 
     fn authenticate_by_certificate(&self, credentials: &Credentials) -> Result<Account, LoginError> {
+        let accounts = self.of_host(credentials).ok_or(LoginError::Refused)?;
         let name = credentials.user.as_str();
-        let (Some(shown), Some(known)) = (&credentials.certificate, self.certificates.get(name)) else {
+        let (Some(shown), Some(known)) = (&credentials.certificate, accounts.certificates.get(name)) else {
             return Err(LoginError::Refused);
         };
-        match self.users.get(name) {
+        match accounts.users.get(name) {
             Some((_, account)) if shown.trusted && *shown.der == **known => Ok(account.clone()),
             _ => Err(LoginError::Refused),
         }

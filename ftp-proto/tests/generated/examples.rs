@@ -45,7 +45,7 @@ const BEHIND: &[(&str, &[&str])] = &[
 /// What the settings must say.
 const SETTINGS: &[(&str, &str)] = &[
     ("CCC", "config: tls.ccc=true\n"),
-    ("HOST", "tls: ftp.example.com\n"),
+    ("HOST", "config: host=ftp.example.com Welcome to ftp.example.com.\n"),
     ("SSCN", "config: tls.server_to_server=true\n"),
 ];
 

@@ -30,11 +30,12 @@
 //! | `modified: /a.txt 20240102030405` | time of last modification |
 //! | `failing: /a.txt io` | all that touches it fails: `io`, `denied`, `busy`, `full`, `bad-name` |
 //! | `capacity: 10` | bytes that fit on the disk |
-//! | `user: bob secret rights=read,list rights:/in=create home=/in certificate=trusted-bob` | a user; `certificate` is enough for a login; without any, there is `bob` `secret` with all rights and a reading `anonymous` |
+//! | `user: bob secret rights=read,list rights:/in=create home=/in certificate=trusted-bob host=a.example` | a user, of a virtual host perhaps; `certificate` is enough for a login; without any, there is `bob` `secret` with all rights and a reading `anonymous` |
 //! | `anonymous: rights=read` | lets anonymous in |
 //! | `tls:`, `tls: implicit ftp.example.com` | the server has a fake TLS (`FakeTls`); `implicit`: it begins with the connection; `broken`: its settings allow none; other words are names it has certificates for, besides the one named `default` |
 //! | `accounts-down: text` | the accounts can't be read |
 //! | `config: passive.ports=2000-2000` | one setting |
+//! | `config: host=a.example,www.a.example Welcome.\nTo A.` | one more virtual host: names and greeting; `none`: there is none any more |
 //! | `config: tls.rule=users=bob,eve control=allow` | one rule of TLS: conditions and what they set, by their names in the configuration file |
 //! | `config: passive.rule=local=10.0.0.2 external_address=192.0.2.1` | one rule of passive mode |
 //! | `networks: 10.0.0.2/24`, `routers: 10.0.0.1` | the server's place in the network |

@@ -4,7 +4,7 @@ use super::text::{duration, unescape};
 use super::{passive, policy};
 use crate::account::{Account, Rights, RightsByPath};
 use crate::advertise::Networks;
-use crate::config::Settings;
+use crate::config::{Host, Hosts, Settings};
 use crate::host::StorageError;
 use crate::path::VirtualPath;
 use crate::testing::{FakeTls, MemoryAccounts, MemoryStorage};
@@ -62,6 +62,8 @@ struct User {
     home: VirtualPath,
     /// Enough for a login without a password.
     certificate: Option<Vec<u8>>,
+    /// On which virtual host.
+    host: Option<String>,
 }
 
 /// 2026-11-25 10:00:00 UTC.
@@ -173,16 +175,25 @@ impl World {
             home: user.home.clone(),
         };
         let mut accounts = MemoryAccounts::new();
-        if self.users.is_empty() && self.anonymous.is_none() {
+        if self.users.iter().all(|user| user.host.is_some()) && self.anonymous.is_none() {
             accounts = accounts
                 .user("bob", "secret", storage.account("bob", Rights::ALL))
                 .anonymous(storage.account("anonymous", Rights::READ_ONLY));
         }
-        for user in &self.users {
-            accounts = accounts.user(&user.name, &user.password, account(user));
-            if let Some(certificate) = &user.certificate {
-                accounts = accounts.certificate(&user.name, certificate);
+        let add = |accounts: MemoryAccounts, user: &User| {
+            let accounts = accounts.user(&user.name, &user.password, account(user));
+            match &user.certificate {
+                Some(certificate) => accounts.certificate(&user.name, certificate),
+                None => accounts,
             }
+        };
+        let of_host = |host: Option<&str>| {
+            let host = host.map(ToOwned::to_owned);
+            self.users.iter().filter(move |user| user.host == host)
+        };
+        accounts = of_host(None).fold(accounts, add);
+        for host in self.settings.hosts.iter().map(Host::name) {
+            accounts = accounts.host(host, of_host(Some(host)).fold(MemoryAccounts::new(), add));
         }
         if let Some(anonymous) = &self.anonymous {
             accounts = accounts.anonymous(account(anonymous));
@@ -228,6 +239,7 @@ fn user(name: &str, password: &[u8], options: &str) -> Result<User, String> {
         rights: RightsByPath::everywhere(Rights::ALL),
         home: VirtualPath::root(),
         certificate: None,
+        host: None,
     };
     let mut by_path = Vec::new();
     for option in options.split_whitespace() {
@@ -236,6 +248,8 @@ fn user(name: &str, password: &[u8], options: &str) -> Result<User, String> {
             user.rights = RightsByPath::everywhere(rights(value)?);
         } else if key == "home" {
             user.home = path(value)?;
+        } else if key == "host" {
+            user.host = Some(value.to_owned());
         } else if key == "certificate" {
             user.certificate = Some(unescape(value)?);
         } else if let Some(prefix) = key.strip_prefix("rights:") {
@@ -270,11 +284,25 @@ fn rights(text: &str) -> Result<Rights, String> {
     Ok(rights)
 }
 
+/// `NAME,NAME GREETING`, one more; or `none` at all.
+fn with_host(hosts: &Hosts, value: &str) -> Result<Hosts, String> {
+    if value == "none" {
+        return Ok(Hosts::default());
+    }
+    let (names, greeting) = value.split_once(' ').unwrap_or((value, ""));
+    let names: Vec<&str> = names.split(',').collect();
+    let greeting = String::from_utf8(unescape(greeting)?).map_err(|_| "a greeting is UTF-8")?;
+    let host = Host::new(&names, Some(greeting).filter(|text| !text.is_empty()));
+    let all = host.and_then(|host| Hosts::new(hosts.iter().cloned().chain([host])));
+    all.map_err(|error| error.to_string())
+}
+
 /// Sets one setting by the name that error messages of [`Settings::validate`] use.
 pub(super) fn setting(settings: &mut Settings, key: &str, value: &str) -> Result<(), String> {
     let seconds = || duration(value);
     match key {
         "server.greeting" => settings.greeting = value.to_owned(),
+        "host" => settings.hosts = with_host(&settings.hosts, value)?,
         "timeouts.login" => settings.timeouts.login = seconds()?,
         "timeouts.idle" => settings.timeouts.idle = seconds()?,
         "timeouts.data_connection" => settings.timeouts.data_connection = seconds()?,
