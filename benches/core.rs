@@ -67,7 +67,7 @@ fn listing(bench: &mut Criterion) {
         [("LIST", Format::Unix), ("NLST", Format::Names), ("MLSD", Format::Facts(Facts::ALL))]
     {
         let now = UnixTime::from_seconds(1_795_000_000);
-        let listing = Listing { format, pattern: None, prefix: Vec::new(), now };
+        let listing = Listing::new(format, now);
         let mut out = Vec::new();
         group.bench_function(name, |bench| {
             bench.iter(|| {

@@ -71,6 +71,16 @@ impl Reply {
         }
     }
 
+    /// The same with other characters.
+    pub(crate) fn with_texts<'a>(&'a self, map: impl Fn(&'a [u8]) -> Cow<'a, [u8]>) -> Self {
+        let map = |text: &'a [u8]| map(text).into_owned();
+        let block = self.block.as_ref().map(|block| Block {
+            first: Cow::Owned(map(&block.first)),
+            lines: block.lines.iter().map(|line| map(line)).collect(),
+        });
+        Self { code: self.code, block, text: Cow::Owned(map(&self.text)) }
+    }
+
     /// The reply code.
     pub(crate) const fn code(&self) -> u16 {
         self.code

@@ -88,6 +88,7 @@ pub(super) fn acct(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
 pub(super) fn rein(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
     turn.session.forget_login(turn.now);
     turn.session.modes = Modes::default();
+    turn.session.set_utf_8(false);
     turn.session.reset_protection();
     turn.session.forget_software();
     turn.session.forget_host();

@@ -85,8 +85,7 @@ pub(super) fn stat(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     if !allowed {
         return Reply::new(550, "Permission denied.").into();
     }
-    let listing =
-        Listing { format: Format::Unix, pattern: target.pattern, prefix: Vec::new(), now: turn.now.unix };
+    let listing = Listing { pattern: target.pattern, ..Listing::new(Format::Unix, turn.now.unix) };
     turn.files(
         |path| FileJob::OpenDirectory(path, Wanted::Facts),
         target.path,

@@ -24,6 +24,7 @@ use crate::listing::Facts;
 use crate::notice::Notice;
 use crate::reply::Reply;
 use crate::session::{Reaction, Session, Turn};
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use args::{Arg, Syntax};
 use table::COMMANDS;
@@ -213,7 +214,8 @@ pub(crate) fn run(turn: &mut Turn<'_>, line: &[u8]) -> Reaction {
     }
     turn.session.modes.begin_command();
     let Some(spec) = find(verb) else { return unknown(turn, verb) };
-    match checked(turn.session, spec, argument.unwrap_or_default()) {
+    let text = in_utf_8(turn.session, spec, argument.unwrap_or_default());
+    match text.as_ref().map_err(Reply::clone).and_then(|text| checked(turn.session, spec, text)) {
         Ok(arg) => (spec.run)(turn, arg),
         Err(reply) => {
             if spec.transfers {
@@ -224,14 +226,27 @@ pub(crate) fn run(turn: &mut Turn<'_>, line: &[u8]) -> Reaction {
     }
 }
 
-/// The argument of a command that may run now, or the reply that refuses it.
-fn checked<'a>(session: &Session, spec: &CommandSpec, argument: &'a [u8]) -> Result<Arg<'a>, Reply> {
+/// The argument of a command that may run now, in UTF-8 whatever its characters are on the wire. What comes before login
+/// holds no names of files and stays as it is: a password is bytes.
+fn in_utf_8<'a>(session: &Session, spec: &CommandSpec, argument: &'a [u8]) -> Result<Cow<'a, [u8]>, Reply> {
     match availability(spec, session) {
         Availability::Available | Availability::Denied => {}
         Availability::NotLoggedIn => return Err(Reply::new(530, "Log in first.")),
         Availability::Disabled => return Err(Reply::new(502, "That command is switched off here.")),
         Availability::Forbidden => return Err(Reply::new(550, "Permission denied.")),
     }
+    if spec.stage == Stage::Anytime {
+        return Ok(Cow::Borrowed(argument));
+    }
+    let charset = session.charset();
+    charset.decode(argument).map_err(|_| {
+        let name = charset.label();
+        Reply::with(501, alloc::format!("That is no text in {name}; OPTS UTF8 ON changes to UTF-8."))
+    })
+}
+
+/// The argument as its verb needs it, or the reply that refuses it.
+fn checked<'a>(session: &Session, spec: &CommandSpec, argument: &'a [u8]) -> Result<Arg<'a>, Reply> {
     let arg = args::parse(spec.syntax, argument, &session.modes.directory)
         .map_err(|problem| problem.reply(spec))?;
     match (&arg, session.login.account()) {

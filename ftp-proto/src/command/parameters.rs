@@ -80,20 +80,13 @@ pub(super) fn allo(_: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     }
 }
 
-/// RFC 2389 section 4. UTF-8 is always on, and clients that ask for it must hear yes.
+/// RFC 2389 section 4. UTF8 is draft-ietf-ftpext-utf-8-option-00; RFC 2640 has UTF-8 without asking.
 pub(super) fn opts(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Text(text) = arg else { return Reaction::Silent };
     let (command, rest) = super::split(text.trim_ascii());
     let options = rest.unwrap_or_default().trim_ascii();
     if command.eq_ignore_ascii_case(b"UTF8") || command.eq_ignore_ascii_case(b"UTF-8") {
-        return if options.is_empty()
-            || options.eq_ignore_ascii_case(b"ON")
-            || options.eq_ignore_ascii_case(b"NLST")
-        {
-            Reply::new(200, "Names are UTF-8, always.").into()
-        } else {
-            Reply::new(504, "Names are UTF-8, always; it can't be switched off.").into()
-        };
+        return utf_8(turn, options).into();
     }
     if command.eq_ignore_ascii_case(b"MLST") {
         let facts = Facts::parse(options);
@@ -104,4 +97,24 @@ pub(super) fn opts(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
         return Reply::with(200, text).into();
     }
     Reply::new(501, "There are no options for that.").into()
+}
+
+/// Clients that ask for UTF-8 must hear yes, in so many words or not. It can be left only for another set that the client's
+/// profile names.
+fn utf_8(turn: &mut Turn<'_>, options: &[u8]) -> Reply {
+    let is = |words: &[&[u8]]| words.iter().any(|word| options.eq_ignore_ascii_case(word));
+    if is(&[b"", b"ON", b"NLST"]) {
+        turn.session.set_utf_8(true);
+        return Reply::new(200, "Names are UTF-8.");
+    }
+    if is(&[b"OFF"]) {
+        turn.session.set_utf_8(false);
+        let charset = turn.session.charset();
+        return if charset.is_utf_8() {
+            Reply::new(504, "Names are UTF-8, always; it can't be switched off.")
+        } else {
+            Reply::with(200, format!("Names are {}.", charset.label()))
+        };
+    }
+    Reply::new(501, "The argument is wrong; the syntax is OPTS UTF8 [ON | OFF]")
 }

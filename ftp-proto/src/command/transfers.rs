@@ -22,6 +22,11 @@ impl Turn<'_> {
         self.session.login.account().map_or(Rights::NONE, |account| account.rights.on(path))
     }
 
+    /// A listing for this client.
+    fn listing(&self, format: Format) -> Listing {
+        Listing { charset: self.session.charset(), ..Listing::new(format, self.now.unix) }
+    }
+
     /// The restart point for this transfer. In ASCII the client's count and the file's differ.
     fn restart(&mut self) -> Result<u64, Reply> {
         match self.session.modes.take_restart() {
@@ -130,7 +135,7 @@ pub(super) fn nlst(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
 pub(super) fn mlsd(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Path(path) = arg else { return Reaction::Silent };
     let format = Format::Facts(turn.session.modes.facts);
-    let listing = Listing { format, pattern: None, prefix: Vec::new(), now: turn.now.unix };
+    let listing = turn.listing(format);
     open_listing(turn, "MLSD", path, listing, true)
 }
 
@@ -139,7 +144,8 @@ fn listing(turn: &mut Turn<'_>, verb: &'static str, text: &[u8], format: Format)
         Ok(target) => {
             let Target { path, pattern, prefix } = target;
             let prefix = if format == Format::Names { prefix } else { Vec::new() };
-            open_listing(turn, verb, path, Listing { format, pattern, prefix, now: turn.now.unix }, false)
+            let listing = Listing { pattern, prefix, ..turn.listing(format) };
+            open_listing(turn, verb, path, listing, false)
         }
         Err(reply) => reply.into(),
     }

@@ -7,8 +7,10 @@ mod unix;
 
 pub use facts::mlst_line;
 
+use crate::charset::Charset;
 use crate::host::Entry;
 use crate::time::UnixTime;
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 /// How a listing looks.
@@ -22,6 +24,8 @@ pub struct Listing {
     pub prefix: Vec<u8>,
     /// When it was asked for: LIST shows the year of entries older than half a year.
     pub now: UnixTime,
+    /// The characters that names have on the wire.
+    pub charset: Charset,
 }
 
 /// The form of a listing's lines.
@@ -81,6 +85,11 @@ impl Facts {
 }
 
 impl Listing {
+    /// Of all entries, with names as they are.
+    pub const fn new(format: Format, now: UnixTime) -> Self {
+        Self { format, pattern: None, prefix: Vec::new(), now, charset: Charset::UTF_8 }
+    }
+
     /// Appends the line for one entry, CR LF included. Nothing for an entry that doesn't match the pattern
     /// or whose name holds a CR or LF.
     pub fn append(&self, entry: &Entry, out: &mut Vec<u8>) {
@@ -90,6 +99,7 @@ impl Listing {
         if breaks_lines || !wanted || name.is_empty() {
             return;
         }
+        let start = out.len();
         match self.format {
             Format::Unix => unix::append(entry, self.now, out),
             Format::Names => {
@@ -97,6 +107,10 @@ impl Listing {
                 out.extend_from_slice(name);
             }
             Format::Facts(facts) => mlst_line(facts, &entry.metadata, name, out),
+        }
+        if let Cow::Owned(line) = self.charset.encode(out.get(start..).unwrap_or_default()) {
+            out.truncate(start);
+            out.extend_from_slice(&line);
         }
         out.extend_from_slice(b"\r\n");
     }
@@ -110,7 +124,11 @@ mod tests {
 
     fn listing(format: Format, pattern: Option<&[u8]>) -> Listing {
         let now = UnixTime::from_seconds(1_764_064_800);
-        Listing { format, pattern: pattern.map(<[u8]>::to_vec), prefix: b"dir/".to_vec(), now }
+        Listing {
+            pattern: pattern.map(<[u8]>::to_vec),
+            prefix: b"dir/".to_vec(),
+            ..Listing::new(format, now)
+        }
     }
 
     fn lines(listing: &Listing, names: &[&[u8]]) -> Vec<u8> {

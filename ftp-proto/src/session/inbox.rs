@@ -19,6 +19,8 @@ enum Telnet {
     Text,
     /// After IAC.
     Command,
+    /// After a 255 that is a letter, unless another one follows.
+    Letter,
     /// After IAC and WILL, WON'T, DO or DON'T.
     Option,
 }
@@ -44,6 +46,8 @@ pub(crate) struct Inbox {
     telnet: Telnet,
     /// The unfinished line is beyond the limit and thrown away.
     swallowing: bool,
+    /// 255 is a letter of the client's character set.
+    letter_255: bool,
     limit: usize,
 }
 
@@ -56,13 +60,31 @@ impl Inbox {
             items: VecDeque::new(),
             telnet: Telnet::Text,
             swallowing: false,
+            letter_255: false,
             limit,
         }
+    }
+
+    /// Whether 255 is a letter. Then Telnet's commands are known at the beginning of a line only, where clients put
+    /// their Synch before ABOR; a name would else lose what looks like one. Two of them are still one letter, as RFC 854
+    /// has it and half of the clients send it. It holds for what comes from now on.
+    pub(crate) fn set_letter_255(&mut self, is_letter: bool) {
+        self.letter_255 = is_letter;
     }
 
     pub(crate) fn receive(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             match self.telnet {
+                Telnet::Text if byte == IAC && self.letter_255 && self.is_in_a_line() => {
+                    self.telnet = Telnet::Letter;
+                }
+                Telnet::Letter => {
+                    self.telnet = Telnet::Text;
+                    self.text(IAC);
+                    if byte != IAC {
+                        self.text(byte);
+                    }
+                }
                 Telnet::Text if byte == IAC => self.telnet = Telnet::Command,
                 Telnet::Text => self.text(byte),
                 Telnet::Option => self.telnet = Telnet::Text,
@@ -81,6 +103,10 @@ impl Inbox {
                 }
             }
         }
+    }
+
+    fn is_in_a_line(&self) -> bool {
+        self.swallowing || self.bytes.len() > self.line_start
     }
 
     fn text(&mut self, byte: u8) {
@@ -146,7 +172,7 @@ impl Inbox {
         let ends = self.items.len();
         let bytes = self.bytes.len() - self.start;
         let odd = usize::from(self.swallowing || self.telnet != Telnet::Text);
-        *self = Self::new(self.limit);
+        *self = Self { letter_255: self.letter_255, ..Self::new(self.limit) };
         bytes + ends + odd
     }
 
@@ -197,6 +223,23 @@ mod tests {
             assert_eq!(line, b"NOOP");
         }
         assert!(inbox.bytes.capacity() < 1024, "{}", inbox.bytes.capacity());
+    }
+
+    #[test]
+    fn a_letter_255_survives_doubled_or_not() {
+        let line = |bytes: &[u8]| {
+            let mut inbox = Inbox::new(16);
+            inbox.set_letter_255(true);
+            bytes.iter().for_each(|&byte| inbox.receive(&[byte]));
+            let mut line = Vec::new();
+            inbox.take(&mut line);
+            line
+        };
+        assert_eq!(line(b"x\xff\xf0y\n"), b"x\xff\xf0y");
+        assert_eq!(line(b"x\xff\xff\xf0y\n"), b"x\xff\xf0y");
+        assert_eq!(line(b"x\xff\r\n"), b"x\xff");
+        assert_eq!(line(b"x\xff\xfb\n"), b"x\xff\xfb");
+        assert_eq!(line(b"\xff\xf4\xff\xf2ABOR\r\n"), b"ABOR");
     }
 
     #[test]

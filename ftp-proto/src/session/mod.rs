@@ -13,6 +13,7 @@ mod introduction;
 mod link;
 mod login;
 mod modes;
+mod names;
 mod outbox;
 mod pending;
 mod profile;
@@ -390,7 +391,12 @@ impl Session {
         if self.config.notify_commands {
             self.notify(Notice::Replied { code: reply.code() });
         }
-        self.outbox.push(&reply);
+        let charset = self.charset();
+        if charset.is_utf_8() {
+            self.outbox.push(&reply);
+        } else {
+            self.outbox.push(&reply.with_texts(|text| names::on_the_wire(charset, text)));
+        }
     }
 
     pub(crate) fn notify(&mut self, notice: Notice) {

@@ -10,6 +10,8 @@ pub(crate) struct Modes {
     pub(crate) coding: Coding,
     pub(crate) directory: VirtualPath,
     pub(crate) facts: Facts,
+    /// OPTS UTF8 ON: names are UTF-8 even if the client's profile names another set.
+    pub(crate) utf_8: bool,
     /// After EPSV ALL no other way to a data connection is allowed (RFC 2428 section 4).
     pub(crate) extended_passive_only: bool,
     restart: u64,
@@ -24,6 +26,7 @@ impl Default for Modes {
             coding: Coding::default(),
             directory: VirtualPath::root(),
             facts: Facts::ALL,
+            utf_8: false,
             extended_passive_only: false,
             restart: 0,
             rename_from: None,

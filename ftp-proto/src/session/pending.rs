@@ -152,7 +152,7 @@ fn resume(turn: &mut Turn<'_>, pending: Pending, done: Done) -> Reaction {
         }
         (Pending::Stat(stat), Done::Directory(Ok((directory, _)))) => {
             let first = alloc::format!("Status of {}:", stat.path).into_bytes();
-            turn.session.outbox.open_block(213, &first);
+            turn.session.open_block(213, &first);
             more_entries(turn, stat, directory)
         }
         (Pending::Stat(stat), Done::Entries(Ok((entries, rest)))) => {
@@ -326,7 +326,7 @@ impl Session {
         let mut line = Vec::from([b' ']);
         listing.append(entry, &mut line);
         if let Some(text) = line.strip_suffix(b"\r\n") {
-            self.outbox.push_raw(text);
+            self.push_line(text);
         }
     }
 }

@@ -12,10 +12,12 @@ impl Session {
 
     /// Something was learnt of the client, or the settings have changed.
     pub(crate) fn choose_profile(&mut self) {
-        if self.config.profiles.is_empty() {
-            self.quirks = Quirks::default();
-            return;
-        }
+        self.quirks =
+            if self.config.profiles.is_empty() { Quirks::default() } else { self.resolve_profile() };
+        self.tell_inbox();
+    }
+
+    fn resolve_profile(&self) -> Quirks {
         let user = match &self.login {
             Login::Nobody => None,
             Login::Named(name) => name.as_deref(),
@@ -27,6 +29,6 @@ impl Session {
             host: self.asked_host(),
             software: self.software.as_deref(),
         };
-        self.quirks = Quirks::resolve(&self.config.profiles, traits);
+        Quirks::resolve(&self.config.profiles, traits)
     }
 }

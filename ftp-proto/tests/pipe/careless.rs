@@ -14,8 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 fn listing() -> Pipe {
     let entries =
         (0..20u8).map(|number| Ok(Entry { name: vec![b'a' + number], metadata: Metadata::default() }));
-    let listing =
-        Listing { format: Format::Unix, pattern: None, prefix: Vec::new(), now: UnixTime::default() };
+    let listing = Listing::new(Format::Unix, UnixTime::default());
     Pipe::listing(Box::new(Names(entries)), listing, Coding::ASCII)
 }
 

@@ -7,7 +7,7 @@ use quickcheck::quickcheck;
 
 fn listing(format: Format, pattern: Option<&[u8]>) -> Listing {
     let pattern = pattern.map(<[u8]>::to_vec);
-    Listing { format, pattern, prefix: Vec::new(), now: UnixTime::from_seconds(0) }
+    Listing { pattern, ..Listing::new(format, UnixTime::from_seconds(0)) }
 }
 
 fn entry(number: usize) -> Entry {

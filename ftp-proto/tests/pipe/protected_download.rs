@@ -42,12 +42,7 @@ quickcheck! {
     }
 
     fn the_client_gets_each_line_once(count: u8, choices: Vec<u8>) -> bool {
-        let listing = Listing {
-            format: Format::Facts(Facts::ALL),
-            pattern: None,
-            prefix: Vec::new(),
-            now: UnixTime::default(),
-        };
+        let listing = Listing::new(Format::Facts(Facts::ALL), UnixTime::default());
         let entry = |number| Entry { name: format!("name{number}").into(), metadata: Metadata::default() };
         let count = u32::from(count) * 40;
         let mut expected = Vec::new();

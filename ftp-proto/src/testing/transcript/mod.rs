@@ -75,6 +75,7 @@ mod exchanges;
 mod passive;
 mod play;
 mod policy;
+mod profile;
 mod script;
 mod secure;
 mod steps;

@@ -1,7 +1,7 @@
 //! The world of a transcript: files, users, settings, addresses, date.
 
 use super::text::{duration, unescape};
-use super::{passive, policy};
+use super::{passive, policy, profile};
 use crate::account::{Account, Rights, RightsByPath};
 use crate::advertise::Networks;
 use crate::config::{Host, Hosts, Settings};
@@ -121,6 +121,7 @@ impl World {
                 self.unreal |= key.starts_with("proxy.");
                 setting(&mut self.settings, key, value)?;
                 self.unreal |= self.settings.tls.rules.iter().any(policy::needs_addresses);
+                self.unreal |= self.settings.profiles.iter().any(profile::needs_addresses);
             }
             "tls" => {
                 let mut tls = FakeTls::new();
@@ -318,6 +319,7 @@ pub(super) fn setting(settings: &mut Settings, key: &str, value: &str) -> Result
         "active.enabled" => settings.active.enabled = parse(value)?,
         "active.source_port" => settings.active.source_port = Some(parse(value)?),
         "tls.rule" => settings.tls.rules.push(policy::rule(value)?),
+        "profile" => settings.profiles.push(profile::profile(value)?),
         "log.commands" => settings.notify_commands = parse(value)?,
         _ => match key.split_once('.') {
             Some(("passive", key)) => passive::setting(&mut settings.passive, key, value)?,
