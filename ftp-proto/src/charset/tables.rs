@@ -331,14 +331,14 @@ mod tests {
                 })
             })
         }
-        QuickCheck::new().tests(300).quickcheck(property as fn(Vec<u16>, Vec<u8>) -> bool);
+        QuickCheck::new().tests(100).quickcheck(property as fn(Vec<u16>, Vec<u8>) -> bool);
     }
 
     #[test]
     fn each_character_leads_back_to_itself_and_makes_no_separator() {
         for label in LABELS {
             let set = set(label);
-            for character in ('\u{1}'..='\u{ffff}').step_by(7).chain('\u{1}'..='\u{24ff}') {
+            for character in ('\u{1}'..='\u{ffff}').step_by(37).chain('\u{1}'..='\u{5ff}') {
                 let mut buffer = [0; 4];
                 let name = character.encode_utf8(&mut buffer).as_bytes();
                 let wire = set.encode(name);
