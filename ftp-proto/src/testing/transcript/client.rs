@@ -7,7 +7,9 @@ use super::secure::{DataTls, next_ticket};
 use super::text::escape;
 use crate::Connection;
 use crate::Server;
-use crate::event::{Action, Answer, ConnectSpec, Done, Event, LinkError, LinkId, SessionId, TransferId};
+use crate::event::{
+    Action, Answer, ConnectSpec, Done, Event, Job, LinkError, LinkId, SessionId, Ticket, TransferId,
+};
 use crate::notice::Notice;
 use crate::testing::FakeTlsClient;
 use crate::time::Now;
@@ -123,6 +125,8 @@ pub(super) struct Client {
     /// Everything the core asked for, in words.
     pub(super) actions: Vec<String>,
     pub(super) actions_seen: usize,
+    /// Jobs that take their time.
+    pub(super) held_jobs: Option<Vec<(Ticket, Job)>>,
     /// Its commands and their replies, if the settings have them told.
     pub(super) exchanges: Exchanges,
 }
@@ -162,6 +166,7 @@ impl Client {
             told: None,
             actions: Vec::new(),
             actions_seen: 0,
+            held_jobs: None,
             exchanges: Exchanges::default(),
         }
     }
@@ -172,14 +177,12 @@ impl Client {
             return Ok(false);
         }
         let mut moved = self.feed(shared);
-        while let Some(action) = self.connection.as_mut().and_then(|connection| connection.poll_action()) {
-            moved = true;
-            self.carry_out(shared, action)?;
-        }
+        moved |= self.carry_out_all(shared)?;
         moved |= self.drive(shared)?;
         moved |= self.write(shared)?;
         let Some(connection) = &mut self.connection else { return Ok(moved) };
         if connection.is_finished() {
+            self.carry_out_all(shared)?;
             self.finished = true;
             self.transfers.clear();
             self.handshakes.clear();
@@ -264,6 +267,15 @@ impl Client {
         }
     }
 
+    fn carry_out_all(&mut self, shared: &mut Shared) -> Result<bool, String> {
+        let mut any = false;
+        while let Some(action) = self.connection.as_mut().and_then(|connection| connection.poll_action()) {
+            any = true;
+            self.carry_out(shared, action)?;
+        }
+        Ok(any)
+    }
+
     fn carry_out(&mut self, shared: &mut Shared, action: Action) -> Result<(), String> {
         self.actions.push(in_words(&action));
         match action {
@@ -271,11 +283,10 @@ impl Client {
                 let answer = shared.server.consult(shared.now, request);
                 self.answer(shared, answer);
             }
-            Action::Perform(ticket, job) => {
-                let done =
-                    if core::mem::take(&mut shared.panic_next_job) { Done::Panicked } else { job.perform() };
-                self.handle(shared, Event::Done(ticket, done));
-            }
+            Action::Perform(ticket, job) => match &mut self.held_jobs {
+                Some(held) => held.push((ticket, job)),
+                None => self.perform(shared, ticket, job),
+            },
             Action::Connect(link, spec) => {
                 if self.listening && spec.target == SocketAddr::new(self.peer.ip(), ACTIVE_PORT) {
                     self.connected(shared, link, spec);
@@ -313,6 +324,18 @@ impl Client {
             }
         }
         Ok(())
+    }
+
+    fn perform(&mut self, shared: &mut Shared, ticket: Ticket, job: Job) {
+        let done = if core::mem::take(&mut shared.panic_next_job) { Done::Panicked } else { job.perform() };
+        self.handle(shared, Event::Done(ticket, done));
+    }
+
+    /// Does the jobs that wait; none waits from here on.
+    pub(super) fn run_held_jobs(&mut self, shared: &mut Shared) {
+        for (ticket, job) in self.held_jobs.take().unwrap_or_default() {
+            self.perform(shared, ticket, job);
+        }
     }
 
     /// Hands an answer of the server over, as an adapter must: drain (nothing waits here), activate, tell.

@@ -19,9 +19,11 @@ impl Exchange {
         command::lookup(&self.line)
     }
 
-    /// Whether its reply comes behind that of the transfer that runs (RFC 959 section 4.1.3).
+    /// Whether its reply comes behind that of the transfer that runs (RFC 959 section 4.1.3). With an argument, which
+    /// is wrong, it does not.
     fn waits_for_the_transfer(&self) -> bool {
-        self.spec().is_some_and(|spec| matches!(spec.name, "ABOR" | "QUIT"))
+        let line = self.line.trim_ascii();
+        self.spec().is_some_and(|spec| matches!(spec.name, "ABOR" | "QUIT")) && !line.contains(&b' ')
     }
 }
 
@@ -29,6 +31,8 @@ impl Exchange {
 #[derive(Debug, Default)]
 pub(super) struct Exchanges {
     pub(super) all: Vec<Exchange>,
+    /// Codes of replies that no command asked for: the greeting, and the last word of a session that is ended.
+    pub(super) unasked: Vec<u16>,
     /// Those that have no final reply yet: at most the transfer that runs, and a command in it.
     unanswered: Vec<usize>,
 }
@@ -46,7 +50,7 @@ impl Exchanges {
     }
 
     fn replied(&mut self, code: u16) {
-        let Some(&newest) = self.unanswered.last() else { return };
+        let Some(&newest) = self.unanswered.last() else { return self.unasked.push(code) };
         let waits = self.all.get(newest).is_some_and(Exchange::waits_for_the_transfer);
         let is_preliminary = code < 200;
         let position = if waits || is_preliminary { 0 } else { self.unanswered.len() - 1 };

@@ -441,6 +441,8 @@ impl<'a> Player<'a> {
                 self.shared.server.reconfigure(now, Arc::new(config));
             }
             Feed::Panic => self.shared.panic_next_job = true,
+            Feed::HoldJobs => client.held_jobs = Some(Vec::new()),
+            Feed::RunJobs => client.run_held_jobs(&mut self.shared),
             Feed::Hold(more) => client.budget = Some(*more),
             Feed::Release => client.budget = None,
             Feed::Unread => client.reads = false,

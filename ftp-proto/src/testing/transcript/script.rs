@@ -195,6 +195,10 @@ pub(super) enum Feed {
     /// From now on a name stands for something else.
     Resolve(String, Vec<IpAddr>),
     Panic,
+    /// Jobs take their time from here on.
+    HoldJobs,
+    /// They are done.
+    RunJobs,
     Hold(usize),
     Release,
     Unread,
@@ -223,6 +227,8 @@ impl Feed {
                 Self::Resolve(name.to_owned(), policy::list(addresses)?)
             }
             "panic" => Self::Panic,
+            "jobs-wait" => Self::HoldJobs,
+            "jobs-run" => Self::RunJobs,
             "hold" => Self::Hold(rest.parse().map_err(|_| format!("not a number: \"{rest}\""))?),
             "release" => Self::Release,
             "unread" => Self::Unread,

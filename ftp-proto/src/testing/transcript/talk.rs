@@ -72,6 +72,13 @@ impl Talk<'_> {
         current.map(|client| client.exchanges.all.as_slice()).unwrap_or_default()
     }
 
+    /// The codes of replies that no command of this control connection asked for: the greeting, and the last word of a
+    /// session that the server ends. It needs the same.
+    pub fn unasked(&self) -> &[u16] {
+        let current = self.player.clients.get(self.player.current);
+        current.map(|client| client.exchanges.unasked.as_slice()).unwrap_or_default()
+    }
+
     /// Whether the server has ended the control connection.
     pub fn is_over(&mut self) -> bool {
         self.player.client().map_or(true, |client| client.finished)
