@@ -3,7 +3,7 @@
 use super::needs::{Family, Needs, Opening, Purpose};
 use super::ports::PortSet;
 use super::rules::{Condition, Rule, Ruleset, States, Verdict};
-use super::walk::{Outcome, Probe, Stop, walk};
+use super::walk::{Leg, Outcome, Probe, Stop, walk};
 use ftp_proto::config::Network;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -76,6 +76,11 @@ pub enum Fix {
     Words(String),
 }
 
+/// What helps where the first packet passes and a later one does not.
+const ESTABLISHED: &str = "let packets of known connections pass there, like `ct state established,related accept` (nft) \
+                           or `-m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT` (iptables) at the beginning of the \
+                           chain";
+
 /// The one that looks, and from where.
 #[derive(Clone, Debug, Default)]
 pub struct Site {
@@ -120,8 +125,8 @@ fn probes(needs: &Needs, opening: &Opening, site: &Site) -> Vec<Probe> {
         probes.extend(sources.into_iter().map(|source| Probe {
             inbound: true,
             family,
-            source,
-            destination: opening.address,
+            peer: source,
+            host: opening.address,
             interface: site.interface.clone(),
             source_port: None,
             state: States::NEW,
@@ -132,14 +137,16 @@ fn probes(needs: &Needs, opening: &Opening, site: &Site) -> Vec<Probe> {
     probes
 }
 
-/// Where needed ports are dropped for sure, for each IP version and opening.
+/// Where first packets to needed ports are dropped for sure, for each IP version and opening: what rules that open ports
+/// can mend.
 pub fn stops(needs: &Needs, ruleset: &Ruleset, site: &Site) -> Vec<(Probe, Stop)> {
     let mut stops = Vec::new();
     for opening in &needs.openings {
         for probe in probes(needs, opening, site) {
             let outcome = walk(ruleset, &probe, &opening.ports);
             let dropped = outcome.dropped;
-            let real = outcome.drops.into_iter().map(|stop| Stop { ports: stop.ports.and(&dropped), ..stop });
+            let first = outcome.drops.into_iter().filter(|stop| stop.leg == Leg::First);
+            let real = first.map(|stop| Stop { ports: stop.ports.and(&dropped), ..stop });
             stops.extend(real.filter(|stop| !stop.ports.is_empty()).map(|stop| (probe.clone(), stop)));
         }
     }
@@ -151,6 +158,7 @@ pub fn stops(needs: &Needs, ruleset: &Ruleset, site: &Site) -> Vec<(Probe, Stop)
 struct Remark {
     kind: Kind,
     purpose: Purpose,
+    leg: Leg,
     ports: PortSet,
     text: String,
 }
@@ -168,22 +176,23 @@ fn inbound(needs: &Needs, ruleset: &Ruleset, site: &Site, findings: &mut Vec<Fin
             let outcome = walk(ruleset, &probe, &opening.ports);
             let purpose = opening.purpose;
             let stateful = stateful(needs, ruleset, &probe, opening);
-            for (ports, text) in dropped(&outcome, &probe) {
+            for Dropped { ports, leg, by: text, .. } in dropped(&outcome, &probe) {
                 let helped = ports.and(&stateful);
                 for (kind, ports) in [(Kind::Missing, ports.without(&stateful)), (Kind::Stateful, helped)] {
                     if !ports.is_empty() {
-                        add(Remark { kind, purpose, ports, text: text.clone() }, probe.family);
+                        add(Remark { kind, purpose, leg, ports, text: text.clone() }, probe.family);
                     }
                 }
             }
             if !outcome.unknown.is_empty() {
                 let text = outcome.doubts.join("; ");
-                add(Remark { kind: Kind::Unknown, purpose, ports: outcome.unknown, text }, probe.family);
+                let (kind, leg) = (Kind::Unknown, Leg::First);
+                add(Remark { kind, purpose, leg, ports: outcome.unknown, text }, probe.family);
             }
         }
     }
     for (remark, families) in remarks {
-        let Remark { kind, purpose, ports, text } = remark;
+        let Remark { kind, purpose, leg, ports, text } = remark;
         let families: Vec<_> = families.iter().map(ToString::to_string).collect();
         let (are, what) = (are(&ports), format!("{ports} ({purpose}, {})", families.join(" and ")));
         findings.push(match kind {
@@ -199,7 +208,10 @@ fn inbound(needs: &Needs, ruleset: &Ruleset, site: &Site, findings: &mut Vec<Fin
             kind => Finding {
                 kind,
                 sentence: format!("{what} {are} dropped by {text}"),
-                fix: Fix::Open(ports.clone()),
+                fix: match leg {
+                    Leg::First => Fix::Open(ports.clone()),
+                    Leg::Answer | Leg::Later => Fix::Words(ESTABLISHED.to_owned()),
+                },
                 ports,
             },
         });
@@ -215,32 +227,67 @@ fn unknown(ports: PortSet, sentence: String) -> Finding {
     Finding { kind: Kind::Unknown, ports, sentence, fix }
 }
 
-/// What is dropped, each port once, by what comes first on the way.
-fn dropped(outcome: &Outcome, probe: &Probe) -> Vec<(PortSet, String)> {
-    let mut left = outcome.dropped.clone();
-    let mut result: Vec<(PortSet, String)> = Vec::new();
-    for stop in &outcome.drops {
-        let ports = left.and(&stop.ports);
-        if ports.is_empty() {
-            continue;
-        }
-        left = left.without(&ports);
-        let mut text = stop.by.clone();
-        if let Some(source) = probe.source {
-            text += &format!(" for clients from {source}");
-        }
-        if let Some((_, rule)) = outcome.partial.iter().find(|(some, _)| !some.and(&ports).is_empty()) {
-            text += &format!(" ({rule} lets only some clients in)");
-        }
-        match result.iter_mut().find(|(_, known)| *known == text) {
-            Some((known, _)) => *known = known.or(&ports),
-            None => result.push((ports, text)),
-        }
+/// Packets that are dropped, and by what.
+struct Dropped {
+    ports: PortSet,
+    leg: Leg,
+    /// The rule.
+    rule: String,
+    /// The same for people, with whom it concerns.
+    by: String,
+}
+
+/// What is dropped: of each kind of packet each port once, by what comes first on the way.
+fn dropped(outcome: &Outcome, probe: &Probe) -> Vec<Dropped> {
+    let mut result: Vec<Dropped> = Vec::new();
+    let mut unexplained = outcome.dropped.clone();
+    let (sure, perhaps): (Vec<_>, Vec<_>) = outcome.drops.iter().partition(|stop| !stop.is_doubtful);
+    for stop in sure {
+        // Once for each kind of packet, and not again where the same rule drops what would follow.
+        let known = result.iter().filter(|known| known.leg == stop.leg || known.rule == stop.by);
+        let told = known.fold(PortSet::EMPTY, |told, known| told.or(&known.ports));
+        let ports = stop.ports.and(&outcome.dropped).without(&told);
+        unexplained = unexplained.without(&ports);
+        tell(&mut result, ports, stop, described(stop, outcome, probe));
     }
-    if !left.is_empty() {
-        result.push((left, "the firewall".to_owned()));
+    for stop in perhaps {
+        let ports = stop.ports.and(&unexplained);
+        unexplained = unexplained.without(&ports);
+        tell(&mut result, ports, stop, described(stop, outcome, probe));
+    }
+    if !unexplained.is_empty() {
+        let by = "the firewall".to_owned();
+        result.push(Dropped { ports: unexplained, leg: Leg::First, rule: by.clone(), by });
     }
     result
+}
+
+fn tell(result: &mut Vec<Dropped>, ports: PortSet, stop: &Stop, by: String) {
+    if ports.is_empty() {
+        return;
+    }
+    match result.iter_mut().find(|known| known.by == by) {
+        Some(known) => known.ports = known.ports.or(&ports),
+        None => result.push(Dropped { ports, leg: stop.leg, rule: stop.by.clone(), by }),
+    }
+}
+
+fn described(stop: &Stop, outcome: &Outcome, probe: &Probe) -> String {
+    let mut text = stop.by.clone();
+    text += match (stop.leg, probe.inbound) {
+        (Leg::First, _) => "",
+        (Leg::Answer, true) => ", as soon as the server answers",
+        (Leg::Answer, false) => ", as soon as the client answers",
+        (Leg::Later, _) => ", behind the first packet",
+    };
+    if let Some(peer) = probe.peer {
+        text += &format!(" for clients from {peer}");
+    }
+    let lets_some_in = outcome.partial.iter().find(|(some, _)| !some.and(&stop.ports).is_empty());
+    if let Some((_, rule)) = lets_some_in.filter(|_| stop.leg == Leg::First) {
+        text += &format!(" ({rule} lets only some clients in)");
+    }
+    text
 }
 
 /// The passive ports that a helper opens when it reads of them.
@@ -260,8 +307,8 @@ fn outbound(needs: &Needs, ruleset: &Ruleset, site: &Site, findings: &mut Vec<Fi
         let probe = Probe {
             inbound: false,
             family,
-            source: None,
-            destination: None,
+            peer: None,
+            host: None,
             interface: site.interface.clone(),
             source_port: active.source_port,
             state: States::NEW,
@@ -275,7 +322,7 @@ fn outbound(needs: &Needs, ruleset: &Ruleset, site: &Site, findings: &mut Vec<Fi
                 format!("whether active mode may connect to clients by {family} can't be said: {text}");
             findings.push(unknown(outcome.unknown.clone(), text));
         }
-        for (ports, by) in dropped(&outcome, &probe) {
+        for Dropped { ports, leg, by, .. } in dropped(&outcome, &probe) {
             if !seen.insert(by.clone()) {
                 continue;
             }
@@ -283,10 +330,13 @@ fn outbound(needs: &Needs, ruleset: &Ruleset, site: &Site, findings: &mut Vec<Fi
             findings.push(Finding {
                 kind: Kind::ActiveDropped,
                 sentence: format!("active mode: connections to clients{from}, ports {ports}, are dropped by {by}"),
-                fix: Fix::Words(
-                    "let the server connect to TCP ports from 1024 up, or write enabled = false below [active]"
-                        .to_owned(),
-                ),
+                fix: Fix::Words(match leg {
+                    Leg::First => {
+                        "let the server connect to TCP ports from 1024 up, or write enabled = false below [active]"
+                            .to_owned()
+                    }
+                    Leg::Answer | Leg::Later => ESTABLISHED.to_owned(),
+                }),
                 ports,
             });
         }

@@ -32,6 +32,8 @@ pub struct Base {
     pub chain: String,
     /// What becomes of packets that no rule decided.
     pub policy: Verdict,
+    /// Whether it only sees the first packet of each connection, or lets all others pass by itself.
+    pub first_only: bool,
 }
 
 /// Where on a packet's path, in the order of the path.
@@ -122,6 +124,17 @@ pub enum Condition {
     Outside(Vec<String>),
     /// The state of its connection is one of these.
     State(States),
+    /// Of its TCP flags those of the mask are one of these.
+    Flags {
+        /// Which flags are looked at.
+        mask: u8,
+        /// How they have to be.
+        wanted: Vec<u8>,
+    },
+    /// Something that no connection is before its first packet was accepted.
+    Confirmed,
+    /// The destination is an address of this host.
+    ToHost,
     /// The program that listens is this one.
     Program(String),
     /// The service that listens is this one.
@@ -134,6 +147,18 @@ pub enum Condition {
     Any(Vec<Vec<Self>>),
 }
 
+/// Bits of TCP's flags (RFC 9293 section 3.1).
+pub mod flags {
+    /// The first packet of each side.
+    pub const SYN: u8 = 1 << 1;
+    /// On the last packet of what a side has to say.
+    pub const PSH: u8 = 1 << 3;
+    /// All packets but the very first.
+    pub const ACK: u8 = 1 << 4;
+    /// Their names, the lowest bit first.
+    pub const NAMES: [&str; 8] = ["fin", "syn", "rst", "psh", "ack", "urg", "ecn", "cwr"];
+}
+
 /// States of connections, as the kernel tells them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct States(u8);
@@ -143,14 +168,17 @@ impl States {
     pub const NEW: Self = Self(1);
     /// Known by a helper.
     pub const RELATED: Self = Self(2);
-    /// All others: neither comes up in what is asked here.
-    pub const OTHERS: Self = Self(4);
+    /// All packets behind the first.
+    pub const ESTABLISHED: Self = Self(4);
+    /// All others: none comes up in what is asked here.
+    pub const OTHERS: Self = Self(8);
 
     /// The state of this name.
     pub fn named(name: &str) -> Self {
         match name.to_ascii_lowercase().as_str() {
             "new" => Self::NEW,
             "related" => Self::RELATED,
+            "established" => Self::ESTABLISHED,
             _ => Self::OTHERS,
         }
     }

@@ -1,6 +1,6 @@
 //! Readers, the walk and the check, on what real systems print.
 
-use super::check::{Finding, Site, check, severity};
+use super::check::{Finding, Fix, Site, check, severity};
 use super::needs::{Active, Family, Needs, Purpose};
 use super::ports::PortSet;
 use super::read;
@@ -27,8 +27,8 @@ fn probe(family: Family) -> Probe {
     Probe {
         inbound: true,
         family,
-        source: None,
-        destination: None,
+        peer: None,
+        host: None,
         interface: Some("eth1".to_owned()),
         source_port: None,
         state: States::NEW,
@@ -71,10 +71,10 @@ fn every_condition_of_nftables_counts() {
     assert!(outcome.drops[0].by.ends_with("rule 33"), "{outcome:?}");
     // Clients of one network come in, at this port.
     let source = "10.1.0.0/16".parse().ok();
-    let outcome = walk(&ruleset, &Probe { source, ..probe.clone() }, &"20-23".parse().unwrap());
+    let outcome = walk(&ruleset, &Probe { peer: source, ..probe.clone() }, &"20-23".parse().unwrap());
     assert_eq!(outcome.passed.to_string(), "21");
     let source = "10.0.0.2".parse().ok();
-    let outcome = walk(&ruleset, &Probe { source, ..probe }, &PortSet::one(23));
+    let outcome = walk(&ruleset, &Probe { peer: source, ..probe }, &PortSet::one(23));
     assert_eq!(outcome.passed.to_string(), "23");
 }
 
@@ -148,10 +148,11 @@ fn every_condition_of_iptables_counts() {
     assert_eq!(outcome.unknown.to_string(), "41020-41039");
     assert!(outcome.doubts.iter().any(|text| text.contains("u32")), "{:?}", outcome.doubts);
     let source = "10.9.0.0/16".parse().ok();
-    let outcome = walk(&ruleset, &Probe { source, ..probe(Family::V4) }, &PortSet::from(41_000..=41_019));
+    let outcome =
+        walk(&ruleset, &Probe { peer: source, ..probe(Family::V4) }, &PortSet::from(41_000..=41_019));
     assert_eq!(outcome.dropped, PortSet::EMPTY);
     let source = "192.0.2.77".parse().ok();
-    let outcome = walk(&ruleset, &Probe { source, ..probe(Family::V4) }, &PortSet::one(80));
+    let outcome = walk(&ruleset, &Probe { peer: source, ..probe(Family::V4) }, &PortSet::one(80));
     assert_eq!(outcome.dropped.to_string(), "80");
     let needs = Needs { active: Some(Active { source_port: Some(20) }), ..needs() };
     let findings = check(&needs, &ruleset, &Site::default());
@@ -163,7 +164,7 @@ fn every_condition_of_iptables_counts() {
 
 #[test]
 fn connections_of_active_mode_are_followed_out() {
-    let text = "*filter\n:INPUT ACCEPT [0:0]\n:OUTPUT DROP [0:0]\n-A OUTPUT -p tcp -m tcp --sport 20 --dport 1024:40000 -j ACCEPT\nCOMMIT\n";
+    let text = "*filter\n:INPUT ACCEPT [0:0]\n:OUTPUT DROP [0:0]\n-A OUTPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT\n-A OUTPUT -p tcp -m tcp --sport 20 --dport 1024:40000 -j ACCEPT\nCOMMIT\n";
     let ruleset = read::iptables::read(text, Family::V4, "nft").unwrap();
     let from = |source_port| Needs { active: Some(Active { source_port }), ..needs() };
     let findings = check(&from(Some(20)), &ruleset, &Site::default());
@@ -171,6 +172,42 @@ fn connections_of_active_mode_are_followed_out() {
     let findings = check(&from(None), &ruleset, &Site::default());
     assert_eq!(found(&findings), [("active-dropped", "1024-65535".to_owned())]);
     assert_eq!(found(&check(&needs(), &ruleset, &Site::default())), []);
+}
+
+/// A first packet that passes is not enough.
+#[test]
+fn a_connection_is_followed_to_its_end() {
+    let checked = |input: &str, output: &str| {
+        let text = format!("*filter\n:INPUT DROP [0:0]\n:OUTPUT DROP [0:0]\n{input}\n{output}\nCOMMIT\n");
+        let ruleset = read::iptables::read(&text, Family::V4, "nft").unwrap();
+        check(&needs(), &ruleset, &Site::default())
+    };
+    let all = "-p tcp -m multiport --dports 21,41000:41099";
+    let open = format!("-A INPUT {all} -j ACCEPT");
+    let begin = format!("-A INPUT {all} --syn -j ACCEPT");
+    let new = format!("-A INPUT {all} -m conntrack --ctstate NEW -j ACCEPT");
+    let known_in = "-A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT";
+    let known_out = "-A OUTPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT";
+    let answers = "-A OUTPUT -p tcp -m multiport --sports 21,41000:41099 -j ACCEPT";
+    for (input, output) in [
+        (open.clone(), known_out),
+        (open.clone(), answers),
+        (format!("{known_in}\n{new}"), known_out),
+        (format!("{known_in}\n{begin}"), answers),
+        (open.clone(), "-A OUTPUT -p tcp ! --syn -j ACCEPT"),
+    ] {
+        assert_eq!(checked(&input, output), [], "{input}; {output}");
+    }
+    let mute = checked(&open, "");
+    assert_eq!(found(&mute), [("missing", "21".to_owned()), ("missing", "41000-41099".to_owned())]);
+    assert!(mute[0].sentence.contains("OUTPUT policy drop, as soon as the server answers"), "{mute:?}");
+    assert!(matches!(&mute[0].fix, Fix::Words(words) if words.contains("ESTABLISHED")), "{mute:?}");
+    let only_data = checked(&open, "-A OUTPUT -p tcp --sport 41000:41099 -j ACCEPT");
+    assert_eq!(found(&only_data), [("missing", "21".to_owned())]);
+    for input in [new, begin] {
+        let deaf = checked(&input, known_out);
+        assert!(deaf[0].sentence.contains("INPUT policy drop, behind the first packet"), "{deaf:?}");
+    }
 }
 
 #[test]

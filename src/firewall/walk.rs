@@ -3,35 +3,56 @@
 
 use super::needs::Family;
 use super::ports::PortSet;
-use super::rules::{Base, Condition, Hook, Rule, Ruleset, States, Verdict};
+use super::rules::{Base, Condition, Hook, Rule, Ruleset, States, Verdict, flags};
 use ftp_proto::config::Network;
 use std::net::IpAddr;
 
 /// How deep jumps are followed; the kernel allows 16.
 const DEPTH: usize = 32;
 
-/// The first packets of TCP connections, alike in all but the destination port.
+/// TCP connections, alike in all but the port that they are made to.
 #[derive(Clone, Debug)]
 pub struct Probe {
     /// Whether they come in.
     pub inbound: bool,
     /// The IP version.
     pub family: Family,
-    /// Where they come from; `None`: anywhere.
-    pub source: Option<Network>,
-    /// Where they go; `None`: one of many addresses.
-    pub destination: Option<IpAddr>,
+    /// The addresses of the other side; `None`: anywhere.
+    pub peer: Option<Network>,
+    /// The address of this host; `None`: one of many.
+    pub host: Option<IpAddr>,
     /// The interface outside, if it is known.
     pub interface: Option<String>,
-    /// The port they come from; `None`: any from 1024 up.
+    /// The port they are made from; `None`: any from 1024 up.
     pub source_port: Option<u16>,
-    /// What the kernel says of their connection.
+    /// What the kernel says of the first packet.
     pub state: States,
     /// The program that listens.
     pub program: Option<String>,
     /// The service that listens.
     pub service: String,
 }
+
+/// Which packets of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Leg {
+    /// The first: SYN.
+    First,
+    /// The other side's answer to it, and all that it sends later.
+    Answer,
+    /// What follows from the side that made the connection.
+    Later,
+}
+
+/// The packets of a connection, by their flags.
+const PACKETS: [(Leg, u8); 6] = [
+    (Leg::First, flags::SYN),
+    (Leg::Answer, flags::SYN | flags::ACK),
+    (Leg::Later, flags::ACK),
+    (Leg::Answer, flags::ACK),
+    (Leg::Answer, flags::ACK | flags::PSH),
+    (Leg::Later, flags::ACK | flags::PSH),
+];
 
 /// What became of the ports.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +76,8 @@ pub struct Outcome {
 pub struct Stop {
     /// Which.
     pub ports: PortSet,
+    /// Which packets.
+    pub leg: Leg,
     /// By what, for people.
     pub by: String,
     /// The way there: chains, each with the number of the rule. The number behind the last rule is the policy.
@@ -69,17 +92,39 @@ struct Hold {
     may: PortSet,
 }
 
-/// Follows connections to these ports.
+fn exactly(ports: PortSet) -> Hold {
+    Hold { must: ports.clone(), may: ports }
+}
+
+/// At which end of a packet the ports are that are followed.
+#[derive(PartialEq, Eq)]
+enum End {
+    Source,
+    Destination,
+}
+
+/// Follows connections to these ports, whole ones: a firewall that drops the answers lets nobody in.
 pub fn walk(ruleset: &Ruleset, probe: &Probe, ports: &PortSet) -> Outcome {
-    let mut bases: Vec<_> = ruleset
-        .bases
-        .iter()
-        .filter(|base| base.hook.is_inbound() == probe.inbound && base.families.contains(&probe.family))
-        .collect();
-    bases.sort_by_key(|base| (base.hook, base.priority));
     let mut outcome = Outcome { passed: ports.clone(), ..Outcome::default() };
+    for (leg, flags) in PACKETS {
+        follow(ruleset, &Packet { probe, leg, flags }, ports, &mut outcome);
+    }
+    outcome.unknown = outcome.unknown.without(&outcome.dropped);
+    outcome.passed = ports.without(&outcome.dropped).without(&outcome.unknown);
+    outcome.doubts.dedup();
+    outcome
+}
+
+fn follow(ruleset: &Ruleset, packet: &Packet<'_>, ports: &PortSet, outcome: &mut Outcome) {
+    let sees = |base: &&Base| {
+        base.hook.is_inbound() == packet.is_inbound()
+            && base.families.contains(&packet.probe.family)
+            && (packet.leg == Leg::First || !base.first_only)
+    };
+    let mut bases: Vec<_> = ruleset.bases.iter().filter(sees).collect();
+    bases.sort_by_key(|base| (base.hook, base.priority));
     for base in bases {
-        let mut walker = Walker::new(ruleset, probe, base.hook);
+        let mut walker = Walker::new(ruleset, packet, base.hook);
         walker.base(base, ports);
         let (accept, drop) = (walker.may_accept, walker.may_drop);
         outcome.dropped = outcome.dropped.or(&drop.without(&accept));
@@ -90,16 +135,72 @@ pub fn walk(ruleset: &Ruleset, probe: &Probe, ports: &PortSet) -> Outcome {
         }
         outcome.partial.extend(walker.partial);
     }
-    outcome.unknown = outcome.unknown.without(&outcome.dropped);
-    outcome.passed = ports.without(&outcome.dropped).without(&outcome.unknown);
-    outcome.doubts.dedup();
-    outcome
+}
+
+/// A packet of such a connection.
+struct Packet<'a> {
+    probe: &'a Probe,
+    leg: Leg,
+    flags: u8,
+}
+
+impl Packet<'_> {
+    /// Whether this host receives it.
+    fn is_inbound(&self) -> bool {
+        self.probe.inbound == (self.leg != Leg::Answer)
+    }
+
+    fn state(&self) -> States {
+        if self.leg == Leg::First { self.probe.state } else { States::ESTABLISHED }
+    }
+
+    /// The ports at the end that made the connection.
+    fn other_port(&self, ports: &PortSet) -> Result<bool, String> {
+        let ours = self.probe.source_port.map_or_else(|| PortSet::from(1024..=u16::MAX), PortSet::one);
+        match ports.and(&ours) {
+            none if none.is_empty() => Ok(false),
+            all if all == ours => Ok(true),
+            _ => Err(format!("only the ports {ports} of the side that connects match")),
+        }
+    }
+
+    /// Whether the other side's address is in one of these. Clients from anywhere are ordinary ones: those that no list
+    /// names.
+    fn is_peer(&self, networks: &[Network]) -> Result<bool, String> {
+        match self.probe.peer {
+            _ if is_everything(networks, self.probe.family) => Ok(true),
+            Some(peer) if networks.iter().any(|network| holds(network, &peer)) => Ok(true),
+            Some(peer) if networks.iter().any(|network| holds(&peer, network)) => {
+                Err(format!("only some addresses of {peer} match"))
+            }
+            Some(_) | None => Ok(false),
+        }
+    }
+
+    /// Whether this host's address is in one of these.
+    fn is_host(&self, networks: &[Network]) -> Result<bool, String> {
+        let could_be_ours = |network: &Network| {
+            Family::of(network.base()) == self.probe.family
+                && !network.base().is_multicast()
+                && !network.base().is_loopback()
+                && network.base() != IpAddr::from([255; 4])
+        };
+        match self.probe.host {
+            _ if is_everything(networks, self.probe.family) => Ok(true),
+            Some(address) => Ok(networks.iter().any(|network| network.contains(address))),
+            None if !networks.iter().any(could_be_ours) => Ok(false),
+            None if self.probe.inbound => {
+                Err("it depends on which of the server's addresses clients connect to".to_owned())
+            }
+            None => Err("it depends on which address the server connects from".to_owned()),
+        }
+    }
 }
 
 /// One base chain.
 struct Walker<'a> {
     ruleset: &'a Ruleset,
-    probe: &'a Probe,
+    packet: &'a Packet<'a>,
     hook: Hook,
     may_accept: PortSet,
     may_drop: PortSet,
@@ -112,10 +213,10 @@ struct Walker<'a> {
 }
 
 impl<'a> Walker<'a> {
-    fn new(ruleset: &'a Ruleset, probe: &'a Probe, hook: Hook) -> Self {
+    fn new(ruleset: &'a Ruleset, packet: &'a Packet<'a>, hook: Hook) -> Self {
         Self {
             ruleset,
-            probe,
+            packet,
             hook,
             may_accept: PortSet::EMPTY,
             may_drop: PortSet::EMPTY,
@@ -200,6 +301,7 @@ impl<'a> Walker<'a> {
                     if !ports.is_empty() {
                         self.drops.push(Stop {
                             ports,
+                            leg: self.packet.leg,
                             by: by.to_owned(),
                             path: self.path.clone(),
                             is_doubtful,
@@ -238,7 +340,10 @@ impl<'a> Walker<'a> {
     /// Notes a rule that would hold for clients from some networks only.
     fn note_partial(&mut self, rule: &Rule, live: &PortSet) {
         let is_source = |condition: &&Condition| matches!(condition, Condition::From(_));
-        if self.probe.source.is_some() || !rule.conditions.iter().any(|condition| is_source(&condition)) {
+        if self.packet.probe.peer.is_some()
+            || !self.packet.is_inbound()
+            || !rule.conditions.iter().any(|condition| is_source(&condition))
+        {
             return;
         }
         let others: Vec<_> =
@@ -264,12 +369,12 @@ impl<'a> Walker<'a> {
     }
 
     fn condition(&mut self, condition: &Condition, live: &PortSet) -> Hold {
-        let probe = self.probe;
+        let (packet, probe) = (self.packet, self.packet.probe);
+        let followed = if packet.leg == Leg::Answer { End::Source } else { End::Destination };
         let known = match condition {
-            Condition::Destination(ports) => {
-                let ports = live.and(ports);
-                return Hold { must: ports.clone(), may: ports };
-            }
+            Condition::Destination(ports) if followed == End::Destination => return exactly(live.and(ports)),
+            Condition::SourcePort(ports) if followed == End::Source => return exactly(live.and(ports)),
+            Condition::Destination(ports) | Condition::SourcePort(ports) => packet.other_port(ports),
             Condition::Not(inner) => {
                 let hold = self.condition(inner, live);
                 return Hold { must: live.without(&hold.may), may: live.without(&hold.must) };
@@ -282,15 +387,20 @@ impl<'a> Walker<'a> {
                 });
             }
             Condition::Constant(value) => Ok(*value),
-            Condition::SourcePort(ports) => source_port(probe, ports),
             Condition::Family(family) => Ok(*family == probe.family),
-            Condition::From(networks) => from(probe, networks),
-            Condition::To(networks) => to(probe, networks),
+            Condition::From(networks) if packet.is_inbound() => packet.is_peer(networks),
+            Condition::From(networks) => packet.is_host(networks),
+            Condition::To(networks) if packet.is_inbound() => packet.is_host(networks),
+            Condition::To(networks) => packet.is_peer(networks),
+            Condition::ToHost => Ok(packet.is_inbound()),
             Condition::Inside(names) if self.hook.is_inbound() => interface(probe, names),
             Condition::Outside(names) if !self.hook.is_inbound() => interface(probe, names),
             // A packet that comes in has no interface to leave by, and the other way round.
             Condition::Inside(_) | Condition::Outside(_) => Ok(false),
-            Condition::State(states) => Ok(states.meets(probe.state)),
+            Condition::State(states) => Ok(states.meets(packet.state())),
+            Condition::Flags { mask, wanted } => Ok(wanted.contains(&(packet.flags & mask))),
+            Condition::Confirmed if packet.leg == Leg::First => Ok(false),
+            Condition::Confirmed => Err("it depends on what is known of the connection".to_owned()),
             Condition::Program(path) => program(probe, path),
             Condition::Service(name) => Ok(name.eq_ignore_ascii_case(&probe.service)),
             Condition::Unknown(reason) => Err(reason.clone()),
@@ -308,15 +418,6 @@ impl<'a> Walker<'a> {
     }
 }
 
-fn source_port(probe: &Probe, ports: &PortSet) -> Result<bool, String> {
-    let ours = probe.source_port.map_or_else(|| PortSet::from(1024..=u16::MAX), PortSet::one);
-    match ports.and(&ours) {
-        none if none.is_empty() => Ok(false),
-        all if all == ours => Ok(true),
-        _ => Err(format!("only source ports {ports} match")),
-    }
-}
-
 /// Whether every address is in one of these.
 fn is_everything(networks: &[Network], family: Family) -> bool {
     networks.iter().any(|network| network.prefix() == 0 && Family::of(network.base()) == family)
@@ -325,46 +426,6 @@ fn is_everything(networks: &[Network], family: Family) -> bool {
 /// Whether the first holds all of the second.
 fn holds(outer: &Network, inner: &Network) -> bool {
     outer.prefix() <= inner.prefix() && outer.contains(inner.base())
-}
-
-/// Clients from anywhere are ordinary ones: those that no list names.
-fn from(probe: &Probe, networks: &[Network]) -> Result<bool, String> {
-    let (outside, ours) = if probe.inbound { (true, probe.source) } else { (false, None) };
-    match ours {
-        Some(ours) if networks.iter().any(|network| holds(network, &ours)) => Ok(true),
-        Some(ours) if networks.iter().any(|network| holds(&ours, network)) => {
-            Err(format!("only some addresses of {ours} match"))
-        }
-        Some(_) => Ok(false),
-        None if is_everything(networks, probe.family) => Ok(true),
-        None if outside || networks.iter().all(|network| Family::of(network.base()) != probe.family) => {
-            Ok(false)
-        }
-        None => Err("it depends on which address the server connects from".to_owned()),
-    }
-}
-
-fn to(probe: &Probe, networks: &[Network]) -> Result<bool, String> {
-    if is_everything(networks, probe.family) {
-        return Ok(true);
-    }
-    match probe.destination {
-        Some(address) => Ok(networks.iter().any(|network| network.contains(address))),
-        // Clients are anywhere, too.
-        None if !probe.inbound => Ok(false),
-        None => {
-            let could_be_ours = |network: &Network| {
-                Family::of(network.base()) == probe.family
-                    && !network.base().is_multicast()
-                    && !network.base().is_loopback()
-                    && network.base() != IpAddr::from([255; 4])
-            };
-            match networks.iter().any(could_be_ours) {
-                true => Err("it depends on which of the server's addresses clients connect to".to_owned()),
-                false => Ok(false),
-            }
-        }
-    }
 }
 
 fn interface(probe: &Probe, names: &[String]) -> Result<bool, String> {

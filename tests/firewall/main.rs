@@ -12,3 +12,4 @@
 mod net;
 mod texts;
 mod traffic;
+mod truth;

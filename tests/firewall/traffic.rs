@@ -66,16 +66,16 @@ fn iptables(variant: &str) -> Kind {
 }
 
 /// A server that runs until it is dropped.
-struct Server(Child);
+pub(crate) struct Server(Child);
 
 impl Server {
-    fn start(net: &Net, config: &Path) -> Self {
+    pub(crate) fn start(net: &Net, config: &Path) -> Self {
         let config = config.to_str().unwrap();
         let mut command = net.server(&[env!("CARGO_BIN_EXE_ftpd"), "serve", "--config", config]);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let server = Self(child);
         let start = Instant::now();
-        while net.shell("cat /proc/net/tcp6").lines().all(|line| !line.contains(":0015 ")) {
+        while net.shell("cat /proc/net/tcp /proc/net/tcp6").lines().all(|line| !line.contains(":0015 ")) {
             assert!(start.elapsed() < Duration::from_secs(60), "the server doesn't start");
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -85,8 +85,8 @@ fn wanted(
         let same = |entry: &&mut (Place, Probe, PortSet)| {
             entry.0 == place
                 && entry.1.family == probe.family
-                && entry.1.source == probe.source
-                && entry.1.destination == probe.destination
+                && entry.1.peer == probe.peer
+                && entry.1.host == probe.host
         };
         match found.iter_mut().find(same) {
             Some(entry) => entry.2 = entry.2.or(&stop.ports),
@@ -107,9 +107,9 @@ fn merged(needs: &Needs, found: Vec<(Place, Probe, PortSet)>) -> Vec<(Place, Gra
         let grant = Grant {
             comment: comment(&needs.service, &purposes),
             ports,
-            address: probe.destination,
+            address: probe.host,
             family: Some(probe.family),
-            sources: probe.source.into_iter().collect(),
+            sources: probe.peer.into_iter().collect(),
         };
         let fits = |known: &Grant| known.ports == grant.ports && known.address == grant.address;
         let twin = grants.iter_mut().find(|(at, known)| *at == place && fits(known));

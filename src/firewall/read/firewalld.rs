@@ -62,6 +62,7 @@ pub fn read(text: &str) -> Result<Ruleset, String> {
             "which zone is for all other interfaces is not shown (`firewall-cmd --get-default-zone`)"
                 .to_owned(),
         ),
+        first_only: true,
     });
     Ok(ruleset)
 }

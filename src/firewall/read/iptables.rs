@@ -3,7 +3,7 @@
 use super::super::needs::Family;
 use super::super::ports::PortSet;
 use super::super::rules::{Base, Chain, Condition, Hook, Rule, Ruleset, States, Verdict};
-use super::{network, networks_between, ports};
+use super::{network, networks_between, ports, tcp_flag};
 
 /// Reads the tables of one IP version. `variant` goes into the names of chains: the same may exist in both.
 ///
@@ -27,7 +27,9 @@ pub fn read(text: &str, family: Family, variant: &str) -> Result<Ruleset, String
             ruleset.chains.insert(key.clone(), Chain { title: key.clone(), rules: Vec::new() });
             if let Some((hook, priority)) = place(&table, chain) {
                 let policy = if policy == "DROP" { Verdict::Drop } else { Verdict::Accept };
-                ruleset.bases.push(Base { hook, priority, families: vec![family], chain: key, policy });
+                let first_only = table == "nat";
+                let families = vec![family];
+                ruleset.bases.push(Base { hook, priority, families, chain: key, policy, first_only });
             }
         } else if line.starts_with("-A ") || line.starts_with('[') {
             // `iptables-save -c` writes counters first.
@@ -113,6 +115,8 @@ enum Meaning {
     State,
     Status,
     Flags,
+    /// Only the first packet.
+    Begins,
     DestinationType,
     Set,
     /// Holds for ordinary clients, or does not.
@@ -145,7 +149,7 @@ const OPTIONS: &[(&str, usize, Meaning)] = &[
     ("--ctstatus", 1, Meaning::Status),
     ("--ctdir", 1, Meaning::Unknown),
     ("--tcp-flags", 2, Meaning::Flags),
-    ("--syn", 0, Meaning::Ordinarily(true)),
+    ("--syn", 0, Meaning::Begins),
     ("--tcp-option", 1, Meaning::Unknown),
     ("--dst-type", 1, Meaning::DestinationType),
     ("--src-type", 1, Meaning::Unknown),
@@ -319,16 +323,18 @@ fn condition(meaning: Meaning, values: &[String], title: &str) -> Option<Option<
         Meaning::Status if list().iter().any(|word| matches!(word.as_str(), "NONE" | "EXPECTED")) => {
             return None;
         }
-        // Of a new connection none of the others is true.
-        Meaning::Status => Condition::Constant(false),
-        Meaning::Flags => {
-            let wanted = values.get(1)?.to_ascii_uppercase();
-            let has_syn = |words: &str| words == "ALL" || words.split(',').any(|word| word == "SYN");
-            let only = if has_syn(&value.to_ascii_uppercase()) { "SYN" } else { "NONE" };
-            Condition::Constant(wanted == only)
-        }
+        Meaning::Status => Condition::Confirmed,
+        Meaning::Begins => Condition::Flags { mask: flags("FIN,SYN,RST,ACK")?, wanted: vec![flags("SYN")?] },
+        Meaning::Flags => Condition::Flags { mask: flags(value)?, wanted: vec![flags(values.get(1)?)?] },
         Meaning::DestinationType => {
-            Condition::Constant(list().iter().any(|kind| matches!(kind.as_str(), "LOCAL" | "UNSPEC")))
+            let is = |wanted: &[&str]| list().iter().any(|kind| wanted.contains(&kind.as_str()));
+            match (is(&["LOCAL"]), is(&["UNICAST"])) {
+                _ if is(&["UNSPEC"]) => Condition::Constant(true),
+                (true, true) => Condition::Constant(true),
+                (true, false) => Condition::ToHost,
+                (false, true) => Condition::ToHost.negated(true),
+                (false, false) => Condition::Constant(false),
+            }
         }
         // Nobody looks into sets of addresses: an ordinary client is in none.
         Meaning::Set if values.get(1).is_some_and(|kind| kind == "src") => Condition::From(Vec::new()),
@@ -337,4 +343,13 @@ fn condition(meaning: Meaning, values: &[String], title: &str) -> Option<Option<
         Meaning::Limit => Condition::Unknown(format!("{title}: it holds up to a rate only")),
         Meaning::Detail | Meaning::Comment => return Some(None),
     }))
+}
+
+/// `SYN,ACK`, `ALL` or `NONE`.
+fn flags(text: &str) -> Option<u8> {
+    text.split(',').try_fold(0, |bits, name| match name {
+        "ALL" => Some(0b11_1111),
+        "NONE" => Some(bits),
+        name => Some(bits | tcp_flag(name)?),
+    })
 }

@@ -9,6 +9,7 @@ pub mod ufw;
 pub mod windows;
 
 use super::ports::PortSet;
+use super::rules::flags;
 use ftp_proto::config::Network;
 use std::net::IpAddr;
 
@@ -51,6 +52,12 @@ fn networks_between(first: IpAddr, last: IpAddr) -> Vec<Network> {
         }
     }
     networks
+}
+
+/// The bit of a flag of TCP, in any case.
+fn tcp_flag(name: &str) -> Option<u8> {
+    let index = flags::NAMES.iter().position(|known| known.eq_ignore_ascii_case(name))?;
+    Some(1 << index)
 }
 
 /// A port or a range, by number or, for the few that matter here, by name.

@@ -81,7 +81,8 @@ fn add_chain(ruleset: &mut Ruleset, chain: &Value) {
     };
     let policy = if word(chain, "policy") == "drop" { Verdict::Drop } else { Verdict::Accept };
     let priority = chain.get("prio").and_then(Value::as_i64).unwrap_or(0);
-    ruleset.bases.push(Base { hook, priority, families, chain: key, policy });
+    let first_only = word(chain, "type") == "nat";
+    ruleset.bases.push(Base { hook, priority, families, chain: key, policy, first_only });
 }
 
 fn add_rule(ruleset: &mut Ruleset, rule: &Value, sets: &Sets) {

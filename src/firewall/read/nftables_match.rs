@@ -3,7 +3,7 @@
 use super::super::needs::Family;
 use super::super::ports::PortSet;
 use super::super::rules::{Condition, States};
-use super::{network, networks_between, ports};
+use super::{network, networks_between, ports, tcp_flag};
 use ftp_proto::config::Network;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -256,14 +256,17 @@ impl Key {
                 let states: Vec<_> = words()?.iter().map(|word| States::named(word)).collect();
                 Condition::State(states.into_iter().reduce(States::or)?)
             }
-            // Of a new connection none of these is true.
-            Self::Status if !is(&["dnat", "snat", "expected"])? => Condition::Constant(false),
+            Self::Status if !is(&["dnat", "snat", "expected"])? => Condition::Confirmed,
             Self::Status => return None,
             Self::Flags(mask) => {
-                let wanted = each().map(flags).collect::<Option<Vec<_>>>()?;
-                Condition::Constant(wanted.contains(&(SYN & mask)))
+                Condition::Flags { mask: *mask, wanted: each().map(flags).collect::<Option<Vec<_>>>()? }
             }
-            Self::AddressType => Condition::Constant(is(&["local", "2"])?),
+            Self::AddressType => match (is(&["local", "2"])?, is(&["unicast", "1"])?) {
+                (true, true) => Condition::Constant(true),
+                (true, false) => Condition::ToHost,
+                (false, true) => Condition::ToHost.negated(true),
+                (false, false) => Condition::Constant(false),
+            },
             Self::Routed => match each().map(Value::as_bool).collect::<Option<Vec<_>>>()?[..] {
                 [is_routed] => Condition::Constant(is_routed),
                 _ => return None,
@@ -306,19 +309,12 @@ fn addresses(value: &Value) -> Option<Vec<Network>> {
     Some(vec![network(value.as_str()?)?])
 }
 
-const SYN: u8 = 2;
-
 /// The bits of TCP's flags.
 fn flags(value: &Value) -> Option<u8> {
-    const NAMES: [&str; 8] = ["fin", "syn", "rst", "psh", "ack", "urg", "ecn", "cwr"];
     if let Some(number) = value.as_u64() {
         return u8::try_from(number).ok();
     }
     let list = value.as_array().or_else(|| value.get("|").and_then(Value::as_array));
     let one = std::slice::from_ref(value);
-    list.map_or(one, Vec::as_slice).iter().try_fold(0, |bits, name| {
-        let name = name.as_str()?;
-        let index = NAMES.iter().position(|known| *known == name)?;
-        Some(bits | (1 << index))
-    })
+    list.map_or(one, Vec::as_slice).iter().try_fold(0, |bits, name| Some(bits | tcp_flag(name.as_str()?)?))
 }

@@ -29,6 +29,7 @@ pub fn read(text: &str) -> Result<Ruleset, String> {
             families: Family::BOTH.to_vec(),
             chain: key.to_owned(),
             policy,
+            first_only: true,
         });
     }
     for line in text.lines() {

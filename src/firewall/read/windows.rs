@@ -141,6 +141,7 @@ fn ruleset(rules: &[Fields], policies: &[(bool, bool, bool)], stateful_ftp: bool
             families: Family::BOTH.to_vec(),
             chain: key.to_owned(),
             policy,
+            first_only: true,
         });
     }
     ruleset
