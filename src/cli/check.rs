@@ -83,6 +83,8 @@ pub(super) fn rows(
     row("active.source_port", &core.active.source_port.map_or("any".into(), |port| port.to_string()));
     row("proxy.trusted", &joined(&core.proxy.trusted));
     row("proxy.data", &core.proxy.data);
+    row("transfers.deflate", &core.transfers.deflate);
+    row("transfers.deflate_level", &core.transfers.deflate_level);
     for (key, value) in policy::rows(config, certificates, tls::now()) {
         row(&key, &value);
     }
@@ -96,6 +98,7 @@ pub(super) fn rows(
     row("limits.login_attempts", &core.limits.login_attempts);
     row("limits.login_delay", &seconds(core.limits.login_delay));
     row("limits.line", &core.limits.line);
+    row("limits.deflate_ratio", &deflate_ratio(core.limits.deflate_ratio));
     match (config.accounts.as_deref(), users) {
         (Some(path), Some(users)) => {
             row("accounts.file", &format_args!("{}, users: {users}", path.display()));
@@ -115,6 +118,10 @@ fn control_socket(socket: &ControlSocket) -> String {
         ControlSocket::At(path) => path.display().to_string(),
         ControlSocket::Off => "off".to_owned(),
     }
+}
+
+fn deflate_ratio(ratio: u32) -> String {
+    if ratio == 0 { "any".to_owned() } else { ratio.to_string() }
 }
 
 fn joined<T: ToString>(values: &[T]) -> String {

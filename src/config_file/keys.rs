@@ -58,6 +58,10 @@ const KEYS: &[(&str, Setter)] = &[
     }),
     ("proxy.trusted", passive::trusted),
     ("proxy.data", |draft, node| put(&mut draft.settings.proxy.data, node.boolean())),
+    ("transfers.deflate", |draft, node| put(&mut draft.settings.transfers.deflate, node.boolean())),
+    ("transfers.deflate_level", |draft, node| {
+        put(&mut draft.settings.transfers.deflate_level, node.integer(0, 9))
+    }),
     ("tls.certificates", tls::certificates),
     ("tls.minimum", tls::minimum),
     ("tls.control", tls::setting),
@@ -86,6 +90,9 @@ const KEYS: &[(&str, Setter)] = &[
     }),
     ("limits.login_delay", |draft, node| put(&mut draft.settings.limits.login_delay, node.duration())),
     ("limits.line", |draft, node| put(&mut draft.settings.limits.line, node.integer(0, 1_000_000))),
+    ("limits.deflate_ratio", |draft, node| {
+        put(&mut draft.settings.limits.deflate_ratio, node.integer(0, 1_000_000))
+    }),
     ("accounts.file", |draft, node| {
         draft.config.accounts = Some(node.source().resolve(node.text("accounts.toml")?));
         Ok(())
@@ -280,7 +287,18 @@ mod tests {
         assert_eq!(keys.len(), all().count());
         assert_eq!(
             sections().collect::<Vec<_>>(),
-            ["server", "passive", "active", "proxy", "tls", "timeouts", "limits", "accounts", "log"]
+            [
+                "server",
+                "passive",
+                "active",
+                "proxy",
+                "transfers",
+                "tls",
+                "timeouts",
+                "limits",
+                "accounts",
+                "log"
+            ]
         );
     }
 }

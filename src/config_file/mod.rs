@@ -38,6 +38,9 @@
 //! [proxy]
 //! trusted = ["10.0.0.5"]          # balancers that send PROXY headers
 //! data = true
+//! [transfers]                     # see docs/transfers.md
+//! deflate = true                  # MODE Z
+//! deflate_level = 4
 //! [tls]                           # see docs/tls.md
 //! certificates = [{ certificate = "fullchain.pem", key = "privkey.pem" }]
 //! minimum = "1.2"
@@ -68,6 +71,7 @@
 //! login_attempts = 3
 //! login_delay = 1
 //! line = 8192
+//! deflate_ratio = 0               # how many times its size an upload in MODE Z may become; 0: any
 //! [accounts]
 //! file = "accounts.toml"
 //! anonymous = { root = "/srv/pub", writable = false }     # or true

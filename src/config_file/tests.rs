@@ -4,7 +4,7 @@ use super::*;
 use ftp_proto::config::{
     AddressRule, ClientCertificates, CloseNotify, ControlPolicy, DataPolicy, DataResumption, External,
     LanClients, Network, Passive, PassivePorts, PeerCheck, Peers, Proxy, TlsChange, TlsCondition, TlsPolicy,
-    TlsRule,
+    TlsRule, Transfers,
 };
 use ftp_proto::tls::TlsVersion;
 
@@ -24,11 +24,11 @@ fn each_mistake_is_one_line_with_place_key_and_fix() {
         ("bind = \"[::]:21\"\n", "ftpd.toml:1:1: unknown key `bind`; did you mean `server.bind`?"),
         (
             "[colours]\n",
-            "ftpd.toml:1:2: unknown key `colours`; write one of server, passive, active, proxy, tls, timeouts, limits, accounts, log",
+            "ftpd.toml:1:2: unknown key `colours`; write one of server, passive, active, proxy, transfers, tls, timeouts, limits, accounts, log",
         ),
         (
             "colour = 1\n",
-            "ftpd.toml:1:1: unknown key `colour`; write one of server, passive, active, proxy, tls, timeouts, limits, accounts, log",
+            "ftpd.toml:1:1: unknown key `colour`; write one of server, passive, active, proxy, transfers, tls, timeouts, limits, accounts, log",
         ),
         ("server = 1\n", "ftpd.toml:1:10: server: expected a section, not a number; write [server]"),
         (
@@ -51,6 +51,14 @@ fn each_mistake_is_one_line_with_place_key_and_fix() {
         (
             "[server]\ngreeting = \"\"\n[accounts]\nanonymous = true\n[server.x]\n",
             "ftpd.toml:5:9: unknown key `server.x`; write one of server.bind, server.bind_implicit_tls, server.root, server.greeting, server.runtime, server.uploads, server.partial_uploads, server.keepalive, server.watch, server.control_socket",
+        ),
+        (
+            "[transfers]\ndeflate_level = 10\n",
+            "ftpd.toml:2:17: transfers.deflate_level: 10 is out of range; write 0 to 9",
+        ),
+        (
+            "[server]\nroot = \"a\"\n[accounts]\nanonymous = true\n[limits]\ndeflate_ratio = 1\n",
+            "ftpd.toml:6:17: limits.deflate_ratio: write a number from 2 up, or 0 for no limit",
         ),
         (
             "[timeouts]\nidle = \"soon\"\n",
@@ -273,6 +281,10 @@ fn every_key_works() {
         login_attempts = 8
         login_delay = "500ms"
         line = 1000
+        deflate_ratio = 200
+        [transfers]
+        deflate = false
+        deflate_level = 9
         [accounts]
         file = "/etc/accounts.toml"
         anonymous = { root = "../pub", writable = true }
@@ -315,6 +327,8 @@ fn every_key_works() {
     let limits = core.limits;
     assert_eq!((limits.sessions, limits.sessions_per_address, limits.login_attempts), (6, 7, 8));
     assert_eq!((limits.login_delay, limits.line), (Duration::from_millis(500), 1000));
+    assert_eq!(limits.deflate_ratio, 200);
+    assert_eq!(core.transfers, Transfers { deflate: false, deflate_level: 9 });
     assert!(core.notify_commands);
 }
 

@@ -192,8 +192,8 @@ impl Draft {
 }
 
 /// The sections in the order they are written.
-pub(super) const SECTIONS: [&str; 8] =
-    ["server", "passive", "active", "tls", "timeouts", "limits", "accounts", "log"];
+pub(super) const SECTIONS: [&str; 9] =
+    ["server", "passive", "active", "transfers", "tls", "timeouts", "limits", "accounts", "log"];
 
 fn sort(notes: &mut Vec<Note>) {
     notes.sort_by(|left, right| {

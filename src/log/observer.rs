@@ -7,7 +7,7 @@ use ftp_proto::event::SessionId;
 use ftp_proto::notice::{ByName, Counters, Notice, Observer, Row, TransferRecord, Trust};
 use ftp_proto::path::{Escaped, VirtualPath};
 use ftp_proto::tls::Resumption;
-use ftp_proto::transfer::Direction;
+use ftp_proto::transfer::{Direction, Mode};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -380,6 +380,8 @@ impl Line<'_> {
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         let rate = if seconds > 0.0 { record.bytes as f64 / seconds / 1e6 } else { 0.0 };
         let reason = record.outcome.as_ref().err().map(ToString::to_string);
+        // A stream of bytes is what everybody means.
+        let coding = (record.coding.mode != Mode::Stream).then(|| record.coding.mode.name());
         let message = match (record.direction, &record.outcome) {
             (Direction::Download, Ok(())) => "sent",
             (Direction::Upload, Ok(())) => "received",
@@ -392,6 +394,7 @@ impl Line<'_> {
             user,
             verb = %record.verb,
             path = %record.path,
+            coding,
             bytes = record.bytes,
             seconds = rounded(seconds),
             mb_per_s = rounded(rate),
@@ -429,6 +432,7 @@ mod tests {
     use ftp_proto::advertise::Advertised;
     use ftp_proto::diagnose::{Outlook, Span};
     use ftp_proto::path::VirtualPath;
+    use ftp_proto::transfer::Coding;
     use std::io;
     use std::sync::Arc;
 
@@ -490,6 +494,7 @@ mod tests {
                     verb: "RETR",
                     direction: Direction::Download,
                     path: VirtualPath::new(b"/a b").unwrap(),
+                    coding: Coding::IMAGE,
                     bytes: 3_000_000,
                     lasted: Duration::from_secs(2),
                     outcome: Ok(()),

@@ -116,6 +116,7 @@ fn allowed(spec: &CommandSpec) -> String {
         Gate::Passive => ", if passive mode is on",
         Gate::Active => ", if active mode is on",
         Gate::Hosts => ", if there are virtual hosts or TLS",
+        Gate::Deflate => ", if MODE Z is on",
         Gate::Tls => ", if there is TLS",
         Gate::ClearCommandChannel => ", if the policy allows to leave TLS",
         Gate::ServerToServer => ", if the policy allows transfers between servers",
@@ -131,7 +132,7 @@ fn rights(spec: &CommandSpec) -> String {
 fn feat(spec: &CommandSpec) -> String {
     match spec.feat {
         Feat::None => String::new(),
-        Feat::Line(line) => format!("`{line}`"),
+        Feat::Line(line) | Feat::Part(_, line) => format!("`{line}`"),
         Feat::Computed(_) => format!("`{} ...`", spec.name),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::args::Arg;
 use super::table::COMMANDS;
-use super::{Availability, Feat, availability, find, split};
+use super::{Availability, Feat, availability, find, is_open, split};
 use crate::account::Rights;
 use crate::event::FileJob;
 use crate::host::Wanted;
@@ -10,8 +10,9 @@ use crate::listing::{Facts, Format, Listing};
 use crate::path::Escaped;
 use crate::reply::Reply;
 use crate::session::{Pending, Reaction, Session, StatListing, Turn};
-use crate::transfer::Kind;
+use crate::transfer::{Kind, Mode};
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 pub(super) fn noop(_: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
@@ -37,6 +38,7 @@ pub(super) fn feat(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
         .filter_map(|spec| match spec.feat {
             Feat::None => None,
             Feat::Line(line) => Some(line.as_bytes().to_vec()),
+            Feat::Part(gate, line) => is_open(gate, session).then(|| line.as_bytes().to_vec()),
             Feat::Computed(line) => Some(line(session.modes.facts)),
         })
         .collect();
@@ -99,13 +101,16 @@ fn status(session: &Session) -> Reply {
     if let Some(account) = session.login.account() {
         lines.push(format!("Logged in as {}", Escaped(account.name.as_bytes())).into_bytes());
     }
-    lines.push(
-        match session.modes.coding.kind {
-            Kind::Ascii => &b"TYPE: ASCII; STRU: file; MODE: stream"[..],
-            Kind::Image => b"TYPE: image; STRU: file; MODE: stream",
-        }
-        .to_vec(),
-    );
+    let coding = session.coding();
+    let kind = match coding.kind {
+        Kind::Ascii => "ASCII",
+        Kind::Image => "image",
+    };
+    let mode = match coding.mode {
+        Mode::Stream => String::from(coding.mode.name()),
+        Mode::Deflate(deflate) => format!("{}, level {}", coding.mode.name(), deflate.level),
+    };
+    lines.push(format!("TYPE: {kind}; STRU: file; MODE: {mode}").into_bytes());
     if let Some((verb, path, bytes)) = session.transfer_progress() {
         lines.push(format!("{verb} {path}: {bytes} bytes so far").into_bytes());
     } else {

@@ -121,6 +121,8 @@ pub enum Gate {
     ClearCommandChannel,
     /// The policy lets this client have two servers exchange files.
     ServerToServer,
+    /// MODE Z.
+    Deflate,
 }
 
 /// A command's line in FEAT.
@@ -130,6 +132,8 @@ pub enum Feat {
     None,
     /// A fixed one.
     Line(&'static str),
+    /// A fixed one for a part of the command, as long as that is switched on.
+    Part(Gate, &'static str),
     /// One that depends on the facts a session selected.
     Computed(fn(Facts) -> Vec<u8>),
 }
@@ -147,19 +151,24 @@ pub(crate) enum Availability {
     Forbidden,
 }
 
-pub(crate) fn availability(spec: &CommandSpec, session: &Session) -> Availability {
-    let has_tls = session.protection.is_offered();
-    let open = match spec.gate {
+/// Whether it is switched on.
+pub(crate) fn is_open(gate: Gate, session: &Session) -> bool {
+    match gate {
         Gate::Always => true,
         Gate::Passive => session.config.passive.enabled,
         Gate::Active => session.config.active.enabled,
-        Gate::Hosts => has_tls || !session.config.hosts.is_empty(),
-        Gate::Tls | Gate::ClearCommandChannel | Gate::ServerToServer => has_tls,
-    };
+        Gate::Hosts => session.protection.is_offered() || !session.config.hosts.is_empty(),
+        Gate::Tls | Gate::ClearCommandChannel | Gate::ServerToServer => session.protection.is_offered(),
+        Gate::Deflate => session.config.transfers.deflate,
+    }
+}
+
+pub(crate) fn availability(spec: &CommandSpec, session: &Session) -> Availability {
+    let open = is_open(spec.gate, session);
     let denied = match spec.gate {
         Gate::ClearCommandChannel => !session.tls_policy().clear_command_channel,
         Gate::ServerToServer => !session.tls_policy().server_to_server,
-        Gate::Always | Gate::Passive | Gate::Active | Gate::Hosts | Gate::Tls => false,
+        Gate::Always | Gate::Passive | Gate::Active | Gate::Hosts | Gate::Tls | Gate::Deflate => false,
     };
     if open && denied {
         return Availability::Denied;

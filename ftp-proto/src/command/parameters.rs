@@ -1,10 +1,11 @@
 //! Transfer parameters: TYPE STRU MODE REST ALLO OPTS.
 
 use super::args::Arg;
+use super::{Gate, is_open};
 use crate::listing::Facts;
 use crate::reply::Reply;
 use crate::session::{Reaction, Turn};
-use crate::transfer::Kind;
+use crate::transfer::{Deflate, Kind, Mode};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -39,21 +40,34 @@ pub(super) fn type_(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
 }
 
 pub(super) fn stru(_: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
-    one_letter(&arg, b"F", b"RP", "STRU F")
+    match letter(&arg) {
+        Some(b'F') => Reply::new(200, "Yes.").into(),
+        Some(b'R' | b'P') => Reply::new(504, "Only STRU F is supported.").into(),
+        _ => Reply::new(501, "The argument is wrong; the syntax is STRU F").into(),
+    }
 }
 
-pub(super) fn mode(_: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
-    one_letter(&arg, b"S", b"BCZ", "MODE S")
-}
-
-fn one_letter(arg: &Arg<'_>, served: &[u8], known: &[u8], only: &str) -> Reaction {
-    let words = words(arg);
-    match words.first().map(Vec::as_slice) {
-        Some(letter) if letter == served => Reply::new(200, "Yes.").into(),
-        Some([letter]) if known.contains(letter) => {
-            Reply::with(504, format!("Only {only} is supported.")).into()
+pub(super) fn mode(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
+    let deflates = is_open(Gate::Deflate, turn.session);
+    let (mode, text) = match letter(&arg) {
+        Some(b'S') => (Mode::Stream, "Yes."),
+        Some(b'Z') if deflates => (Mode::Deflate(Deflate::default()), "Data go as zlib streams."),
+        Some(b'B' | b'C' | b'Z') if deflates => {
+            return Reply::new(504, "Only MODE S and MODE Z are supported.").into();
         }
-        _ => Reply::with(501, format!("The argument is wrong; the syntax is {only}")).into(),
+        Some(b'B' | b'C' | b'Z') => return Reply::new(504, "Only MODE S is supported.").into(),
+        _ if deflates => return Reply::new(501, "The argument is wrong; the syntax is MODE S | Z").into(),
+        _ => return Reply::new(501, "The argument is wrong; the syntax is MODE S").into(),
+    };
+    turn.session.modes.coding.mode = mode;
+    Reply::new(200, text).into()
+}
+
+/// The letter that is the first word of the argument, in capitals.
+fn letter(arg: &Arg<'_>) -> Option<u8> {
+    match words(arg).first().map(Vec::as_slice) {
+        Some([letter]) => Some(*letter),
+        _ => None,
     }
 }
 
@@ -82,7 +96,7 @@ pub(super) fn allo(_: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
 
 /// RFC 2389 section 4. UTF8 is draft-ietf-ftpext-utf-8-option-00; RFC 2640 has UTF-8 without asking.
 pub(super) fn opts(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
-    let Arg::Text(text) = arg else { return Reaction::Silent };
+    let Arg::Text(text) = &arg else { return Reaction::Silent };
     let (command, rest) = super::split(text.trim_ascii());
     let options = rest.unwrap_or_default().trim_ascii();
     if command.eq_ignore_ascii_case(b"UTF8") || command.eq_ignore_ascii_case(b"UTF-8") {
@@ -95,6 +109,10 @@ pub(super) fn opts(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
         let text =
             if selected.is_empty() { String::from("MLST OPTS") } else { format!("MLST OPTS {selected}") };
         return Reply::with(200, text).into();
+    }
+    let is_mode_z = || words(&arg).get(1).is_some_and(|mode| mode == b"Z");
+    if command.eq_ignore_ascii_case(b"MODE") && is_open(Gate::Deflate, turn.session) && is_mode_z() {
+        return deflate_options(turn, words(&arg).get(2..).unwrap_or_default());
     }
     Reply::new(501, "There are no options for that.").into()
 }
@@ -117,4 +135,25 @@ fn utf_8(turn: &mut Turn<'_>, options: &[u8]) -> Reply {
         };
     }
     Reply::new(501, "The argument is wrong; the syntax is OPTS UTF8 [ON | OFF]")
+}
+
+/// draft-preston-ftpext-deflate section 3.4: pairs of a name and a value.
+fn deflate_options(turn: &mut Turn<'_>, words: &[Vec<u8>]) -> Reaction {
+    let (pairs, rest) = words.as_chunks::<2>();
+    let (mut level, mut said) = (turn.session.modes.deflate_level, Vec::new());
+    for pair in pairs {
+        match pair.each_ref().map(Vec::as_slice) {
+            [b"ENGINE", b"ZLIB"] => said.push(String::from("ENGINE set to ZLIB")),
+            [b"LEVEL", [digit @ b'0'..=b'9']] => {
+                level = Some(digit - b'0');
+                said.push(format!("LEVEL set to {}", digit - b'0'));
+            }
+            _ => said.clear(),
+        }
+    }
+    if said.len() != pairs.len() || !rest.is_empty() || pairs.is_empty() {
+        return Reply::new(501, "The options of MODE Z are LEVEL 0 to 9 and ENGINE ZLIB.").into();
+    }
+    turn.session.modes.deflate_level = level;
+    Reply::with(200, format!("MODE Z {}", said.join(", "))).into()
 }

@@ -288,8 +288,10 @@ pub static COMMANDS: &[CommandSpec] = &[
         name: "MODE",
         syntax: Syntax::Text,
         replies: &[200, 504],
-        help: "S (how transfers are framed: as a stream)",
-        samples: &["MODE S"],
+        feat: Feat::Part(Gate::Deflate, "MODE Z"),
+        source: "RFC 959 section 4.1, draft-preston-ftpext-deflate",
+        help: "S | Z (how transfers are framed: as a stream, or as one compressed by zlib)",
+        samples: &["MODE S", "MODE Z"],
         run: parameters::mode,
         ..LOGGED_IN
     },
@@ -317,7 +319,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         source: "RFC 2389 section 4",
         replies: &[200, 504],
         help: "<command> [<options>] (choose how an extension behaves)",
-        samples: &["OPTS UTF8 ON", "OPTS MLST type;size;"],
+        samples: &["OPTS UTF8 ON", "OPTS MLST type;size;", "OPTS MODE Z LEVEL 9"],
         run: parameters::opts,
         ..ANYTIME
     },

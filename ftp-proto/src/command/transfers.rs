@@ -15,7 +15,7 @@ const DENIED: Reply = Reply::new(550, "Permission denied.");
 
 impl Turn<'_> {
     fn coding(&self) -> Coding {
-        self.session.modes.coding
+        self.session.coding()
     }
 
     fn rights_on(&self, path: &VirtualPath) -> Rights {

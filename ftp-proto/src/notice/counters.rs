@@ -176,7 +176,7 @@ mod tests {
     use crate::notice::TransferRecord;
     use crate::notice::table::MAX_ROWS;
     use crate::path::VirtualPath;
-    use crate::transfer::EndReason;
+    use crate::transfer::{Coding, EndReason};
     use core::time::Duration;
     use std::format;
     use std::string::ToString;
@@ -204,6 +204,7 @@ mod tests {
             verb: "RETR",
             direction,
             path: VirtualPath::root(),
+            coding: Coding::IMAGE,
             bytes: 5,
             lasted: Duration::ZERO,
             outcome,

@@ -12,7 +12,7 @@ use crate::event::SessionId;
 use crate::path::VirtualPath;
 use crate::proxy::Problem;
 use crate::tls::{Resumption, TlsError, TlsFacts};
-use crate::transfer::{Direction, EndReason};
+use crate::transfer::{Coding, Direction, EndReason};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, SocketAddr};
@@ -218,7 +218,9 @@ pub struct TransferRecord {
     pub direction: Direction,
     /// The file or directory.
     pub path: VirtualPath,
-    /// Bytes over the data connection.
+    /// How the file stood on the wire.
+    pub coding: Coding,
+    /// Bytes over the data connection: in that coding, but without what TLS adds.
     pub bytes: u64,
     /// From the transfer's start to its end.
     pub lasted: Duration,

@@ -1,13 +1,16 @@
 //! Transfer parameters and what else one command leaves for a later one.
 
+use super::Session;
 use crate::listing::Facts;
 use crate::path::VirtualPath;
-use crate::transfer::Coding;
+use crate::transfer::{Coding, Deflate, Mode};
 
 #[derive(Debug)]
 pub(crate) struct Modes {
-    /// TYPE, STRU and MODE.
+    /// TYPE, STRU and MODE. How MODE Z is done is asked for when it is needed ([`Session::coding`]).
     pub(crate) coding: Coding,
+    /// OPTS MODE Z LEVEL.
+    pub(crate) deflate_level: Option<u8>,
     pub(crate) directory: VirtualPath,
     pub(crate) facts: Facts,
     /// OPTS UTF8 ON: names are UTF-8 even if the client's profile names another set.
@@ -24,6 +27,7 @@ impl Default for Modes {
     fn default() -> Self {
         Self {
             coding: Coding::default(),
+            deflate_level: None,
             directory: VirtualPath::root(),
             facts: Facts::ALL,
             utf_8: false,
@@ -58,5 +62,20 @@ impl Modes {
     /// RNTO: what the command before said by RNFR.
     pub(crate) fn take_renaming(&mut self) -> Option<VirtualPath> {
         self.renaming.take()
+    }
+}
+
+impl Session {
+    /// The transfer parameters, as they hold now.
+    pub(crate) fn coding(&self) -> Coding {
+        let coding = self.modes.coding;
+        let mode = match coding.mode {
+            Mode::Stream => Mode::Stream,
+            Mode::Deflate(_) => Mode::Deflate(Deflate {
+                level: self.modes.deflate_level.unwrap_or(self.config.transfers.deflate_level),
+                ratio: self.config.limits.deflate_ratio,
+            }),
+        };
+        Coding { mode, ..coding }
     }
 }

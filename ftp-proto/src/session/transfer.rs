@@ -11,7 +11,7 @@ use crate::path::VirtualPath;
 use crate::reply::Reply;
 use crate::time::{Instant, Now};
 use crate::tls::TlsStream;
-use crate::transfer::{Direction, EndReason, Pipe, TransferEnd};
+use crate::transfer::{Coding, Direction, EndReason, Malformed, Pipe, TransferEnd};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -46,6 +46,7 @@ pub(crate) struct Transfer {
     verb: &'static str,
     path: VirtualPath,
     direction: Direction,
+    coding: Coding,
     /// Until there is a data connection.
     pipe: Option<Box<Pipe>>,
     /// Whether that is under TLS.
@@ -118,7 +119,7 @@ impl Session {
             }
         };
         let id = self.next_transfer();
-        let direction = pipe.direction();
+        let (direction, coding) = (pipe.direction(), pipe.coding());
         let pipe = Some(Box::new(pipe));
         let began = now.mono;
         self.transfer = Some(Transfer {
@@ -126,6 +127,7 @@ impl Session {
             verb,
             path,
             direction,
+            coding,
             pipe,
             is_protected: false,
             preliminary,
@@ -398,6 +400,10 @@ impl Session {
                 self.verdict_reply(426, setup, Cause::TlsFailed(error.clone()), moved)
             }
             (Err(EndReason::Truncated), None) => self.verdict_reply(426, setup, Cause::Truncated, moved),
+            // Who tries again must not get further.
+            (Err(EndReason::Malformed(why @ Malformed::Expands)), None) => {
+                Reply::with(552, alloc::format!("Transfer aborted: {why}."))
+            }
             (Err(EndReason::Malformed(why)), None) => {
                 Reply::with(426, alloc::format!("Transfer aborted: {why}."))
             }
@@ -409,6 +415,7 @@ impl Session {
         self.notify(Notice::TransferEnded(TransferRecord {
             verb: transfer.verb,
             direction: transfer.direction,
+            coding: transfer.coding,
             path: transfer.path,
             bytes: end.bytes,
             lasted: now.mono.duration_since(transfer.began),

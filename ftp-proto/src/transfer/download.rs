@@ -10,8 +10,6 @@ use alloc::vec::Vec;
 
 /// Bytes read in one turn, at most.
 const READ_AT_MOST: usize = 256 * 1024;
-/// The same where they are coded, since they need more room then.
-const READ_AT_MOST_CODED: usize = READ_AT_MOST / 2;
 /// The first read of a file whose size nobody knows; each that fills its room doubles the next.
 const FIRST_READ: usize = 16 * 1024;
 
@@ -133,7 +131,7 @@ impl Download {
 
     fn read(&mut self) -> Result<(), EndReason> {
         let Some(mut file) = self.file.take() else { return Err(EndReason::Panicked) };
-        let limit = if self.coded.is_some() { READ_AT_MOST_CODED } else { READ_AT_MOST };
+        let limit = self.coded.as_ref().map_or(READ_AT_MOST, |coded| coded.encoder.appetite());
         let limit = if self.is_sure { limit } else { limit.min(self.next_read) };
         let wanted = usize::try_from(self.remaining()).unwrap_or(limit).min(limit);
         let count = self.fill(&mut *file, wanted).map_err(EndReason::Storage)?;
@@ -179,8 +177,6 @@ impl Download {
     /// Gives the buffers back.
     pub(super) fn stop(&mut self) {
         self.outgoing.free();
-        if let Some(coded) = &mut self.coded {
-            coded.stored = Vec::new();
-        }
+        self.coded = None;
     }
 }

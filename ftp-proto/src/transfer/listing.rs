@@ -93,9 +93,7 @@ impl Lines {
     /// Gives the buffers back.
     pub(super) fn stop(&mut self) {
         self.outgoing.free();
-        if let Some(coded) = &mut self.coded {
-            coded.lines = Vec::new();
-        }
+        self.coded = None;
     }
 }
 

@@ -4,6 +4,7 @@
 mod ascii;
 mod coding;
 mod decoder;
+mod deflate;
 mod download;
 mod encoder;
 mod listing;
@@ -12,7 +13,7 @@ mod reports;
 mod secure;
 mod upload;
 
-pub use coding::{Coding, Kind};
+pub use coding::{Coding, Deflate, Kind, Mode};
 pub use decoder::Malformed;
 
 use crate::event::LinkError;
@@ -115,6 +116,7 @@ pub enum EndReason {
 /// [`fail`](Self::fail) with [`EndReason::Panicked`]: the file it happened in is never called again.
 pub struct Pipe {
     work: Work,
+    coding: Coding,
     /// TLS between the work and the socket.
     secure: Option<Box<Secure>>,
     /// Bytes that crossed the socket.
@@ -140,22 +142,22 @@ impl Pipe {
     /// Sends a file from `start` to `end`, or up to the size it had when it was opened. A file that ends earlier than
     /// that fails the transfer.
     pub fn download(file: Box<dyn File>, start: u64, end: Option<u64>, coding: Coding) -> Self {
-        Self::new(Work::Download(Download::new(file, start, end, coding)))
+        Self::new(Work::Download(Download::new(file, start, end, coding)), coding)
     }
 
     /// Stores what comes, from the file's [`start`](File::start) on. Before the `End`, [`File::finish`] was called in
     /// a turn.
     pub fn upload(file: Box<dyn File>, coding: Coding) -> Self {
-        Self::new(Work::Upload(Upload::new(file, coding)))
+        Self::new(Work::Upload(Upload::new(file, coding)), coding)
     }
 
     /// Sends a directory's entries as lines.
     pub fn listing(directory: Box<dyn Directory>, listing: Listing, coding: Coding) -> Self {
-        Self::new(Work::Listing(Lines::new(directory, listing, coding)))
+        Self::new(Work::Listing(Lines::new(directory, listing, coding)), coding)
     }
 
-    fn new(work: Work) -> Self {
-        Self { work, secure: None, crossed: 0, bytes: 0, reports: Reports::default(), outcome: None }
+    fn new(work: Work, coding: Coding) -> Self {
+        Self { work, coding, secure: None, crossed: 0, bytes: 0, reports: Reports::default(), outcome: None }
     }
 
     /// From here on its bytes go through TLS. `needs_close_notify`: an upload that ends without is cut off.
@@ -176,6 +178,11 @@ impl Pipe {
             Work::Download(_) | Work::Listing(_) => Direction::Download,
             Work::Upload(_) => Direction::Upload,
         }
+    }
+
+    /// How the file stands on the wire.
+    pub fn coding(&self) -> Coding {
+        self.coding
     }
 
     /// Whether the bytes go through TLS.

@@ -192,6 +192,10 @@ fn times_and_limits(draft: &mut Draft, settings: &Settings) {
         let number = settings.number(draft, "MaxLoginAttempts", 3);
         common::login_attempts(draft, number, settings.origin("MaxLoginAttempts"));
     }
+    if settings.find("DeflateEngine").is_some() {
+        let offered = settings.flag(draft, "DeflateEngine", false);
+        draft.set("transfers.deflate", offered, settings.origin("DeflateEngine"));
+    }
     if let Some(setting) = settings.find("SocketOptions") {
         let pair = setting.arguments.windows(2).find_map(|pair| match pair {
             [name, value] if name.eq_ignore_ascii_case("keepalive") => {

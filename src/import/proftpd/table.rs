@@ -217,6 +217,8 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
     ("Rewrite*", Lacking(MODULE)),
     ("Copy*", Lacking(MODULE)),
     ("Digest*", Lacking(MODULE)),
+    ("DeflateEngine", Becomes("transfers.deflate")),
+    ("DeflateLog", Needless(LOG)),
     ("Deflate*", Lacking(MODULE)),
     ("Snmp*", Lacking(MODULE)),
     ("Shaper*", Lacking("there is no limit of the transfer rate; limit it by the system (tc)")),

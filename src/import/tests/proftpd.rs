@@ -189,3 +189,12 @@ fn an_interface_is_no_address() {
     assert!(read.advice("MasqueradeAddress").contains("interface"));
     assert!(read.advice("AllowForeignAddress").contains("peer_check"));
 }
+
+#[test]
+fn compression_is_offered_as_it_was() {
+    for (word, offered) in [("on", true), ("off", false)] {
+        let read = text(&format!("DeflateEngine {word}\nDeflateLog /var/log/deflate.log\n"));
+        assert_eq!(read.config.core.transfers.deflate, offered, "{word}");
+        assert!(!read.attention().iter().any(|(_, about)| about.contains("Deflate")));
+    }
+}

@@ -1,7 +1,7 @@
 //! The client's end of a data connection of a transcript played in memory.
 
+use super::content::Content;
 use super::secure::{Ending, Opening};
-use super::text::escape;
 use crate::testing::FakeTlsClient;
 use crate::tls::TlsStatus;
 use alloc::format;
@@ -83,13 +83,11 @@ impl Link {
     }
 
     /// Whether the server has ended it properly, having sent just this.
-    pub(super) fn check(&self, wanted: &[u8]) -> Result<(), String> {
+    pub(super) fn check(&self, wanted: &Content) -> Result<(), String> {
         if let Some(error) = &self.error {
             return Err(format!("the data connection: {error}"));
         }
-        if self.received != wanted {
-            return Err(super::play::differ(&escape(wanted), &escape(&self.received)));
-        }
+        wanted.check(&self.received)?;
         if !self.closed {
             return Err(String::from("the data connection is still open"));
         }

@@ -60,6 +60,7 @@
 //! | `data-closed` | the server has closed the newest data connection, and nothing came over it |
 //! | `data> hello\n` | the client receives exactly this and the end; lines that follow each other are one |
 //! | `data< hello\n` | the client sends this and ends; `data<+` sends and goes on |
+//! | `zlib> hello\n`, `zlib< hello\n` | the same in MODE Z: what the zlib stream holds |
 //! | `stored: /a.txt hello\n`, `stored-part: …`, `missing: /a.txt` | what the storage holds |
 //! | `closed` | the server has ended the control connection |
 //! | `verdict nobody_connected`, `verdict nobody_connected range_closed` | a data connection failed in this way, and for this likely cause; each that fails must be named |
@@ -70,6 +71,7 @@
 //! | `wait 30s` | time passes, deadlines fire |
 
 mod client;
+mod content;
 mod data;
 mod exchanges;
 mod passive;

@@ -276,7 +276,7 @@ impl<'a> Player<'a> {
             Step::DataTls(wish) => self.set_data_tls(wish.as_ref()),
             Step::Connect(connect) => self.connect(connect),
             Step::DataClosed => self.data_closed(),
-            Step::DataFromServer(bytes) => self.data_from_server(bytes),
+            Step::DataFromServer(content) => self.data_from_server(content),
             Step::DataToServer { bytes, end } => self.data_to_server(bytes, *end),
             Step::Stored(path, bytes) => match self.storage.contents(path) {
                 Some(found) if found == *bytes => Ok(()),

@@ -1,5 +1,6 @@
 //! Reading a transcript.
 
+use super::content::{Content, deflated};
 use super::policy;
 use super::secure::{ControlTls, DataTls};
 use super::text::{Pattern, duration, unescape};
@@ -49,7 +50,7 @@ pub(super) enum Step {
     Block(Block),
     Connect(Connect),
     DataClosed,
-    DataFromServer(Vec<u8>),
+    DataFromServer(Content),
     DataToServer {
         bytes: Vec<u8>,
         end: bool,
@@ -296,7 +297,11 @@ impl Script {
         match (self.lines.last_mut().map(|line| &mut line.step), step) {
             // What stands together goes out and comes in together.
             (Some(Step::Send(known)), Step::Send(more)) => known.extend_from_slice(&more),
-            (Some(Step::DataFromServer(known)), Step::DataFromServer(more)) => known.extend_from_slice(&more),
+            (Some(Step::DataFromServer(known)), Step::DataFromServer(more))
+                if known.deflated == more.deflated =>
+            {
+                known.bytes.extend_from_slice(&more.bytes);
+            }
             (_, step) => self.push(number, source, step),
         }
         Ok(())
@@ -436,7 +441,10 @@ pub(super) fn step(source: &str) -> Result<Step, String> {
         "data-TLS" => Step::DataTls(DataTls::parse(rest)?),
         "connect" => Step::Connect(Connect::parse(rest)?),
         "data-closed" => Step::DataClosed,
-        "data>" => Step::DataFromServer(unescape(rest)?),
+        "data>" | "zlib>" => {
+            Step::DataFromServer(Content { bytes: unescape(rest)?, deflated: word == "zlib>" })
+        }
+        "zlib<" => Step::DataToServer { bytes: deflated(&unescape(rest)?), end: true },
         "data<" => Step::DataToServer { bytes: unescape(rest)?, end: true },
         "data<+" => Step::DataToServer { bytes: unescape(rest)?, end: false },
         "stored:" => path_and_bytes().map(|(path, bytes)| Step::Stored(path, bytes))?,

@@ -1,6 +1,7 @@
 //! The lines of a transcript about TLS and data connections, played in memory.
 
 use super::client::Client;
+use super::content::Content;
 use super::data::Link;
 use super::play::Player;
 use super::script::Connect;
@@ -127,7 +128,7 @@ impl Player<'_> {
         owner.links.get_mut(&link)
     }
 
-    pub(super) fn data_from_server(&mut self, wanted: &[u8]) -> Result<(), String> {
+    pub(super) fn data_from_server(&mut self, wanted: &Content) -> Result<(), String> {
         let data = self.client()?.data;
         if self.link(data).is_none_or(|link| link.closed && link.upload) {
             self.connect(&Connect::default())?;
