@@ -21,7 +21,8 @@ pub(crate) fn bytes(length: usize) -> Vec<u8> {
 
 /// Text of so many lines, which end in LF alone; some are empty, and the last one has no end.
 pub(crate) fn text(lines: usize) -> Vec<u8> {
-    let line = |number: usize| if number % 5 == 0 { "\n".to_owned() } else { format!("line {number}\n") };
+    let line =
+        |number: usize| if number.is_multiple_of(5) { "\n".to_owned() } else { format!("line {number}\n") };
     let mut text: String = (0..lines).map(line).collect();
     text.push_str("the end");
     text.into_bytes()
