@@ -9,7 +9,7 @@ use ftp_proto::testing::Split;
 use quickcheck::QuickCheck;
 
 /// What is said to try a line of FEAT, if it is not the first sample of the verb that the line begins with.
-const TRIALS: &[(&str, &str)] = &[("TVFS", "CWD /pub"), ("UTF8", "OPTS UTF8 ON")];
+const TRIALS: &[(&str, &str)] = &[("MODE Z", "MODE Z"), ("TVFS", "CWD /pub"), ("UTF8", "OPTS UTF8 ON")];
 
 /// What has to be said before a command to see whether it works.
 const BEFORE: &[(&str, &[&str])] = &[

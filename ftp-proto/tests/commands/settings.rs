@@ -38,6 +38,7 @@ const SWITCH: &[Option<&str>] = &[None, Some("true"), Some("false")];
 const SETTINGS: &[(&str, &[Option<&str>])] = &[
     ("passive.enabled", SWITCH),
     ("active.enabled", SWITCH),
+    ("transfers.deflate", SWITCH),
     ("tls.ccc", SWITCH),
     ("tls.server_to_server", SWITCH),
     ("tls.data", &[None, Some("allow"), Some("require"), Some("deny")]),
