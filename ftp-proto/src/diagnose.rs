@@ -5,7 +5,7 @@ mod outlook;
 mod suspect;
 mod words;
 
-pub use outlook::{Mode, Neighbourhood, Outlook, Reached, Span, Way, Ways};
+pub use outlook::{Form, Mode, Neighbourhood, Outlook, Reached, Span, Way, Ways};
 pub use suspect::Suspect;
 
 use crate::advertise::Advertised;
@@ -22,19 +22,19 @@ use core::net::{IpAddr, SocketAddr};
 pub enum Setup {
     /// The client connects to this port; `advertised` is what it was told (with EPSV only the port).
     Passive {
-        /// The address in 227, the port in 227 and 229, and why these.
+        /// The address in 227 and 228, the port in these and 229, and why these.
         advertised: Advertised,
         /// The port that is listened on.
         port: u16,
-        /// EPSV, which names no address.
-        extended: bool,
+        /// PASV, EPSV (which names no address) or LPSV.
+        form: Form,
     },
     /// The server connects.
     Active {
         /// To this address.
         target: SocketAddr,
-        /// It was given by EPRT, not by PORT.
-        extended: bool,
+        /// PORT, EPRT or LPRT.
+        form: Form,
     },
 }
 
@@ -153,10 +153,8 @@ impl Verdict {
     /// The command that set it up; `None`: it did not come so far.
     pub fn command(&self) -> Option<&'static str> {
         Some(match self.setup? {
-            Setup::Passive { extended: false, .. } => "PASV",
-            Setup::Passive { extended: true, .. } => "EPSV",
-            Setup::Active { extended: false, .. } => "PORT",
-            Setup::Active { extended: true, .. } => "EPRT",
+            Setup::Passive { form, .. } => form.passive(),
+            Setup::Active { form, .. } => form.active(),
         })
     }
 }

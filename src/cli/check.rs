@@ -3,11 +3,11 @@
 use super::{Failure, complain, policy, print};
 use crate::accounts::AccountsFile;
 use crate::config_file::{
-    self, Bind, ControlSocket, LAN_CLIENTS_NAMES, LogFormat, LogLevel, PARTIAL_NAMES, PEER_CHECK_NAMES,
-    RuntimeKind, ServerConfig, Uploads,
+    self, ACTIVE_ADDRESS_NAMES, Bind, ControlSocket, LAN_CLIENTS_NAMES, LogFormat, LogLevel, PARTIAL_NAMES,
+    PEER_CHECK_NAMES, RuntimeKind, ServerConfig, Uploads,
 };
 use crate::tls::{self, ServerCertificate};
-use ftp_proto::config::{AddressRule, External, Ports};
+use ftp_proto::config::{ActiveRule, AddressRule, External, Ports};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
@@ -81,6 +81,10 @@ pub(super) fn rows(
     row("passive.strict_ports", &core.passive.strict_ports);
     row("active.enabled", &core.active.enabled);
     row("active.source_port", &core.active.source_port.map_or("any".into(), |port| port.to_string()));
+    row("active.address", &name(ACTIVE_ADDRESS_NAMES, core.active.address));
+    for ActiveRule { networks, targets } in &core.active.rules {
+        row("active.rule", &format_args!("networks {}; targets {}", joined(networks), joined(targets)));
+    }
     row("proxy.trusted", &joined(&core.proxy.trusted));
     row("proxy.data", &core.proxy.data);
     row("transfers.deflate", &core.transfers.deflate);

@@ -190,7 +190,16 @@ fn in_words(status: &Status) -> String {
     }
     passive_in_words(status, &mut row);
     let from = status.active.source_port.map_or("any port".to_owned(), |port| format!("port {port}"));
-    row("active mode", if status.active.enabled { format!("from {from}") } else { "off".to_owned() });
+    let to = if status.active.address == "control-peer" { " to the control connection's client" } else { "" };
+    let rules = match status.active.rules {
+        0 => "",
+        1 => ", one rule for other addresses",
+        _ => ", rules for other addresses",
+    };
+    row(
+        "active mode",
+        if status.active.enabled { format!("from {from}{to}{rules}") } else { "off".to_owned() },
+    );
     if !status.proxy.trusted.is_empty() {
         row("balancers", joined(&status.proxy.trusted));
     }

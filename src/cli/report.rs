@@ -3,7 +3,7 @@
 use super::check::name;
 use super::live::Live;
 use crate::config_file::reader::without_number;
-use crate::config_file::{CONTROL_CONNECTION, RuntimeKind};
+use crate::config_file::{ACTIVE_ADDRESS_NAMES, CONTROL_CONNECTION, RuntimeKind};
 use crate::control::{
     ActiveStatus, AdvertisedAddress, CertificateStatus, ConfigurationStatus, FailedPort, Failing,
     PassiveStatus, PortRange, ProxyStatus, SessionStatus, Status, Totals,
@@ -31,7 +31,12 @@ pub(super) fn status(live: &Live, sessions: bool) -> Status {
         implicit_tls: service.running.implicit_tls_addrs().to_vec(),
         passive: passive(&core.passive, state.clone()),
         external: advertised(&core.passive.external, state.resolved),
-        active: ActiveStatus { enabled: core.active.enabled, source_port: core.active.source_port },
+        active: ActiveStatus {
+            enabled: core.active.enabled,
+            source_port: core.active.source_port,
+            address: name(ACTIVE_ADDRESS_NAMES, core.active.address).to_owned(),
+            rules: count(core.active.rules.len()),
+        },
         proxy: ProxyStatus {
             trusted: core.proxy.trusted.iter().map(ToString::to_string).collect(),
             data: core.proxy.data,

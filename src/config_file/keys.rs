@@ -5,7 +5,7 @@ use super::nearest::nearest;
 use super::reader::{FileError, Node, Source};
 use super::{
     Anonymous, Bind, ControlSocket, Draft, LogFormat, LogLevel, PARTIAL_NAMES, RuntimeKind, UPLOADS_NAMES,
-    passive, tls,
+    active, passive, tls,
 };
 use std::net::{Ipv6Addr, SocketAddr};
 
@@ -56,6 +56,10 @@ const KEYS: &[(&str, Setter)] = &[
     ("active.source_port", |draft, node| {
         put(&mut draft.settings.active.source_port, node.integer(0, 65_535).map(Some))
     }),
+    ("active.address", |draft, node| {
+        put(&mut draft.settings.active.address, node.one_of(active::ACTIVE_ADDRESS_NAMES))
+    }),
+    ("active.rule", active::rules),
     ("proxy.trusted", passive::trusted),
     ("proxy.data", |draft, node| put(&mut draft.settings.proxy.data, node.boolean())),
     ("transfers.deflate", |draft, node| put(&mut draft.settings.transfers.deflate, node.boolean())),
@@ -262,6 +266,7 @@ mod tests {
             ("timeouts-idle", "timeouts.idle"),
             ("idle", "timeouts.idle"),
             ("passive-rule", "passive.rule"),
+            ("active-rule", "active.rule"),
             ("limits-sessions", "limits.sessions"),
             ("sessions", "limits.sessions"),
             ("proxy-trusted", "proxy.trusted"),

@@ -35,6 +35,10 @@
 //! [active]
 //! enabled = true
 //! source_port = 20
+//! address = "as-sent"             # or "control-peer"
+//! [[active.rule]]
+//! networks = ["10.8.0.0/16"]      # clients from here may name addresses there
+//! targets = ["10.1.2.3"]
 //! [proxy]
 //! trusted = ["10.0.0.5"]          # balancers that send PROXY headers
 //! data = true
@@ -81,6 +85,7 @@
 //! commands = false
 //! ```
 
+mod active;
 pub(crate) mod document;
 pub(crate) mod keys;
 pub(crate) mod nearest;
@@ -89,6 +94,7 @@ pub(crate) mod reader;
 mod tls;
 
 pub use crate::storage::{Partial, Uploads};
+pub use active::ACTIVE_ADDRESS_NAMES;
 #[cfg(unix)]
 pub(crate) use keys::parse_bind;
 pub(crate) use passive::parse_external;

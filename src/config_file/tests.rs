@@ -2,9 +2,9 @@
 
 use super::*;
 use ftp_proto::config::{
-    AddressRule, ClientCertificates, CloseNotify, ControlPolicy, DataPolicy, DataResumption, External,
-    LanClients, Network, Passive, PassivePorts, PeerCheck, Peers, Proxy, TlsChange, TlsCondition, TlsPolicy,
-    TlsRule, Transfers,
+    Active, ActiveAddress, ActiveRule, AddressRule, ClientCertificates, CloseNotify, ControlPolicy,
+    DataPolicy, DataResumption, External, LanClients, Network, Passive, PassivePorts, PeerCheck, Peers,
+    Proxy, TlsChange, TlsCondition, TlsPolicy, TlsRule, Transfers,
 };
 use ftp_proto::tls::TlsVersion;
 
@@ -107,6 +107,22 @@ fn each_mistake_is_one_line_with_place_key_and_fix() {
         (
             "[proxy]\ntrusted = \"balancer\"\n",
             "ftpd.toml:2:11: proxy.trusted: \"balancer\" is no network; write it like 10.0.0.0/8, 2001:db8::/32 or 192.0.2.1",
+        ),
+        (
+            "[active]\naddress = \"peer\"\n",
+            "ftpd.toml:2:11: active.address: \"peer\" is none of the choices; write \"as-sent\" or \"control-peer\"",
+        ),
+        (
+            "[[active.rule]]\ntargets = \"10.1.2.3\"\n",
+            "ftpd.toml:1:1: active.rule: is for nobody; write whose rule it is, like networks = [\"10.0.0.0/8\"]",
+        ),
+        (
+            "[[active.rule]]\nnetworks = \"10.0.0.0/8\"\n",
+            "ftpd.toml:1:1: active.rule: allows nothing; write where these clients may have the server connect to, like targets = [\"10.1.2.3\"]",
+        ),
+        (
+            "[[active.rule]]\nusers = \"bob\"\n",
+            "ftpd.toml:2:1: unknown key `active.rule.users`; write one of active.rule.networks, active.rule.targets",
         ),
         (
             "[active]\nsource_port = 65536\n",
@@ -253,6 +269,8 @@ fn every_key_works() {
         [active]
         enabled = false
         source_port = 20
+        address = "control-peer"
+        rule = [{ networks = "10.8.0.0/16", targets = ["10.1.2.3", "10.2.0.0/16"] }]
         [tls]
         certificates = [
             { certificate = "live/fullchain.pem", key = "/keys/privkey.pem" },
@@ -316,7 +334,7 @@ fn every_key_works() {
     assert_passive(&core.passive);
     assert_eq!(core.proxy, Proxy { trusted: vec!["10.0.0.5".parse().unwrap()], data: false });
     assert!(!core.passive.enabled && core.passive.strict_ports && !core.active.enabled);
-    assert_eq!(core.active.source_port, Some(20));
+    assert_active(&core.active);
     let seconds = |time: Duration| time.as_secs_f64();
     let timeouts = core.timeouts;
     assert_eq!(
@@ -330,6 +348,15 @@ fn every_key_works() {
     assert_eq!(limits.deflate_ratio, 200);
     assert_eq!(core.transfers, Transfers { deflate: false, deflate_level: 9 });
     assert!(core.notify_commands);
+}
+
+fn assert_active(active: &Active) {
+    assert_eq!(active.source_port, Some(20));
+    assert_eq!(active.address, ActiveAddress::ControlPeer);
+    let networks = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
+    let rule =
+        ActiveRule { networks: networks(&["10.8.0.0/16"]), targets: networks(&["10.1.2.3", "10.2.0.0/16"]) };
+    assert_eq!(active.rules, [rule]);
 }
 
 fn assert_passive(passive: &Passive) {

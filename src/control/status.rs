@@ -131,6 +131,12 @@ pub struct ActiveStatus {
     pub enabled: bool,
     /// The port data connections come from, if it is a fixed one.
     pub source_port: Option<u16>,
+    /// Where they lead to: `as-sent` or `control-peer`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub address: String,
+    /// How many rules let clients name other addresses than their own.
+    #[serde(default)]
+    pub rules: u64,
 }
 
 /// Balancers.

@@ -287,10 +287,14 @@ impl Line<'_> {
             Notice::DataElsewhere { control, data, trust } => {
                 let trust = match trust {
                     Trust::SameClient => "both addresses count as one client",
+                    Trust::ActiveRule => "a rule of active mode",
                     Trust::Resumed => "it resumed the TLS session",
                     Trust::ServerToServer => "server to server",
                 };
                 info!(session, user, %control, %data, reason = %trust, "data connection with another address");
+            }
+            Notice::TargetReplaced { sent, used } => {
+                info!(session, ip, user, %sent, %used, "active mode connects to the client instead");
             }
             Notice::SessionRefused { .. }
             | Notice::TransferStarted { .. }
@@ -430,7 +434,7 @@ mod tests {
     use super::*;
     use crate::config_file::{LogConfig, LogFormat, LogLevel};
     use ftp_proto::advertise::Advertised;
-    use ftp_proto::diagnose::{Outlook, Span};
+    use ftp_proto::diagnose::{Form, Outlook, Span};
     use ftp_proto::path::VirtualPath;
     use ftp_proto::transfer::Coding;
     use std::io;
@@ -523,7 +527,7 @@ mod tests {
             setup: Some(Setup::Passive {
                 advertised: Advertised::plain("192.0.2.1".parse().unwrap(), 41_050),
                 port: 41_050,
-                extended: true,
+                form: Form::Extended,
             }),
             cause: Cause::NobodyConnected,
             bytes: 0,

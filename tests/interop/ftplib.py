@@ -55,6 +55,20 @@ def active(ftp):
     both_ways(ftp, "EPRT" if ftp.af == socket.AF_INET6 else "PORT")
 
 
+def active_by_lprt(ftp):
+    """RFC 1639, which ftplib does not speak by itself."""
+
+    def lprt(host, port):
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        address = socket.inet_pton(family, host)
+        number = {4: 4, 16: 6}[len(address)]
+        fields = [number, len(address), *address, 2, *port.to_bytes(2, "big")]
+        return ftp.voidcmd("LPRT " + ",".join(map(str, fields)))
+
+    ftp.sendport = ftp.sendeprt = lprt
+    active(ftp)
+
+
 def resumes_a_download(ftp):
     ftp.storbinary("STOR file", io.BytesIO(content()))
     assert download(ftp, "file", rest=1_000_001) == content()[1_000_001:]

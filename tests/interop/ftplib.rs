@@ -4,7 +4,7 @@ use crate::client::Client;
 use crate::server::{PASSWORD, Runtime, Server, Setup, USER};
 
 on_both_runtimes! {
-    lists, passive, active, passive_over_ipv6, active_over_ipv6, resumes_a_download, resumes_an_upload, appends,
+    lists, passive, active, passive_over_ipv6, active_over_ipv6, active_by_lprt, active_by_lprt_over_ipv6, resumes_a_download, resumes_an_upload, appends,
     resumes_a_broken_upload, renames_and_deletes, text, aborts, errors_are_permanent,
 }
 
@@ -33,6 +33,14 @@ fn passive_over_ipv6(runtime: Runtime) {
 
 fn active_over_ipv6(runtime: Runtime) {
     python(&Setup::new(runtime).ipv6().start(), "active");
+}
+
+fn active_by_lprt(runtime: Runtime) {
+    python(&Server::start(runtime), "active_by_lprt");
+}
+
+fn active_by_lprt_over_ipv6(runtime: Runtime) {
+    python(&Setup::new(runtime).ipv6().start(), "active_by_lprt");
 }
 
 fn resumes_a_download(runtime: Runtime) {

@@ -1,21 +1,44 @@
 //! Active mode: the server connects.
 
-use crate::client::{Client, read_all};
+use crate::client::{Client, connect, read_all};
 use crate::runtime::{Runtime, Setup, Witness};
+use ftp_proto::config::ActiveAddress;
 use ftp_proto::testing::MemoryStorage;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
 on_both_runtimes! {
     port_and_eprt_go_both_ways, it_connects_at_the_transfer_command_only, a_refused_connection_is_explained,
-    parallel_transfers_share_the_source_port,
+    parallel_transfers_share_the_source_port, eprt_and_lprt_go_both_ways_over_ipv6, lpsv_names_either_family,
+    the_ends_of_data_connections_are_told, whatever_a_device_sends_its_own_address_is_used,
 }
 
 fn tree() -> MemoryStorage {
     MemoryStorage::new().file("/a.txt", "some text").zeros("/big", 1 << 40)
+}
+
+/// Bytes as RFC 959 and RFC 1639 write them.
+fn in_decimal(bytes: &[u8]) -> String {
+    bytes.iter().map(u8::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// The family and bytes of an address, as RFC 1639 writes them.
+fn long(address: SocketAddr) -> String {
+    let port = in_decimal(&address.port().to_be_bytes());
+    match address.ip() {
+        IpAddr::V4(ip) => format!("4,4,{},2,{port}", in_decimal(&ip.octets())),
+        IpAddr::V6(ip) => format!("6,16,{},2,{port}", in_decimal(&ip.octets())),
+    }
+}
+
+/// A listener the server was told of with LPRT.
+fn lprt(client: &mut Client) -> TcpListener {
+    let listener = TcpListener::bind((client.own_ip(), 0)).unwrap();
+    client.command(&format!("LPRT {}", long(listener.local_addr().unwrap())), "200 LPRT");
+    listener
 }
 
 /// A listener the server was told of with PORT.
@@ -30,7 +53,7 @@ fn port_and_eprt_go_both_ways<R: Runtime>() {
     let storage = tree();
     let server: R = Setup::new(&storage).start();
     let mut client = server.login();
-    for announce in [port, Client::active] {
+    for announce in [port, Client::active, lprt] {
         let listener = announce(&mut client);
         client.command("RETR a.txt", "150");
         assert_eq!(read_all(&listener.accept().unwrap().0), b"some text");
@@ -44,6 +67,81 @@ fn port_and_eprt_go_both_ways<R: Runtime>() {
         client.expect("226");
         assert_eq!(storage.contents("/up").unwrap(), b"from here");
     }
+}
+
+fn over_ipv6<R: Runtime>(storage: &MemoryStorage) -> R {
+    Setup::new(storage).control("[::1]:0").start()
+}
+
+fn eprt_and_lprt_go_both_ways_over_ipv6<R: Runtime>() {
+    let storage = tree();
+    let server: R = over_ipv6(&storage);
+    let mut client = server.login();
+    for announce in [Client::active, lprt] {
+        let listener = announce(&mut client);
+        assert!(listener.local_addr().unwrap().is_ipv6());
+        client.command("RETR a.txt", "150");
+        assert_eq!(read_all(&listener.accept().unwrap().0), b"some text");
+        client.expect("226");
+
+        let listener = announce(&mut client);
+        client.command("STOR up", "150");
+        listener.accept().unwrap().0.write_all(b"from here").unwrap();
+        client.expect("226");
+        assert_eq!(storage.contents("/up").unwrap(), b"from here");
+    }
+}
+
+fn lpsv_names_either_family<R: Runtime>() {
+    let storage = tree();
+    for (server, ip) in [
+        (Setup::new(&storage).start::<R>(), IpAddr::from(Ipv4Addr::LOCALHOST)),
+        (over_ipv6(&storage), Ipv6Addr::LOCALHOST.into()),
+    ] {
+        let mut client = server.login();
+        let reply = client.command("LPSV", "228 Entering Long Passive Mode (");
+        let named: Vec<&str> = reply.split(['(', ')']).nth(1).unwrap().split(',').collect();
+        let &[high, low] = named.last_chunk().unwrap();
+        let port = u16::from_be_bytes([high.parse().unwrap(), low.parse().unwrap()]);
+        assert_eq!(named.join(","), long(SocketAddr::new(ip, port)));
+        let data = connect(SocketAddr::new(ip, port));
+        assert_eq!(client.fetch_over(&data, "RETR a.txt"), b"some text");
+    }
+}
+
+/// `(|1|127.0.0.1|4000|)`.
+fn end_in(reply: &str) -> SocketAddr {
+    let mut parts = reply.split('|').skip(2);
+    let ip = parts.next().unwrap().parse().unwrap();
+    SocketAddr::new(ip, parts.next().unwrap().parse().unwrap())
+}
+
+fn the_ends_of_data_connections_are_told<R: Runtime>() {
+    let server: R = Setup::new(&tree()).start();
+    let mut client = server.login();
+    let data = client.passive();
+    let reply = client.command("ESTP", "225");
+    assert_eq!(end_in(&reply), data.local_addr().unwrap());
+    assert_eq!(client.fetch_over(&data, "RETR a.txt"), b"some text");
+
+    let listener = client.active();
+    let reply = client.command("ESTA", "225");
+    let (data, peer) = listener.accept().unwrap();
+    assert_eq!(end_in(&reply), peer);
+    assert_eq!(client.fetch_over(&data, "RETR a.txt"), b"some text");
+}
+
+fn whatever_a_device_sends_its_own_address_is_used<R: Runtime>() {
+    let server: R =
+        Setup::new(&tree()).settings(|settings| settings.active.address = ActiveAddress::ControlPeer).start();
+    let mut client = server.login();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let [high, low] = listener.local_addr().unwrap().port().to_be_bytes();
+    let reply = client.command(&format!("PORT 192,168,7,10,{high},{low}"), "200");
+    assert!(reply.contains("127.0.0.1") && reply.contains("192.168.7.10"), "{reply}");
+    client.command("RETR a.txt", "150");
+    assert_eq!(read_all(&listener.accept().unwrap().0), b"some text");
+    client.expect("226");
 }
 
 fn it_connects_at_the_transfer_command_only<R: Runtime>() {

@@ -25,6 +25,8 @@ pub(crate) enum Syntax {
     HostPort,
     /// `|1|192.0.2.1|4000|` (RFC 2428 section 2).
     ExtendedHostPort,
+    /// `4,4,192,0,2,1,2,15,160` (RFC 1639 section 2).
+    LongHostPort,
     /// A decimal number.
     Number,
     /// `YYYYMMDDHHMMSS path`.
@@ -50,6 +52,8 @@ pub(crate) enum Problem {
     Malformed,
     /// EPRT of a protocol that is neither IPv4 nor IPv6.
     UnknownProtocol,
+    /// LPRT of another family than these two.
+    UnknownFamily,
     Path(PathError),
 }
 
@@ -62,6 +66,7 @@ impl Problem {
             Self::Unwanted => usage("No argument is expected"),
             Self::Malformed => usage("The argument is wrong"),
             Self::UnknownProtocol => Reply::new(522, "Network protocol not supported, use (1,2)"),
+            Self::UnknownFamily => Reply::new(521, "Supported address families are (4, 6)"),
             Self::Path(PathError::ControlCharacter) => {
                 Reply::new(501, "A name can't contain a line end or NUL.")
             }
@@ -84,6 +89,7 @@ pub(crate) fn parse<'a>(syntax: Syntax, text: &'a [u8], directory: &VirtualPath)
         Syntax::Path => path(text).map(Arg::Path),
         Syntax::HostPort => host_port(trimmed).map(Arg::HostPort).ok_or(Problem::Malformed),
         Syntax::ExtendedHostPort => extended_host_port(trimmed).map(Arg::HostPort),
+        Syntax::LongHostPort => long_host_port(trimmed).map(Arg::HostPort),
         Syntax::Number => number(trimmed).map(Arg::Number).ok_or(Problem::Malformed),
         Syntax::TimeAndPath => {
             let (time, name) =
@@ -113,6 +119,36 @@ fn host_port(text: &[u8]) -> Option<SocketAddr> {
         .next()
         .is_none()
         .then(|| SocketAddr::new(Ipv4Addr::new(a, b, c, d).into(), u16::from_be_bytes([high, low])))
+}
+
+/// RFC 1639 section 2: family, length and bytes of the address, length and bytes of the port.
+fn long_host_port(text: &[u8]) -> Result<SocketAddr, Problem> {
+    let mut fields = text.split(|&byte| byte == b',').map(|field| {
+        let value = number(field.trim_ascii()).and_then(|value| u8::try_from(value).ok());
+        value.ok_or(Problem::Malformed)
+    });
+    let mut next = || fields.next().unwrap_or(Err(Problem::Malformed));
+    let family = next()?;
+    let length = next()?;
+    let address = match (family, length) {
+        (4, 4) => {
+            let mut octets = [0; 4];
+            octets.iter_mut().try_for_each(|octet| next().map(|value| *octet = value))?;
+            IpAddr::from(octets)
+        }
+        (6, 16) => {
+            let mut octets = [0; 16];
+            octets.iter_mut().try_for_each(|octet| next().map(|value| *octet = value))?;
+            IpAddr::from(octets)
+        }
+        (4 | 6, _) => return Err(Problem::Malformed),
+        _ => return Err(Problem::UnknownFamily),
+    };
+    let (2, high, low) = (next()?, next()?, next()?) else { return Err(Problem::Malformed) };
+    match fields.next() {
+        None => Ok(SocketAddr::new(address.to_canonical(), u16::from_be_bytes([high, low]))),
+        Some(_) => Err(Problem::Malformed),
+    }
 }
 
 fn extended_host_port(text: &[u8]) -> Result<SocketAddr, Problem> {
@@ -166,6 +202,33 @@ mod tests {
             ["|1|192.0.2.1|4000", "|1|::1|4000|", "|2|192.0.2.1|4000|", "|x|1|1|", "|1|192.0.2.1|65536|", "|"]
         {
             assert_eq!(parsed(Syntax::ExtendedHostPort, bad), Err(Problem::Malformed), "{bad}");
+        }
+    }
+
+    #[test]
+    fn long_host_port_takes_both_families() {
+        let v4 = Ok(Arg::HostPort("192.0.2.1:4001".parse().unwrap()));
+        assert_eq!(parsed(Syntax::LongHostPort, "4,4,192,0,2,1,2,15,161"), v4);
+        let v6 = Ok(Arg::HostPort("[2001:db8::1]:4001".parse().unwrap()));
+        assert_eq!(parsed(Syntax::LongHostPort, "6,16,32,1,13,184,0,0,0,0,0,0,0,0,0,0,0,1,2,15,161"), v6);
+        let mapped = "6,16,0,0,0,0,0,0,0,0,0,0,255,255,192,0,2,1,2,15,161";
+        assert_eq!(parsed(Syntax::LongHostPort, mapped), v4);
+        for family in ["1,0,2,15,161", "16,4,1,2,3,4,2,1,1", "255,1,0,2,1,1"] {
+            assert_eq!(parsed(Syntax::LongHostPort, family), Err(Problem::UnknownFamily), "{family}");
+        }
+        for bad in [
+            "4",
+            "x,4,192,0,2,1,2,15,161",
+            "256,4,192,0,2,1,2,15,161",
+            "4,16,192,0,2,1,2,15,161",
+            "6,4,192,0,2,1,2,15,161",
+            "4,4,192,0,2,1,1,161",
+            "4,4,192,0,2,1,2,15",
+            "4,4,192,0,2,1,2,15,161,0",
+            "4,4,192,0,2,-1,2,15,161",
+            "4,4,192,0,2,1,2,15,161,",
+        ] {
+            assert_eq!(parsed(Syntax::LongHostPort, bad), Err(Problem::Malformed), "{bad}");
         }
     }
 

@@ -22,6 +22,7 @@ const CODES: &[Code] = &[
     (225, "the data connection is open, and no transfer runs", RFC_959),
     (226, "the transfer is complete, or was stopped as asked", RFC_959),
     (227, "passive mode: where to connect to", RFC_959),
+    (228, "long passive mode: where to connect to", "RFC 1639 section 3"),
     (229, "extended passive mode: the port to connect to", "RFC 2428 section 3"),
     (230, "logged in", RFC_959),
     (232, "logged in by the security exchange; no password is needed", "RFC 2228 section 5"),
@@ -43,7 +44,12 @@ const CODES: &[Code] = &[
     (502, "not served here", RFC_959),
     (503, "not at this point: the order of commands is wrong", RFC_959),
     (504, "not with this argument, or not on this storage", RFC_959),
-    (521, "data connections can't be protected in this way here", "RFC 4217 section 9"),
+    (520, "no data connection of that kind was asked for", "common practice"),
+    (
+        521,
+        "data connections can't be protected in this way here, or that address family is not served",
+        "RFC 4217 section 9, RFC 1639 section 2",
+    ),
     (
         522,
         "that network protocol is not served, or the data connection does not resume the TLS session",

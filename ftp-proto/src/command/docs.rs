@@ -114,6 +114,7 @@ fn allowed(spec: &CommandSpec) -> String {
     let gate = match spec.gate {
         Gate::Always => "",
         Gate::Passive => ", if passive mode is on",
+        Gate::ExtendedPassive => ", if passive mode is on and no profile hides it",
         Gate::Active => ", if active mode is on",
         Gate::Hosts => ", if there are virtual hosts or TLS",
         Gate::Deflate => ", if MODE Z is on",

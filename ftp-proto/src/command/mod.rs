@@ -14,9 +14,10 @@ mod navigation;
 mod parameters;
 mod security;
 pub mod table;
+mod target;
 mod transfers;
 
-pub(crate) use data::passive_reply;
+pub(crate) use data::{established_reply, passive_reply};
 pub(crate) use transfers::append_known;
 
 use crate::account::Rights;
@@ -111,6 +112,8 @@ pub enum Gate {
     Always,
     /// Passive mode.
     Passive,
+    /// Passive mode, and no device profile that hides EPSV from this client.
+    ExtendedPassive,
     /// Active mode.
     Active,
     /// Virtual hosts, or TLS with its certificates for names.
@@ -156,6 +159,7 @@ pub(crate) fn is_open(gate: Gate, session: &Session) -> bool {
     match gate {
         Gate::Always => true,
         Gate::Passive => session.config.passive.enabled,
+        Gate::ExtendedPassive => session.config.passive.enabled && session.quirks.extended_passive,
         Gate::Active => session.config.active.enabled,
         Gate::Hosts => session.protection.is_offered() || !session.config.hosts.is_empty(),
         Gate::Tls | Gate::ClearCommandChannel | Gate::ServerToServer => session.protection.is_offered(),
@@ -168,7 +172,13 @@ pub(crate) fn availability(spec: &CommandSpec, session: &Session) -> Availabilit
     let denied = match spec.gate {
         Gate::ClearCommandChannel => !session.tls_policy().clear_command_channel,
         Gate::ServerToServer => !session.tls_policy().server_to_server,
-        Gate::Always | Gate::Passive | Gate::Active | Gate::Hosts | Gate::Tls | Gate::Deflate => false,
+        Gate::Always
+        | Gate::Passive
+        | Gate::ExtendedPassive
+        | Gate::Active
+        | Gate::Hosts
+        | Gate::Tls
+        | Gate::Deflate => false,
     };
     if open && denied {
         return Availability::Denied;
@@ -328,7 +338,9 @@ mod tests {
             assert!(shown.ends_with(b" ****"), "{}", shown.escape_ascii());
             assert!(!shown.windows(6).any(|part| part == b"secret"), "{}", shown.escape_ascii());
         }
-        for line in ["RETR a b", "site chmod 644 a", "SITE HELP", "XSHA256 a", "NOSUCH", "PASV", "PBSZ 0"] {
+        for line in
+            ["RETR a b", "site chmod 644 a", "SITE HELP", "XSHA256 a", "NOSUCH", "PASV", "P@SW", "PBSZ 0"]
+        {
             assert_eq!(masked(line.as_bytes()), line.as_bytes());
         }
     }

@@ -31,8 +31,8 @@ const TRANSFER: CommandSpec = CommandSpec { transfers: true, ..LOGGED_IN };
 
 /// Verbs of the registry (RFC 5797) and of the field that are recognised, but not served by this version.
 pub const NOT_IMPLEMENTED: &[&str] = &[
-    "ADAT", "ALGS", "AVBL", "COMB", "CONF", "ENC", "HASH", "LPRT", "LPSV", "MD5", "MFCT", "MFF", "MIC",
-    "RANG", "SMNT", "XCRC", "XMD5", "XSHA", "XSHA1", "XSHA256", "XSHA512",
+    "ADAT", "ALGS", "AVBL", "COMB", "CONF", "ENC", "HASH", "MD5", "MFCT", "MFF", "MIC", "RANG", "SMNT",
+    "XCRC", "XMD5", "XSHA", "XSHA1", "XSHA256", "XSHA512",
 ];
 
 /// First words of other protocols: whoever begins so was sent here by mistake or by an attacker.
@@ -166,13 +166,35 @@ pub static COMMANDS: &[CommandSpec] = &[
     CommandSpec {
         name: "EPSV",
         syntax: Syntax::OptionalText,
-        gate: Gate::Passive,
+        gate: Gate::ExtendedPassive,
         feat: Feat::Line("EPSV"),
         source: "RFC 2428 section 3",
         replies: &[200, 229, 425, 522],
         help: "[1|2|ALL] (let the client connect for the next transfer)",
         samples: &["EPSV", "EPSV 1", "EPSV ALL"],
         run: data::epsv,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "ESTA",
+        gate: Gate::Active,
+        feat: Feat::Line("ESTA"),
+        source: "common practice",
+        replies: &[225, 425, 520],
+        help: "(connect to the client now, and tell from where)",
+        samples: &["ESTA"],
+        run: data::esta,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "ESTP",
+        gate: Gate::Passive,
+        feat: Feat::Line("ESTP"),
+        source: "common practice",
+        replies: &[225, 425, 520],
+        help: "(wait for the client's data connection, and tell from where it came)",
+        samples: &["ESTP"],
+        run: data::estp,
         ..LOGGED_IN
     },
     CommandSpec {
@@ -225,6 +247,27 @@ pub static COMMANDS: &[CommandSpec] = &[
         samples: &["LIST", "LIST -la /pub", "LIST *.txt"],
         run: transfers::list,
         ..TRANSFER
+    },
+    CommandSpec {
+        name: "LPRT",
+        syntax: Syntax::LongHostPort,
+        gate: Gate::Active,
+        source: "RFC 1639 section 2",
+        replies: &[200, 503, 521],
+        help: "<family,length,h1,...,length,p1,p2> (connect to the client for the next transfer)",
+        samples: &["LPRT 4,4,192,0,2,1,2,15,160", "LPRT 6,16,32,1,13,184,0,0,0,0,0,0,0,0,0,0,0,1,2,15,160"],
+        run: data::lprt,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "LPSV",
+        gate: Gate::Passive,
+        source: "RFC 1639 section 3",
+        replies: &[228, 425, 503],
+        help: "(let the client connect for the next transfer)",
+        samples: &["LPSV"],
+        run: data::lpsv,
+        ..LOGGED_IN
     },
     CommandSpec {
         name: "MDTM",
@@ -335,10 +378,11 @@ pub static COMMANDS: &[CommandSpec] = &[
     },
     CommandSpec {
         name: "PASV",
+        aliases: &["P@SW"],
         gate: Gate::Passive,
         replies: &[227, 425, 503],
         help: "(let the client connect for the next transfer)",
-        samples: &["PASV"],
+        samples: &["PASV", "P@SW"],
         run: data::pasv,
         ..LOGGED_IN
     },
@@ -361,6 +405,18 @@ pub static COMMANDS: &[CommandSpec] = &[
         help: "<h1,h2,h3,h4,p1,p2> (connect to the client for the next transfer)",
         samples: &["PORT 192,0,2,1,15,160"],
         run: data::port,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "PRET",
+        syntax: Syntax::Text,
+        gate: Gate::Passive,
+        feat: Feat::Line("PRET"),
+        source: "common practice",
+        replies: &[200, 504],
+        help: "<transfer command> (what PASV will be for; nothing depends on it here)",
+        samples: &["PRET RETR a.txt", "PRET LIST"],
+        run: data::pret,
         ..LOGGED_IN
     },
     CommandSpec {

@@ -1,10 +1,12 @@
 //! The settings of the core. A [`Config`] was validated: whatever depends on it needs no checks of its own.
 
+mod active;
 mod hosts;
 mod passive;
 mod profiles;
 mod tls_policy;
 
+pub use active::{Active, ActiveRule};
 pub(crate) use hosts::host_name;
 pub use hosts::{Host, Hosts, parse_host_name};
 
@@ -61,9 +63,9 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// How much a client may have.
     pub limits: Limits,
-    /// Passive mode (PASV, EPSV).
+    /// Passive mode (PASV, EPSV, LPSV).
     pub passive: Passive,
-    /// Active mode (PORT, EPRT).
+    /// Active mode (PORT, EPRT, LPRT).
     pub active: Active,
     /// Balancers in front of the server.
     pub proxy: Proxy,
@@ -151,21 +153,6 @@ impl Default for Limits {
             line: 8_192,
             deflate_ratio: 0,
         }
-    }
-}
-
-/// Active mode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Active {
-    /// Whether PORT and EPRT are offered. Default yes.
-    pub enabled: bool,
-    /// The port data connections come from; 20 is what some client firewalls expect. Default any.
-    pub source_port: Option<u16>,
-}
-
-impl Default for Active {
-    fn default() -> Self {
-        Self { enabled: true, source_port: None }
     }
 }
 
@@ -271,12 +258,7 @@ impl Settings {
             return wrong("transfers.deflate_level", "write a level from 0 (stored) to 9 (smallest)");
         }
         self.passive.check()?;
-        if self.active.source_port == Some(0) {
-            return wrong(
-                "active.source_port",
-                "write a port from 1 to 65535 (20 by tradition), or leave it out",
-            );
-        }
+        self.active.check()?;
         Ok(Config(self))
     }
 }

@@ -110,10 +110,10 @@ pub(crate) struct Traits<'a> {
 }
 
 impl Quirks {
-    /// What holds for a client with these traits.
-    pub(crate) fn resolve(profiles: &[Profile], traits: Traits<'_>) -> Self {
+    /// What holds for a client with these traits, where this holds for others.
+    pub(crate) fn resolve(self, profiles: &[Profile], traits: Traits<'_>) -> Self {
         let applies = |profile: &&Profile| profile.when.is_met(traits);
-        profiles.iter().filter(applies).fold(Self::default(), |quirks, profile| profile.set.apply(quirks))
+        profiles.iter().filter(applies).fold(self, |quirks, profile| profile.set.apply(quirks))
     }
 }
 

@@ -25,15 +25,60 @@ impl fmt::Display for Neighbourhood {
     }
 }
 
+/// In which form addresses are written by the command that sets a data connection up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// PASV and PORT (RFC 959).
+    #[default]
+    Plain,
+    /// EPSV and EPRT (RFC 2428).
+    Extended,
+    /// LPSV and LPRT (RFC 1639).
+    Long,
+}
+
+impl Form {
+    /// The verb by which the client is to connect.
+    pub const fn passive(self) -> &'static str {
+        match self {
+            Self::Plain => "PASV",
+            Self::Extended => "EPSV",
+            Self::Long => "LPSV",
+        }
+    }
+
+    /// The verb by which the server is to connect.
+    pub const fn active(self) -> &'static str {
+        match self {
+            Self::Plain => "PORT",
+            Self::Extended => "EPRT",
+            Self::Long => "LPRT",
+        }
+    }
+
+    /// What it is where it is counted: LPSV names an address, as PASV does.
+    pub(crate) const fn mode(self) -> Mode {
+        match self {
+            Self::Plain | Self::Long => Mode::Pasv,
+            Self::Extended => Mode::Epsv,
+        }
+    }
+
+    /// Whether the reply to the passive command names an address.
+    pub(crate) const fn names_address(self) -> bool {
+        !matches!(self, Self::Extended)
+    }
+}
+
 /// By which command a data connection is set up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Mode {
-    /// PASV: the client connects, to the address and port it is told.
+    /// PASV or LPSV: the client connects, to the address and port it is told.
     #[default]
     Pasv,
     /// EPSV: the client connects, to the control connection's address.
     Epsv,
-    /// PORT or EPRT: the server connects.
+    /// PORT, EPRT or LPRT: the server connects.
     Active,
 }
 

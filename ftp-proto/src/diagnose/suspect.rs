@@ -120,9 +120,8 @@ suspects! {
 impl Suspect {
     pub(super) fn of(verdict: &Verdict) -> Self {
         match (&verdict.cause, verdict.setup) {
-            (Cause::NobodyConnected, Some(Setup::Passive { advertised, port, extended })) => {
-                let mode = if extended { Mode::Epsv } else { Mode::Pasv };
-                address(verdict, advertised.why, advertised.address, mode)
+            (Cause::NobodyConnected, Some(Setup::Passive { advertised, port, form })) => {
+                address(verdict, advertised.why, advertised.address, form.mode())
                     .unwrap_or_else(|| ports(verdict, port))
             }
             (Cause::NobodyConnected, _) => Self::ClientSilent,

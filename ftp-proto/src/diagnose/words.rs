@@ -11,9 +11,10 @@ use core::net::SocketAddr;
 pub(super) fn reply(verdict: &Verdict) -> String {
     let Verdict { cause, setup, bytes, .. } = verdict;
     match (cause, setup) {
-        (Cause::NobodyConnected, Some(Setup::Passive { advertised, extended, .. })) => {
+        (Cause::NobodyConnected, Some(Setup::Passive { advertised, form, .. })) => {
             let Advertised { address, port, .. } = advertised;
-            let place = if *extended { format!("port {port}") } else { format!("{address} port {port}") };
+            let place =
+                if form.names_address() { format!("{address} port {port}") } else { format!("port {port}") };
             format!("No data connection came to {place}; {}.", nobody(verdict))
         }
         (Cause::WrongPeer(strangers), Some(Setup::Passive { advertised, .. })) => {
@@ -135,8 +136,8 @@ fn nobody(verdict: &Verdict) -> String {
 fn closed(verdict: &Verdict, range: &str) -> String {
     let from = if is_public(verdict.peer.ip()) { "outside" } else { "inside" };
     let elsewhere = match verdict.setup {
-        Some(Setup::Passive { advertised, extended: false, .. })
-            if advertised.address != verdict.local.ip() =>
+        Some(Setup::Passive { advertised, form, .. })
+            if form.names_address() && advertised.address != verdict.local.ip() =>
         {
             ", or that address is wrong"
         }

@@ -97,6 +97,7 @@ impl Counters {
             | Notice::ControlCleared
             | Notice::NotResumed { .. }
             | Notice::DataElsewhere { .. }
+            | Notice::TargetReplaced { .. }
             | Notice::NoCloseNotify { .. }
             | Notice::Command { .. }
             | Notice::Replied { .. }

@@ -80,6 +80,14 @@ pub enum Notice {
         /// Why it was good enough.
         trust: Trust,
     },
+    /// Active mode connects to the control connection's client, not to the address that it sent
+    /// ([`ActiveAddress::ControlPeer`](crate::config::ActiveAddress)).
+    TargetReplaced {
+        /// What the client sent.
+        sent: SocketAddr,
+        /// What is connected to instead.
+        used: SocketAddr,
+    },
     /// An upload without close_notify was taken for complete.
     NoCloseNotify {
         /// The file.
@@ -203,6 +211,8 @@ pub enum Notice {
 pub enum Trust {
     /// Both addresses count as one client: [`Peers`](crate::config::Peers).
     SameClient,
+    /// A rule of active mode lets this client name that address ([`ActiveRule`](crate::config::ActiveRule)).
+    ActiveRule,
     /// It resumed the control connection's TLS session.
     Resumed,
     /// The policy lets the client exchange files between two servers.

@@ -89,7 +89,7 @@ impl Session {
     /// waited for long, and others wait behind; a client that reads no listing may be gone.
     pub(super) fn owes_answers(&self) -> bool {
         let soon = match &self.pending {
-            Some((_, Pending::Lease { .. } | Pending::StatPaused(..))) => false,
+            Some((_, Pending::Lease { .. } | Pending::Established { .. } | Pending::StatPaused(..))) => false,
             Some(_) => true,
             None => self.inbox.peek().is_some(),
         };

@@ -5,17 +5,17 @@ use super::link::{self, Effect, Input, Link};
 use super::timers::Timer;
 use super::{Pending, SECOND_CHANCE, Session};
 use crate::advertise::Advertised;
-use crate::diagnose::{Cause, Mode, Way};
+use crate::diagnose::{Cause, Form, Mode, Way};
 use crate::event::{Action, Answer, LinkId, Request, Seen, TransferId};
 use crate::time::{Instant, Now};
 use core::net::{IpAddr, SocketAddr};
 
 impl Session {
     /// A port for a passive data connection is asked for; the command awaits the answer.
-    pub(crate) fn lease(&mut self, now: Now, extended: bool) {
+    pub(crate) fn lease(&mut self, now: Now, form: Form) {
         let link = self.next_link();
         self.step_link(now, Input::Reset);
-        self.way = self.passive_way(extended);
+        self.way = self.passive_way(form);
         let way = self.way;
         let open = self.waits_openly();
         self.link = Link::Leasing(link::Leasing { link, open });
@@ -25,14 +25,14 @@ impl Session {
     }
 
     /// What was announced and still waits for the client, now for some time more.
-    pub(crate) fn announced(&mut self, now: Now, extended: bool) -> Option<Advertised> {
+    pub(crate) fn announced(&mut self, now: Now, form: Form) -> Option<Advertised> {
         let Link::Waiting(waiting) = &mut self.link else { return None };
         if waiting.has_own() || waiting.outdated {
             return None;
         }
-        waiting.extended = extended;
+        waiting.form = form;
         let announced = waiting.advertised;
-        let way = self.passive_way(extended);
+        let way = self.passive_way(form);
         if core::mem::replace(&mut self.way, way) != way {
             self.witness(None, Seen::Announced);
         }
@@ -40,11 +40,11 @@ impl Session {
         Some(announced)
     }
 
-    /// PORT, EPRT: where the next transfer connects to.
-    pub(crate) fn give_target(&mut self, now: Now, target: SocketAddr, extended: bool) {
+    /// PORT, EPRT, LPRT: where the next transfer connects to.
+    pub(crate) fn give_target(&mut self, now: Now, target: SocketAddr, form: Form) {
         self.step_link(now, Input::Reset);
         self.way = Way { mode: Mode::Active, encrypted: self.protection.is_secure() };
-        self.link = Link::Given(link::Given { target, extended });
+        self.link = Link::Given(link::Given { target, form });
     }
 
     /// ABOR without a transfer: whatever was set up for one is forgotten.
@@ -73,8 +73,11 @@ impl Session {
         match answer {
             Answer::Leased { link, port, advertised, outlook } => {
                 self.outlook = outlook;
-                let extended = matches!(self.pending, Some((_, Pending::Lease { extended: true })));
-                self.step_link(now, Input::Leased { link, port, advertised, extended });
+                let form = match self.pending {
+                    Some((_, Pending::Lease { form })) => form,
+                    _ => Form::default(),
+                };
+                self.step_link(now, Input::Leased { link, port, advertised, form });
                 let current = matches!(&self.link, Link::Waiting(waiting) if waiting.link == link);
                 if current {
                     self.timers.clear(Timer::Lease);
@@ -135,5 +138,6 @@ impl Session {
                 Effect::Abort(transfer) => self.actions.push_back(Action::Abort(transfer)),
             }
         }
+        self.answer_established(now);
     }
 }

@@ -10,7 +10,7 @@
 //! [`Effect`]s.
 
 use crate::advertise::Advertised;
-use crate::diagnose::{Cause, Setup};
+use crate::diagnose::{Cause, Form, Setup};
 use crate::event::{LinkError, LinkId, TransferId};
 use crate::tls::TlsError;
 use alloc::vec::Vec;
@@ -50,8 +50,8 @@ pub(crate) struct Waiting {
     pub(crate) link: LinkId,
     pub(crate) advertised: Advertised,
     pub(crate) port: u16,
-    /// Announced by EPSV.
-    pub(crate) extended: bool,
+    /// By which command it was announced.
+    pub(crate) form: Form,
     /// The settings have changed since.
     pub(crate) outdated: bool,
     /// Whoever comes is only a candidate.
@@ -77,8 +77,8 @@ pub(crate) struct Candidate {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Given {
     pub(crate) target: SocketAddr,
-    /// By EPRT.
-    pub(crate) extended: bool,
+    /// By which command.
+    pub(crate) form: Form,
 }
 
 /// The adapter connects.
@@ -90,7 +90,7 @@ pub(crate) struct Dialing {
 
 impl Given {
     fn setup(&self) -> Setup {
-        Setup::Active { target: self.target, extended: self.extended }
+        Setup::Active { target: self.target, form: self.form }
     }
 }
 
@@ -124,7 +124,7 @@ pub(crate) struct Lost {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
     /// The server leased a port.
-    Leased { link: LinkId, port: u16, advertised: Advertised, extended: bool },
+    Leased { link: LinkId, port: u16, advertised: Advertised, form: Form },
     /// The server has no port.
     NoPort { link: LinkId, cause: Cause },
     /// A connection came to the port; `own`: from the client's address.
@@ -179,7 +179,7 @@ pub(crate) type Effects = Vec<Effect>;
 
 impl Waiting {
     fn setup(&self) -> Setup {
-        Setup::Passive { advertised: self.advertised, port: self.port, extended: self.extended }
+        Setup::Passive { advertised: self.advertised, port: self.port, form: self.form }
     }
 
     /// Whether a connection from the client's own address is here.
@@ -280,14 +280,14 @@ impl Link {
     /// but for a lease or connection that nobody wants any more: that is given back.
     pub(crate) fn step(self, input: Input) -> (Self, Effects) {
         match (self, input) {
-            (Self::Leasing(leasing), Input::Leased { link, port, advertised, extended })
+            (Self::Leasing(leasing), Input::Leased { link, port, advertised, form })
                 if leasing.link == link =>
             {
                 let waiting = Waiting {
                     link,
                     advertised,
                     port,
-                    extended,
+                    form,
                     outdated: false,
                     open: leasing.open,
                     securing: false,

@@ -140,6 +140,8 @@ pub(crate) struct Session {
     outbox: Outbox,
     pending: Option<(Ticket, Pending)>,
     link: Link,
+    /// The server's own end of the active data connection that was made last.
+    own_end: Option<SocketAddr>,
     /// How the link was set up last.
     way: Way,
     /// What was known of data connections with this client then.
@@ -192,6 +194,7 @@ impl Session {
             outbox: Outbox::default(),
             pending: None,
             link: Link::default(),
+            own_end: None,
             way: Way::default(),
             outlook: Outlook::default(),
             software: None,
@@ -248,8 +251,9 @@ impl Session {
                 self.step_link(now, Input::Arrived { link, peer, own });
                 self.choose_candidate(now);
             }
-            Event::Connected(link, _) => {
+            Event::Connected(link, own_end) => {
                 if matches!(&self.link, Link::Dialing(dialing) if dialing.link == link) {
+                    self.own_end = Some(canonical(own_end));
                     self.witness(self.link.setup(), Seen::Connected);
                 }
                 self.step_link(now, Input::Connected { link });

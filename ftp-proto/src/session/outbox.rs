@@ -28,7 +28,7 @@ impl Outbox {
             // Something else ends the session in the middle of a block.
             Reply::new(code, "Not complete.").write(&mut self.bytes);
         }
-        let alone = matches!(reply.code(), 227 | 229);
+        let alone = matches!(reply.code(), 227..=229);
         if alone {
             self.cut();
         }

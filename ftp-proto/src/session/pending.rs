@@ -1,10 +1,12 @@
 //! Commands that wait for an answer from outside: plain data, resumed by one `match`.
 
+use super::link::Link;
 use super::timers::Timer;
 use super::{Login, Reaction, Session, Turn};
 use crate::account::{Account, LoginError};
 use crate::advertise::Advertised;
 use crate::command;
+use crate::diagnose::{Form, Setup};
 use crate::event::{Done, FileJob, Job, Ticket};
 use crate::host::{Directory, File, Metadata, StorageError};
 use crate::listing::Listing;
@@ -29,8 +31,10 @@ pub(crate) enum Pending {
     CertificateLogin { user: String },
     /// PASS: the reply to a wrong one is held back. `end` says why the session ends with it, if it does.
     LoginDelay { reply: Reply, end: Option<&'static str> },
-    /// PASV, EPSV: a port.
-    Lease { extended: bool },
+    /// PASV, EPSV, LPSV: a port.
+    Lease { form: Form },
+    /// ESTA, ESTP: the data connection.
+    Established { active: bool },
     /// A command that only asks for metadata.
     Metadata(VirtualPath, fn(&mut Turn<'_>, VirtualPath, &Metadata) -> Reaction),
     /// STOR behind REST and APPE of an account that may only append: how long the file is. `at`: where to begin.
@@ -97,19 +101,63 @@ impl Session {
         self.react(now, reaction);
     }
 
-    /// PASV and EPSV come to their end.
+    /// PASV, EPSV and LPSV come to their end.
     pub(super) fn lease_answered(&mut self, now: Now, answer: Result<Advertised, Reply>) {
-        let Some((_, Pending::Lease { extended })) =
+        let Some((_, Pending::Lease { form })) =
             self.pending.take_if(|(_, pending)| matches!(pending, Pending::Lease { .. }))
         else {
             return;
         };
         let reply = match answer {
-            Ok(advertised) => command::passive_reply(advertised, extended),
+            Ok(advertised) => command::passive_reply(advertised, form),
             Err(reply) => reply,
         };
         self.reply(reply);
         self.rearm_idle(now);
+    }
+
+    /// ESTA and ESTP: answered as soon as there is a data connection, or none any more.
+    pub(crate) fn establish(&mut self, now: Now, active: bool) -> Reaction {
+        let is_active = matches!(self.link.setup(), Some(Setup::Active { .. }));
+        if self.link.setup().is_none() || is_active != active {
+            return Reply::new(520, "No data connection of that kind was asked for.").into();
+        }
+        if let Link::Given(_) = &self.link {
+            self.dial(now);
+        }
+        match self.established(active) {
+            Some(reply) => reply.into(),
+            None => Reaction::Await(Pending::Established { active }),
+        }
+    }
+
+    /// What there is to say of the data connection, if it is decided.
+    fn established(&mut self, active: bool) -> Option<Reply> {
+        let passive_end = match core::mem::take(&mut self.link) {
+            Link::Lost(lost) => return Some(self.lost_reply(lost)),
+            link => {
+                self.link = link;
+                match &self.link {
+                    Link::Ready(ready) => Some(ready.peer),
+                    Link::Waiting(waiting) => waiting.likely().and_then(|link| self.link.peer_of(link)),
+                    Link::Dialing(_) => None,
+                    _ => return Some(Reply::new(425, "There is no data connection.")),
+                }
+            }
+        };
+        let end = if active { passive_end.and(self.own_end) } else { passive_end };
+        end.map(|end| command::established_reply(end, active))
+    }
+
+    /// Something has become of the data connection.
+    pub(super) fn answer_established(&mut self, now: Now) {
+        if let Some((_, Pending::Established { active })) = self.pending
+            && let Some(reply) = self.established(active)
+        {
+            self.pending = None;
+            self.reply(reply);
+            self.rearm_idle(now);
+        }
     }
 
     pub(super) fn login_delay_over(&mut self, now: Now) {

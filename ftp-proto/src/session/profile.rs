@@ -12,12 +12,14 @@ impl Session {
 
     /// Something was learnt of the client, or the settings have changed.
     pub(crate) fn choose_profile(&mut self) {
-        self.quirks =
-            if self.config.profiles.is_empty() { Quirks::default() } else { self.resolve_profile() };
+        let common = Quirks { active_address: self.config.active.address, ..Quirks::default() };
+        self.quirks = if self.config.profiles.is_empty() { common } else { self.resolve_profile(common) };
+        // Or no way to a data connection would be left.
+        self.modes.extended_passive_only &= self.quirks.extended_passive;
         self.tell_inbox();
     }
 
-    fn resolve_profile(&self) -> Quirks {
+    fn resolve_profile(&self, common: Quirks) -> Quirks {
         let user = match &self.login {
             Login::Nobody => None,
             Login::Named(name) => name.as_deref(),
@@ -29,6 +31,6 @@ impl Session {
             host: self.asked_host(),
             software: self.software.as_deref(),
         };
-        Quirks::resolve(&self.config.profiles, traits)
+        common.resolve(&self.config.profiles, traits)
     }
 }

@@ -3,7 +3,7 @@
 use super::link::{Input, Link};
 use super::timers::Timer;
 use super::{SECOND_CHANCE, Session};
-use crate::diagnose::Cause;
+use crate::diagnose::{Cause, Setup};
 use crate::event::{Action, ConnectSpec, Job, LinkId, Request, Ticket, TransferId};
 use crate::host::StorageError;
 use crate::notice::{Notice, TransferRecord, Trust};
@@ -140,9 +140,7 @@ impl Session {
         match &self.link {
             Link::Ready(_) => self.connected(now),
             Link::Given(_) => {
-                let link = self.next_link();
-                self.step_link(now, Input::Dial { link });
-                self.arm_data_connection(now);
+                self.dial(now);
             }
             Link::Waiting(waiting) => {
                 if !waiting.lost_its_own() {
@@ -152,6 +150,13 @@ impl Session {
             }
             _ => {}
         }
+    }
+
+    /// Active mode: connects to where the client said.
+    pub(super) fn dial(&mut self, now: Now) {
+        let link = self.next_link();
+        self.step_link(now, Input::Dial { link });
+        self.arm_data_connection(now);
     }
 
     /// The data connection is there. If a transfer waits for it, it begins, or else the TLS handshake does.
@@ -239,7 +244,8 @@ impl Session {
             pipe.secure(stream, needs_close_notify);
             transfer.is_protected = true;
         }
-        self.note_elsewhere(peer);
+        let is_active = matches!(ready.setup, Setup::Active { .. });
+        self.note_elsewhere(peer, is_active);
         self.step_link(now, Input::Begin { transfer: id });
         self.timers.set(Timer::Stall, now.mono + self.config.timeouts.stall);
         self.actions.push_back(Action::Start(link, id, pipe));
@@ -247,12 +253,14 @@ impl Session {
     }
 
     /// Nobody's data goes to another address than the one that logged in without a word.
-    fn note_elsewhere(&mut self, data: SocketAddr) {
+    fn note_elsewhere(&mut self, data: SocketAddr, is_active: bool) {
         if data.ip() == self.peer.ip() {
             return;
         }
         let trust = if self.is_clients(data.ip()) {
             Trust::SameClient
+        } else if is_active && self.config.active.allows(self.peer.ip(), data.ip(), false) {
+            Trust::ActiveRule
         } else if self.tls_policy().server_to_server {
             Trust::ServerToServer
         } else {

@@ -3,7 +3,7 @@
 
 use super::Session;
 use super::link::{self, Link};
-use crate::diagnose::{Cause, Mode, Setup, Verdict, Way};
+use crate::diagnose::{Cause, Form, Setup, Verdict, Way};
 use crate::event::{Action, LinkError, Request, Seen};
 use crate::notice::Notice;
 use crate::reply::Reply;
@@ -13,9 +13,8 @@ use core::net::SocketAddr;
 impl Session {
     // What the server learns.
 
-    pub(super) fn passive_way(&self, extended: bool) -> Way {
-        let mode = if extended { Mode::Epsv } else { Mode::Pasv };
-        Way { mode, encrypted: self.protection.is_secure() }
+    pub(super) fn passive_way(&self, form: Form) -> Way {
+        Way { mode: form.mode(), encrypted: self.protection.is_secure() }
     }
 
     /// Tells the server what it can't see of a data connection. One with another server says nothing about the client.

@@ -24,6 +24,8 @@ const BEFORE: &[(&str, &[&str])] = &[
     ("ABOR", &["C: EPSV", "<< hold 0", "C-left: RETR a.txt", "connect"]),
     ("ACCT", &["C: USER bob", "C: PASS secret"]),
     ("CCC", &["C: PBSZ 0"]),
+    ("ESTA", &["C: PORT 192,0,2,1,15,160"]),
+    ("ESTP", &["C: EPSV", "connect"]),
     ("PASS", &["C: USER bob"]),
     ("PBSZ", SECURE),
     ("PROT", &["C: AUTH TLS", "TLS", "C: PBSZ 0"]),
@@ -35,7 +37,9 @@ const BEFORE: &[(&str, &[&str])] = &[
 /// What is said behind it, to show what it is for.
 const BEHIND: &[(&str, &[&str])] = &[
     ("AUTH", &["TLS", "C: PBSZ 0", "C: PROT P"]),
+    ("ESTA", &["<< connected"]),
     ("MKD", &["C: MKD /\"quoted\""]),
+    ("PRET", &["C: PASV"]),
     ("REST", &["C: TYPE I", "C: EPSV", "C: REST 3", "C: RETR a.txt"]),
     ("RNFR", &["C: RNTO b.txt"]),
     ("TYPE", &["C: TYPE I"]),
@@ -45,6 +49,7 @@ const BEHIND: &[(&str, &[&str])] = &[
 /// What the settings must say.
 const SETTINGS: &[(&str, &str)] = &[
     ("CCC", "config: tls.ccc=true\n"),
+    ("ESTA", "config: active.source_port=20\n"),
     ("HOST", "config: host=ftp.example.com Welcome to ftp.example.com.\n"),
     ("SSCN", "config: tls.server_to_server=true\n"),
 ];

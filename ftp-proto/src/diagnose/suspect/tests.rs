@@ -1,6 +1,6 @@
 //! What is known and what happened, against the likely cause and the words for it.
 
-use super::super::{Mode, Outlook, Reached, Span, Way, Ways};
+use super::super::{Form, Mode, Outlook, Reached, Span, Way, Ways};
 use super::*;
 use crate::advertise::Advertised;
 use core::net::SocketAddr;
@@ -50,9 +50,9 @@ fn nobody(command: &str, advertised: &str) -> Verdict {
             "PASV" | "EPSV" => Setup::Passive {
                 advertised: Advertised::plain(advertised.parse().unwrap(), 41_050),
                 port: 41_050,
-                extended: verb == "EPSV",
+                form: if verb == "EPSV" { Form::Extended } else { Form::Plain },
             },
-            _ => Setup::Active { target: SocketAddr::new(PUBLIC.parse().unwrap(), 5_000), extended: false },
+            _ => Setup::Active { target: SocketAddr::new(PUBLIC.parse().unwrap(), 5_000), form: Form::Plain },
         }),
         cause: if verb == "PORT" {
             Cause::ConnectFailed(LinkError::TimedOut)
@@ -94,9 +94,9 @@ fn happened(cause: Cause) -> Verdict {
 /// The same port, told so by a router and for this reason.
 fn told(port: u16, why: Reason, verdict: Verdict) -> Verdict {
     let setup = match verdict.setup {
-        Some(Setup::Passive { advertised: Advertised { address, .. }, port: listened, extended }) => {
+        Some(Setup::Passive { advertised: Advertised { address, .. }, port: listened, form }) => {
             let advertised = Advertised { address, port, why };
-            Some(Setup::Passive { advertised, port: listened, extended })
+            Some(Setup::Passive { advertised, port: listened, form })
         }
         other => other,
     };

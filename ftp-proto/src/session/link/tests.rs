@@ -16,7 +16,7 @@ fn target() -> SocketAddr {
 }
 
 fn given() -> Given {
-    Given { target: target(), extended: true }
+    Given { target: target(), form: Form::Extended }
 }
 
 fn advertised() -> Advertised {
@@ -24,7 +24,7 @@ fn advertised() -> Advertised {
 }
 
 fn passive() -> Setup {
-    Setup::Passive { advertised: advertised(), port: 2000, extended: false }
+    Setup::Passive { advertised: advertised(), port: 2000, form: Form::Plain }
 }
 
 fn waiting(open: bool) -> Waiting {
@@ -32,7 +32,7 @@ fn waiting(open: bool) -> Waiting {
         link: LINK,
         advertised: advertised(),
         port: 2000,
-        extended: false,
+        form: Form::Plain,
         outdated: false,
         open,
         securing: false,
@@ -87,7 +87,7 @@ fn states() -> Vec<Link> {
 fn inputs_about(link: LinkId) -> Vec<Input> {
     let cause = || Cause::NotResumed(Resumption::Full);
     vec![
-        Input::Leased { link, port: 2000, advertised: advertised(), extended: false },
+        Input::Leased { link, port: 2000, advertised: advertised(), form: Form::Plain },
         Input::NoPort { link, cause: Cause::NoPortFree },
         Input::NoPort { link, cause: Cause::NoPortOpen },
         Input::Arrived { link: link.arrived(3), peer: target(), own: true },
@@ -385,7 +385,7 @@ fn check_wait(before: &Waiting, input: &Input, after: &Link, effects: &[Effect])
 /// What may come next when this many have arrived.
 fn next_inputs(arrived: u32) -> Vec<Input> {
     let mut inputs = vec![
-        Input::Leased { link: LINK, port: 2000, advertised: advertised(), extended: false },
+        Input::Leased { link: LINK, port: 2000, advertised: advertised(), form: Form::Plain },
         Input::Stranger { link: LINK, peer: target() },
         Input::Secure,
         Input::Begin { transfer: TRANSFER },

@@ -85,7 +85,7 @@ impl Tally {
             Notice::DataElsewhere { trust, .. } => match trust {
                 Trust::SameClient => self.neighbours += 1,
                 Trust::Resumed => self.proven += 1,
-                Trust::ServerToServer => {}
+                Trust::ServerToServer | Trust::ActiveRule => {}
             },
             Notice::DataConnectionFailed(verdict) => match verdict.cause {
                 Cause::Truncated => self.truncated += 1,

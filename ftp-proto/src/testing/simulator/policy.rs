@@ -84,7 +84,7 @@ pub(super) fn config(choices: &mut Choices<'_>, tls: TlsPolicy, peers: &Peers) -
             trusted: Network::new(balancer().ip(), 32).into_iter().collect(),
             data: !choices.one_in(5),
         },
-        active: Active { enabled: true, source_port: None },
+        active: Active::default(),
         limits: Limits { login_delay: Duration::from_millis(500), ..Limits::default() },
         timeouts: Timeouts::default(),
         tls: TlsPolicies { default: tls, ..TlsPolicies::default() },

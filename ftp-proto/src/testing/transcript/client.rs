@@ -4,7 +4,7 @@
 use super::data::Link;
 use super::exchanges::Exchanges;
 use super::secure::{DataTls, next_ticket};
-use super::text::escape;
+use super::text::{escape, is_announcement};
 use crate::Connection;
 use crate::Server;
 use crate::event::{
@@ -498,7 +498,7 @@ impl Client {
 fn check_write(bytes: &[u8], at_line_start: bool) -> Result<(), String> {
     let mut start = at_line_start;
     for (index, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
-        let passive = line.starts_with(b"227") || line.starts_with(b"229");
+        let passive = is_announcement(line);
         if start && passive && (index > 0 || line.len() != bytes.len()) {
             return Err(format!("a passive reply shares a write with others: {}", escape(bytes)));
         }

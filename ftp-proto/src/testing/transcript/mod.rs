@@ -48,12 +48,12 @@
 //! # The conversation
 //! | Line | Meaning |
 //! |---|---|
-//! | `C: NOOP` | the client sends this and CR LF; lines that follow each other are sent at once; `{active}` and `{eprt}` stand for the address of a listener of the client, for PORT and EPRT |
+//! | `C: NOOP` | the client sends this and CR LF; lines that follow each other are sent at once; `{active}`, `{eprt}` and `{lprt}` stand for the address of a listener of the client, for PORT, EPRT and LPRT |
 //! | `C-raw: NO` | the same without CR LF |
 //! | `C-whole: AUTH TLS\r\nCWD /x\r\n` | the same, in one segment whatever is done to others |
 //! | `TLS` | the client does its TLS handshake; from here on all is said under TLS. Behind it `name=x`, `certificate=trusted-bob`, `version=1.2`, `ticket-of=2` (resumes the session of client 2); `shows=x`: the server must show that certificate; `fails=certificate_required`: it must refuse with that alert; `alert=unknown_ca`: the client sends it in the middle |
 //! | `TLS-close`, `TLS-drop` | the client leaves TLS, with or without close_notify; what the server says is read under TLS until its own close_notify |
-//! | `S: 200 Fine.` | the server says exactly this line; `...` at the end is any rest; `{port}` and `{address}` in 227 and 229 are the port and the server's address |
+//! | `S: 200 Fine.` | the server says exactly this line; `...` at the end is any rest; `{port}` and `{address}` in 227, 228 and 229 are the port and the server's address |
 //! | `S*: 211 +EPSV -TVFS` | one whole reply of any number of lines; one of them is (or begins with) EPSV, none is TVFS; `~firewall` is held somewhere; `_` stands for a space |
 //! | `data-TLS` | data connections of this client are under TLS from here on and resume the control connection's session. Behind it `no-ticket`; `tickets-once` (uses none twice); `ticket-of=2`; `version=1.2`; `garbage` (other bytes instead of a handshake); `silent` (nothing); `server-part` (SSCN); `alert=unknown_ca` (sent in the middle); `no-close-notify` or `damaged` (how uploads end); or `off` |
 //! | `connect`, `connect to=1 from=198.51.100.9:7` | the client opens a passive data connection, to its own port or another client's, from its own address or another; `header=PROXY_TCP4_...\r\n`: through a balancer that says this first; `refused`: it is closed at once; `data` lines do so too when there is none |

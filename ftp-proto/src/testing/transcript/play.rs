@@ -2,7 +2,7 @@
 
 use super::client::{ACTIVE_PORT, Client, Cutter, Shared};
 use super::script::{Connect, Feed, Line, Script, Step};
-use super::text::{announced_port, escape};
+use super::text::{announced_port, escape, is_announcement};
 use super::world::setting;
 use crate::event::{Arrival, Event, LinkError, News, Task};
 use crate::notice::Notice;
@@ -11,7 +11,7 @@ use crate::time::{Instant, Now, UnixTime};
 use crate::{Admission, Server};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString as _};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
@@ -254,7 +254,7 @@ impl<'a> Player<'a> {
                 if !pattern.matches(&said, server) {
                     return Err(differ(pattern.source(), &escape(&said)));
                 }
-                if said.starts_with(b"227") || said.starts_with(b"229") {
+                if is_announcement(&said) {
                     self.announced(&said)?;
                 }
                 Ok(())
@@ -514,7 +514,7 @@ pub(super) fn differ(wanted: &str, found: &str) -> String {
     format!("not as written\n    expected: {wanted}\n    came:     {found}")
 }
 
-/// Puts the address of a client's listener for `{active}` (PORT) and `{eprt}` (EPRT).
+/// Puts the address of a client's listener for `{active}` (PORT), `{eprt}` (EPRT) and `{lprt}` (LPRT).
 pub(super) fn with_addresses(bytes: &[u8], listener: SocketAddr) -> (Vec<u8>, bool) {
     let [high, low] = listener.port().to_be_bytes();
     let host = format!("{}", listener.ip()).replace('.', ",");
@@ -523,7 +523,15 @@ pub(super) fn with_addresses(bytes: &[u8], listener: SocketAddr) -> (Vec<u8>, bo
     let eprt = format!("|{family}|{}|{}|", listener.ip(), listener.port());
     let (bytes, first) = replace(bytes, b"{active}", active.as_bytes());
     let (bytes, second) = replace(&bytes, b"{eprt}", eprt.as_bytes());
-    (bytes, first || second)
+    let octets = match listener.ip() {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    };
+    let family = if octets.len() == 4 { 4 } else { 6 };
+    let host: Vec<String> = octets.iter().map(u8::to_string).collect();
+    let lprt = format!("{family},{},{},2,{high},{low}", octets.len(), host.join(","));
+    let (bytes, third) = replace(&bytes, b"{lprt}", lprt.as_bytes());
+    (bytes, first || second || third)
 }
 
 fn replace(bytes: &[u8], token: &[u8], with: &[u8]) -> (Vec<u8>, bool) {

@@ -1,8 +1,8 @@
 //! TLS policies in a transcript's settings, by the names they have in a configuration file.
 
 use crate::config::{
-    ClientCertificates, CloseNotify, ControlPolicy, DataPolicy, DataResumption, TlsChange, TlsCondition,
-    TlsPolicy, TlsRule,
+    ActiveAddress, ActiveRule, ClientCertificates, CloseNotify, ControlPolicy, DataPolicy, DataResumption,
+    TlsChange, TlsCondition, TlsPolicy, TlsRule,
 };
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -99,6 +99,23 @@ fn change(set: &mut TlsChange, key: &str, value: &str) -> Result<(), String> {
         _ => return Err(format!("no such setting of TLS: \"{key}\"")),
     }
     Ok(())
+}
+
+pub(super) fn active_address(value: &str) -> Result<ActiveAddress, String> {
+    one_of(value, &[("as-sent", ActiveAddress::AsSent), ("control-peer", ActiveAddress::ControlPeer)])
+}
+
+/// `networks=203.0.113.0/24 targets=10.1.2.3`.
+pub(super) fn active_rule(text: &str) -> Result<ActiveRule, String> {
+    let mut rule = ActiveRule::default();
+    for word in text.split_whitespace() {
+        match word.split_once('=') {
+            Some(("networks", value)) => rule.networks = list(value)?,
+            Some(("targets", value)) => rule.targets = list(value)?,
+            _ => return Err(format!("no such part of a rule: \"{word}\"")),
+        }
+    }
+    Ok(rule)
 }
 
 pub(super) fn one_of<T: Copy>(value: &str, names: &[(&str, T)]) -> Result<T, String> {

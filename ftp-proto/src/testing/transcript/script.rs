@@ -36,7 +36,7 @@ pub(super) struct Line {
 
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    /// May hold `{active}` and `{eprt}`.
+    /// May hold `{active}`, `{eprt}` and `{lprt}`.
     Send(Vec<u8>),
     /// In one segment, whatever is done to others.
     SendWhole(Vec<u8>),
@@ -379,7 +379,7 @@ impl Script {
         for line in &self.lines {
             let (Step::Send(bytes) | Step::SendWhole(bytes)) = &line.step else { continue };
             for command in bytes.split(|&byte| byte == b'\n') {
-                let end = command.iter().position(|byte| !byte.is_ascii_alphanumeric());
+                let end = command.iter().position(|byte| !byte.is_ascii_graphic());
                 let verb = command.get(..end.unwrap_or(command.len())).unwrap_or_default();
                 if !verb.is_empty() {
                     verbs.push(String::from_utf8_lossy(verb).to_ascii_uppercase());

@@ -7,7 +7,7 @@ mod socket;
 use super::play::with_addresses;
 use super::script::{Line, Script, Step};
 use super::secure::{ControlTls, DataTls, Ticket, next_ticket};
-use super::text::{announced_port, escape};
+use super::text::{announced_port, escape, is_announcement};
 use crate::testing::{FakeTlsClient, MemoryStorage};
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -153,7 +153,7 @@ impl Client {
                 if !pattern.matches(&line, server) {
                     return Err(format!("the server said: {}", escape(&line)));
                 }
-                if line.starts_with(b"227") || line.starts_with(b"229") {
+                if is_announcement(&line) {
                     (self.port, self.data, self.listener) = (announced_port(&line), None, None);
                 }
                 Ok(())
@@ -198,7 +198,7 @@ impl Client {
     fn send(&mut self, bytes: &[u8]) -> Result<(), String> {
         self.nothing_unexpected()?;
         let wants_listener = bytes.windows(8).any(|window| window == b"{active}")
-            || bytes.windows(6).any(|window| window == b"{eprt}");
+            || bytes.windows(6).any(|window| window == b"{eprt}" || window == b"{lprt}");
         let mut bytes = bytes.to_vec();
         if wants_listener {
             let own = self.control.stream.local_addr().map_err(words)?.ip().to_canonical();

@@ -127,7 +127,7 @@ impl Pattern {
 
     /// Whether this line is meant. In 227 the port and the address are numbers with commas between them.
     pub(super) fn matches(&self, line: &[u8], server: IpAddr) -> bool {
-        let commas = self.source.starts_with("227");
+        let commas = self.source.starts_with("227") || self.source.starts_with("228");
         let mut rest = line;
         for piece in &self.pieces {
             let behind = match piece {
@@ -149,7 +149,12 @@ impl Pattern {
     }
 }
 
-/// The port that a 227 or 229 names.
+/// Whether it is the reply to PASV, LPSV or EPSV.
+pub(super) fn is_announcement(line: &[u8]) -> bool {
+    [b"227", b"228", b"229"].iter().any(|code| line.starts_with(*code))
+}
+
+/// The port that a 227, 228 or 229 names.
 pub(super) fn announced_port(line: &[u8]) -> Option<u16> {
     if line.starts_with(b"229") {
         let bars = line.iter().position(|&byte| byte == b'|')?;

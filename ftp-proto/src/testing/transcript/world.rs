@@ -118,7 +118,7 @@ impl World {
                 // Of a chosen range the port is known; over a real network it must be free.
                 self.unreal |= key.starts_with("passive.") && passive::needs_addresses(key);
                 // Over a real network everybody comes from the same address.
-                self.unreal |= key.starts_with("proxy.");
+                self.unreal |= key.starts_with("proxy.") || key == "active.rule";
                 setting(&mut self.settings, key, value)?;
                 self.unreal |= self.settings.tls.rules.iter().any(policy::needs_addresses);
                 self.unreal |= self.settings.profiles.iter().any(profile::needs_addresses);
@@ -321,6 +321,8 @@ pub(super) fn setting(settings: &mut Settings, key: &str, value: &str) -> Result
         "proxy.data" => settings.proxy.data = parse(value)?,
         "active.enabled" => settings.active.enabled = parse(value)?,
         "active.source_port" => settings.active.source_port = Some(parse(value)?),
+        "active.address" => settings.active.address = policy::active_address(value)?,
+        "active.rule" => settings.active.rules.push(policy::active_rule(value)?),
         "tls.rule" => settings.tls.rules.push(policy::rule(value)?),
         "profile" => settings.profiles.push(profile::profile(value)?),
         "log.commands" => settings.notify_commands = parse(value)?,
