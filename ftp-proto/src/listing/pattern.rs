@@ -38,7 +38,7 @@ impl Pattern {
         Ok(Self(done))
     }
 
-    /// Whether the text is a pattern at all: something in it stands for more than itself.
+    /// Whether the text is a pattern at all: something in it stands for something else than itself.
     pub fn is_one(text: &[u8]) -> bool {
         let mut rest = text;
         while let Some((&byte, behind)) = rest.split_first() {
@@ -46,7 +46,7 @@ impl Pattern {
             match byte {
                 b'*' | b'?' => return true,
                 b'[' if match_set(behind, 0).is_some() => return true,
-                b'\\' => rest = behind.get(1..).unwrap_or_default(),
+                b'\\' if behind.first().is_some_and(|next| b"*?[]{},\\".contains(next)) => return true,
                 _ => {}
             }
         }
@@ -273,10 +273,10 @@ mod tests {
 
     #[test]
     fn patterns_are_told_from_names() {
-        for text in ["*", "a?", "[a]", "{a,b}", "\\\\*"] {
+        for text in ["*", "a?", "[a]", "{a,b}", "\\*", "a\\\\b"] {
             assert!(Pattern::is_one(text.as_bytes()), "{text}");
         }
-        for text in ["", "a.txt", "a[", "[]", "{a}", "{a,b", "\\*", "a\\"] {
+        for text in ["", "a.txt", "a[", "[]", "{a}", "{a,b", "a\\b", "a\\"] {
             assert!(!Pattern::is_one(text.as_bytes()), "{text}");
         }
     }
