@@ -4,12 +4,10 @@ use super::args::Arg;
 use super::table::COMMANDS;
 use super::{Availability, Feat, availability, find, is_open, split};
 use crate::account::Rights;
-use crate::event::FileJob;
-use crate::host::Wanted;
-use crate::listing::{Facts, Format, Listing};
+use crate::listing::{Facts, ListStyle};
 use crate::path::Escaped;
 use crate::reply::Reply;
-use crate::session::{Pending, Reaction, Session, StatListing, Turn};
+use crate::session::{Reaction, Session, Turn};
 use crate::transfer::{Kind, Mode};
 use alloc::format;
 use alloc::string::String;
@@ -19,9 +17,12 @@ pub(super) fn noop(_: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
     Reply::new(200, "Yes.").into()
 }
 
-/// What listings look like, not what the machine is.
-pub(super) fn syst(_: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
-    Reply::new(215, "UNIX Type: L8").into()
+/// What listings look like, not what the machine is: Apache Commons Net, and whatever uses it, reads LIST by this alone.
+pub(super) fn syst(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
+    match turn.session.quirks.list_style {
+        ListStyle::Unix => Reply::new(215, "UNIX Type: L8").into(),
+        ListStyle::Dos => Reply::new(215, "Windows_NT").into(),
+    }
 }
 
 /// Whether FEAT and HELP may name it: not what can't work. Before login nobody knows the rights yet.
@@ -71,28 +72,10 @@ pub(super) fn help(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
 
 /// RFC 959 section 4.1.3: the session's state, in a transfer its progress, with an argument a listing.
 pub(super) fn stat(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
-    let Arg::Text(text) = arg else { return Reaction::Silent };
-    if text.is_empty() {
-        return status(turn.session).into();
+    match arg {
+        Arg::Text(b"") => status(turn.session).into(),
+        path => super::listings::stat_path(turn, &path),
     }
-    let target = match super::transfers::target(text, &turn.session.modes.directory) {
-        Ok(target) => target,
-        Err(reply) => return reply.into(),
-    };
-    let allowed = turn
-        .session
-        .login
-        .account()
-        .is_some_and(|account| account.rights.on(&target.path).contains(Rights::LIST));
-    if !allowed {
-        return Reply::new(550, "Permission denied.").into();
-    }
-    let listing = Listing { pattern: target.pattern, ..Listing::new(Format::Unix, turn.now.unix) };
-    turn.files(
-        |path| FileJob::OpenDirectory(path, Wanted::Facts),
-        target.path,
-        |path| Pending::Stat(StatListing { path, listing }),
-    )
 }
 
 fn status(session: &Session) -> Reply {

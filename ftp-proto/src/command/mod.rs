@@ -10,6 +10,7 @@ pub mod docs;
 mod files;
 mod host;
 mod information;
+mod listings;
 mod navigation;
 mod parameters;
 mod security;

@@ -2,7 +2,9 @@
 
 use super::args::Syntax;
 use super::{Busy, CommandSpec, Feat, Gate, Stage};
-use super::{access, client, data, files, host, information, navigation, parameters, security, transfers};
+use super::{
+    access, client, data, files, host, information, listings, navigation, parameters, security, transfers,
+};
 use crate::account::Rights;
 
 const ANYTIME: CommandSpec = CommandSpec {
@@ -244,8 +246,8 @@ pub static COMMANDS: &[CommandSpec] = &[
         needs: Rights::LIST,
         replies: &[150, 226, 425, 426, 450, 451, 521, 522, 550, 553],
         help: "[<path or pattern>] (list with details)",
-        samples: &["LIST", "LIST -la /pub", "LIST *.txt"],
-        run: transfers::list,
+        samples: &["LIST", "LIST -la /pub", "LIST -R", "LIST *.txt"],
+        run: listings::list,
         ..TRANSFER
     },
     CommandSpec {
@@ -312,7 +314,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         replies: &[150, 226, 425, 426, 450, 451, 521, 522, 550, 553],
         help: "[<directory>] (list for programs)",
         samples: &["MLSD", "MLSD /pub"],
-        run: transfers::mlsd,
+        run: listings::mlsd,
         ..TRANSFER
     },
     CommandSpec {
@@ -344,8 +346,8 @@ pub static COMMANDS: &[CommandSpec] = &[
         needs: Rights::LIST,
         replies: &[150, 226, 425, 426, 450, 451, 521, 522, 550, 553],
         help: "[<path or pattern>] (list names)",
-        samples: &["NLST", "NLST *.txt"],
-        run: transfers::nlst,
+        samples: &["NLST", "NLST *.txt", "NLST */*.{jpg,png}"],
+        run: listings::nlst,
         ..TRANSFER
     },
     CommandSpec {
@@ -545,8 +547,8 @@ pub static COMMANDS: &[CommandSpec] = &[
         name: "STAT",
         syntax: Syntax::OptionalText,
         busy: Busy::NowIfAlone,
-        replies: &[211, 213, 450, 451, 550, 553],
-        help: "[<path>] (the session's state, or a listing)",
+        replies: &[211, 212, 213, 450, 451, 550, 553],
+        help: "[<path or pattern>] (the session's state, or a listing)",
         samples: &["STAT", "STAT /pub"],
         run: information::stat,
         ..LOGGED_IN

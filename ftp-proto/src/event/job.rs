@@ -1,7 +1,8 @@
 //! What is asked of the backend, how it is performed, and what is answered.
 
 use crate::account::{Account, Credentials, LoginError};
-use crate::host::{Accounts, Create, Directory, Entry, File, Metadata, Storage, StorageError, Wanted};
+use crate::host::{Accounts, Create, File, Metadata, Storage, StorageError};
+use crate::listing::{Found, Search, Walk};
 use crate::path::VirtualPath;
 use crate::time::{Now, UnixTime};
 use crate::transfer::{EndReason, Pipe, Step};
@@ -33,10 +34,10 @@ pub enum FileJob {
     OpenWrite(VirtualPath, Create),
     /// [`Storage::create`] under the first free name of `NAME`, `NAME.1`, `NAME.2` … (STOU).
     OpenUnique(VirtualPath),
-    /// [`Storage::read_dir`]; a file becomes a directory of one entry.
-    OpenDirectory(VirtualPath, Wanted),
-    /// Up to this many more entries (STAT of a path).
-    ReadDirectory(Box<dyn Directory>, usize),
+    /// [`Search::open`].
+    OpenListing(Box<Search>),
+    /// Up to this many more lines (STAT of a path).
+    ReadListing(Walk, usize),
     /// [`Storage::create_dir`].
     MakeDirectory(VirtualPath),
     /// [`Storage::remove_file`].
@@ -79,8 +80,10 @@ impl core::fmt::Debug for FileJob {
             Self::OpenRead(path) => write!(out, "OpenRead {path}"),
             Self::OpenWrite(path, how) => write!(out, "OpenWrite {path} {how:?}"),
             Self::OpenUnique(path) => write!(out, "OpenUnique {path}"),
-            Self::OpenDirectory(path, wanted) => write!(out, "OpenDirectory {path} {wanted:?}"),
-            Self::ReadDirectory(_, count) => write!(out, "ReadDirectory {count}"),
+            Self::OpenListing(search) => {
+                write!(out, "OpenListing {} {:?}", search.selection.base(), search.wanted)
+            }
+            Self::ReadListing(_, count) => write!(out, "ReadListing {count}"),
             Self::MakeDirectory(path) => write!(out, "MakeDirectory {path}"),
             Self::RemoveFile(path) => write!(out, "RemoveFile {path}"),
             Self::RemoveDirectory(path) => write!(out, "RemoveDirectory {path}"),
@@ -101,10 +104,10 @@ pub enum Done {
     File(Result<Box<dyn File>, StorageError>),
     /// To `OpenUnique`: the name that was free, and the file.
     Unique(Result<(VirtualPath, Box<dyn File>), StorageError>),
-    /// To `OpenDirectory`; the flag says whether it was a directory, not a file.
-    Directory(Result<(Box<dyn Directory>, bool), StorageError>),
-    /// To `ReadDirectory`: what came, and the directory unless it was read to its end.
-    Entries(Result<Batch, StorageError>),
+    /// To `OpenListing`; the flag says whether it is of a directory or a pattern, not of a file.
+    Listing(Result<(Walk, bool), StorageError>),
+    /// To `ReadListing`.
+    Lines(Result<Batch, StorageError>),
     /// To all that changes something.
     Changed(Result<(), StorageError>),
     /// The job panicked; the session ends.
@@ -118,11 +121,11 @@ impl core::fmt::Debug for Done {
             Self::Metadata(result) => write!(out, "Metadata {result:?}"),
             Self::File(result) => write!(out, "File {:?}", result.as_ref().map(|_| ())),
             Self::Unique(result) => write!(out, "Unique {:?}", result.as_ref().map(|(path, _)| path)),
-            Self::Directory(result) => {
-                write!(out, "Directory {:?}", result.as_ref().map(|(_, is_dir)| is_dir))
+            Self::Listing(result) => {
+                write!(out, "Listing {:?}", result.as_ref().map(|(_, is_dir)| is_dir))
             }
-            Self::Entries(result) => {
-                write!(out, "Entries {:?}", result.as_ref().map(|(entries, _)| entries.len()))
+            Self::Lines(result) => {
+                write!(out, "Lines {:?}", result.as_ref().map(|(found, _)| found.len()))
             }
             Self::Changed(result) => write!(out, "Changed {result:?}"),
             Self::Panicked => write!(out, "Panicked"),
@@ -158,7 +161,7 @@ impl Job {
             Self::AuthenticateByCertificate(accounts, credentials) => {
                 Done::Login(accounts.authenticate_by_certificate(&credentials))
             }
-            Self::Files(storage, job) => job.perform(&*storage),
+            Self::Files(storage, job) => job.perform(&storage),
             Self::Discard(mut pipe) => {
                 pipe.fail(EndReason::Aborted);
                 while pipe.step(Now::default()) == Step::Turn {
@@ -171,15 +174,15 @@ impl Job {
 }
 
 impl FileJob {
-    fn perform(self, storage: &dyn Storage) -> Done {
+    fn perform(self, storage: &Arc<dyn Storage>) -> Done {
         match self {
             Self::Metadata(path) => Done::Metadata(storage.metadata(&path)),
             Self::MetadataToResume(path) => Done::Metadata(storage.metadata_to_resume(&path)),
             Self::OpenRead(path) => Done::File(storage.open(&path)),
             Self::OpenWrite(path, how) => Done::File(storage.create(&path, how)),
-            Self::OpenUnique(path) => Done::Unique(open_unique(storage, &path)),
-            Self::OpenDirectory(path, wanted) => Done::Directory(open_directory(storage, &path, wanted)),
-            Self::ReadDirectory(directory, count) => Done::Entries(read_directory(directory, count)),
+            Self::OpenUnique(path) => Done::Unique(open_unique(&**storage, &path)),
+            Self::OpenListing(search) => Done::Listing(search.open(storage)),
+            Self::ReadListing(walk, count) => Done::Lines(read_listing(walk, count)),
             Self::MakeDirectory(path) => Done::Changed(storage.create_dir(&path)),
             Self::RemoveFile(path) => Done::Changed(storage.remove_file(&path)),
             Self::RemoveDirectory(path) => Done::Changed(storage.remove_dir(&path)),
@@ -207,39 +210,23 @@ fn open_unique(
     Err(StorageError::AlreadyExists)
 }
 
-fn open_directory(
-    storage: &dyn Storage,
-    path: &VirtualPath,
-    wanted: Wanted,
-) -> Result<(Box<dyn Directory>, bool), StorageError> {
-    match storage.read_dir(path, wanted) {
-        Err(StorageError::NotADirectory) => {
-            let metadata = storage.metadata(path)?;
-            Ok((Box::new(Single(Some(Entry { name: path.name().to_vec(), metadata }))), false))
+/// What came, and the rest of the walk unless it is at its end.
+pub type Batch = (Vec<Found>, Option<Walk>);
+
+/// How many entries are looked at for one batch, so that an abort is heard.
+const LOOKED_AT_MOST: usize = 1_024;
+
+fn read_listing(mut walk: Walk, count: usize) -> Result<Batch, StorageError> {
+    let mut found = Vec::new();
+    for _ in 0..LOOKED_AT_MOST {
+        match walk.advance()? {
+            Some(Found::Nothing) => {}
+            Some(one) => found.push(one),
+            None => return Ok((found, None)),
         }
-        other => other.map(|directory| (directory, true)),
-    }
-}
-
-/// A directory of one entry: what LIST of a file shows.
-struct Single(Option<Entry>);
-
-impl Directory for Single {
-    fn next_entry(&mut self) -> Result<Option<Entry>, StorageError> {
-        Ok(self.0.take())
-    }
-}
-
-/// Entries, and the directory unless it was read to its end.
-pub type Batch = (Vec<Entry>, Option<Box<dyn Directory>>);
-
-fn read_directory(mut directory: Box<dyn Directory>, count: usize) -> Result<Batch, StorageError> {
-    let mut entries = Vec::new();
-    while entries.len() < count {
-        match directory.next_entry()? {
-            Some(entry) => entries.push(entry),
-            None => return Ok((entries, None)),
+        if found.len() >= count {
+            break;
         }
     }
-    Ok((entries, Some(directory)))
+    Ok((found, Some(walk)))
 }

@@ -1,11 +1,17 @@
 //! Directory entries as the lines clients read: LIST, NLST, MLSD and MLST.
 
+mod dos;
 mod facts;
+mod order;
 pub mod pattern;
+mod selection;
 mod text;
 mod unix;
+mod walk;
 
 pub use facts::mlst_line;
+pub use selection::{Options, Selection, SelectionError, Sort, SortBy};
+pub use walk::{Found, Search, Walk};
 
 use crate::charset::Charset;
 use crate::host::Entry;
@@ -18,14 +24,12 @@ use alloc::vec::Vec;
 pub struct Listing {
     /// The form of each line.
     pub format: Format,
-    /// Only names that match this [`pattern`], if there is one.
-    pub pattern: Option<Vec<u8>>,
-    /// For `Names`: put before each name (the directory as the client typed it, with a slash).
-    pub prefix: Vec<u8>,
     /// When it was asked for: LIST shows the year of entries older than half a year.
     pub now: UnixTime,
     /// The characters that names have on the wire.
     pub charset: Charset,
+    /// The permission bits that LIST shows of every file, whatever the storage says.
+    pub file_mode: Option<u32>,
 }
 
 /// The form of a listing's lines.
@@ -33,6 +37,8 @@ pub struct Listing {
 pub enum Format {
     /// `-rw-r--r--   1 owner    group        1234 Nov 25 10:00 name`, as `ls -l` prints it.
     Unix,
+    /// `11-25-26  10:00AM                 1234 name`, as DIR prints it.
+    Dos,
     /// `name` alone (NLST).
     Names,
     /// `type=file;size=1234;modify=20261125100000; name` (RFC 3659 section 7).
@@ -85,27 +91,23 @@ impl Facts {
 }
 
 impl Listing {
-    /// Of all entries, with names as they are.
+    /// With names and permissions as they are.
     pub const fn new(format: Format, now: UnixTime) -> Self {
-        Self { format, pattern: None, prefix: Vec::new(), now, charset: Charset::UTF_8 }
+        Self { format, now, charset: Charset::UTF_8, file_mode: None }
     }
 
-    /// Appends the line for one entry, CR LF included. Nothing for an entry that doesn't match the pattern
-    /// or whose name holds a CR or LF.
+    /// Appends the line for one entry, CR LF included. Nothing for an entry whose name holds a CR or LF.
     pub fn append(&self, entry: &Entry, out: &mut Vec<u8>) {
         let name = entry.name.as_slice();
         let breaks_lines = name.iter().any(|&byte| byte == b'\r' || byte == b'\n');
-        let wanted = self.pattern.as_ref().is_none_or(|pattern| pattern::matches(pattern, name));
-        if breaks_lines || !wanted || name.is_empty() {
+        if breaks_lines || name.is_empty() {
             return;
         }
         let start = out.len();
         match self.format {
-            Format::Unix => unix::append(entry, self.now, out),
-            Format::Names => {
-                out.extend_from_slice(&self.prefix);
-                out.extend_from_slice(name);
-            }
+            Format::Unix => unix::append(entry, self.file_mode, self.now, out),
+            Format::Dos => dos::append(entry, out),
+            Format::Names => out.extend_from_slice(name),
             Format::Facts(facts) => mlst_line(facts, &entry.metadata, name, out),
         }
         if let Cow::Owned(line) = self.charset.encode(out.get(start..).unwrap_or_default()) {
@@ -113,6 +115,13 @@ impl Listing {
             out.extend_from_slice(&line);
         }
         out.extend_from_slice(b"\r\n");
+    }
+
+    /// Appends an empty line and `directory:`, as `ls -R` does between the directories of a recursive listing.
+    pub fn append_heading(&self, directory: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(&self.charset.encode(directory));
+        out.extend_from_slice(b":\r\n");
     }
 }
 
@@ -122,13 +131,8 @@ mod tests {
     use crate::host::{Kind, Metadata};
     use quickcheck::quickcheck;
 
-    fn listing(format: Format, pattern: Option<&[u8]>) -> Listing {
-        let now = UnixTime::from_seconds(1_764_064_800);
-        Listing {
-            pattern: pattern.map(<[u8]>::to_vec),
-            prefix: b"dir/".to_vec(),
-            ..Listing::new(format, now)
-        }
+    fn listing(format: Format) -> Listing {
+        Listing::new(format, UnixTime::from_seconds(1_764_064_800))
     }
 
     fn lines(listing: &Listing, names: &[&[u8]]) -> Vec<u8> {
@@ -144,19 +148,26 @@ mod tests {
     fn each_format_has_its_line() {
         for (format, expected) in [
             (Format::Unix, &b"drwxr-xr-x   1 ftp      ftp             0 Jan  1  1970 \xff x\r\n"[..]),
-            (Format::Names, b"dir/\xff x\r\n"),
+            (Format::Names, b"\xff x\r\n"),
+            (Format::Dos, b"01-01-70  12:00AM       <DIR>          \xff x\r\n"),
             (Format::Facts(Facts::TYPE), b"type=dir; \xff x\r\n"),
         ] {
-            assert_eq!(lines(&listing(format, None), &[b"\xff x"]), expected);
+            assert_eq!(lines(&listing(format), &[b"\xff x"]), expected);
         }
     }
 
     #[test]
-    fn a_pattern_and_bytes_that_break_lines_leave_names_out() {
-        let all = listing(Format::Names, None);
-        assert_eq!(lines(&all, &[b"a\nb", b"a\rb", b"", b"c"]), b"dir/c\r\n");
-        let some = listing(Format::Names, Some(b"*.c"));
-        assert_eq!(lines(&some, &[b"a.c", b"a.h", b".c", b"b.c\n"]), b"dir/a.c\r\ndir/.c\r\n");
+    fn bytes_that_break_lines_leave_names_out() {
+        assert_eq!(lines(&listing(Format::Names), &[b"a\nb", b"a\rb", b"", b"c"]), b"c\r\n");
+    }
+
+    #[test]
+    fn lines_and_headings_are_in_the_clients_characters() {
+        let charset = Charset::from_label("gbk").unwrap();
+        let listing = Listing { charset, ..listing(Format::Names) };
+        let mut out = lines(&listing, &["\u{4e2d}".as_bytes()]);
+        listing.append_heading("\u{6587}".as_bytes(), &mut out);
+        assert_eq!(out, b"\xd6\xd0\r\n\r\n\xce\xc4:\r\n");
     }
 
     quickcheck! {
@@ -170,9 +181,9 @@ mod tests {
                 ..Metadata::default()
             };
             let entry = Entry { name, metadata };
-            [Format::Unix, Format::Names, Format::Facts(Facts::ALL)].iter().all(|&format| {
+            [Format::Unix, Format::Dos, Format::Names, Format::Facts(Facts::ALL)].iter().all(|&format| {
                 let mut out = Vec::new();
-                listing(format, None).append(&entry, &mut out);
+                listing(format).append(&entry, &mut out);
                 let text = out.strip_suffix(b"\r\n").unwrap_or(&out);
                 !text.contains(&b'\r') && !text.contains(&b'\n') && (out.is_empty() || out.ends_with(b"\r\n"))
             })

@@ -37,8 +37,8 @@ impl Sorter {
         Self { sort, entries: Vec::new(), phase: Phase::Collecting }
     }
 
-    /// As [`Walk::next`](super::Walk::next), of what `source` brings.
-    pub(super) fn next(
+    /// As [`Walk::advance`](super::Walk::advance), of what `source` brings.
+    pub(super) fn advance(
         &mut self,
         mut source: impl FnMut() -> Result<Option<Found>, StorageError>,
     ) -> Result<Option<Found>, StorageError> {
@@ -113,7 +113,7 @@ mod tests {
 
     fn sorted(sort: Sort, found: Vec<Found>) -> Vec<Found> {
         let (mut sorter, mut found, mut out) = (Sorter::new(sort), found.into_iter(), Vec::new());
-        while let Some(next) = sorter.next(|| Ok(found.next())).unwrap() {
+        while let Some(next) = sorter.advance(|| Ok(found.next())).unwrap() {
             if next != Found::Nothing {
                 out.push(next);
             }
@@ -129,7 +129,8 @@ mod tests {
     fn each_directory_is_sorted_by_itself() {
         let by_size = Sort { by: SortBy::Size, reversed: false };
         let heading = Found::Heading(b"x".to_vec());
-        let found = [entry("b", 1), entry("c", 2), entry("a", 1), heading.clone(), entry("d", 1), entry("e", 5)];
+        let found =
+            [entry("b", 1), entry("c", 2), entry("a", 1), heading.clone(), entry("d", 1), entry("e", 5)];
         let expected = [entry("c", 2), entry("a", 1), entry("b", 1), heading, entry("e", 5), entry("d", 1)];
         assert_eq!(sorted(by_size, found.to_vec()), expected);
         let reversed = Sort { by: SortBy::Name, reversed: true };

@@ -108,6 +108,11 @@ impl Options {
 }
 
 impl Selection {
+    /// This path, without patterns or options.
+    pub fn of(path: VirtualPath) -> Self {
+        Self { base: path, typed: Vec::new(), parts: Vec::new(), literal: None, options: Options::default() }
+    }
+
     /// What a client in `directory` means by this argument.
     ///
     /// # Errors
@@ -116,7 +121,13 @@ impl Selection {
         let (options, text) = Options::parse(text);
         let whole = directory.resolve(text);
         let Some(start) = first_pattern(text) else {
-            return Ok(Self { base: whole?, typed: with_slash(text), parts: Vec::new(), literal: None, options });
+            return Ok(Self {
+                base: whole?,
+                typed: with_slash(text),
+                parts: Vec::new(),
+                literal: None,
+                options,
+            });
         };
         let (above, rest) = text.split_at(start);
         let mut selection = Self {

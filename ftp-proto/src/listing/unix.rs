@@ -2,7 +2,7 @@
 //! between spaces; so no column may be empty or hold a space.
 
 use super::text::{decimal, two_digits};
-use crate::host::{Entry, Kind, Metadata};
+use crate::host::{Entry, Kind};
 use crate::time::{CivilTime, UnixTime};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -15,10 +15,12 @@ const AHEAD: i64 = 86_400;
 const MONTHS: [&[u8; 3]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
 
-/// Appends the line for one entry without its line end.
-pub(super) fn append(entry: &Entry, now: UnixTime, out: &mut Vec<u8>) {
+/// Appends the line for one entry without its line end. `file_mode`: the permissions of all files, if they are not shown as
+/// they are.
+pub(super) fn append(entry: &Entry, file_mode: Option<u32>, now: UnixTime, out: &mut Vec<u8>) {
     let metadata = &entry.metadata;
-    out.extend_from_slice(&permissions(metadata));
+    let mode = file_mode.filter(|_| metadata.is_file()).or(metadata.mode);
+    out.extend_from_slice(&permissions(metadata.kind, mode));
     decimal(out, u64::from(metadata.links.max(1)), 4, b' ');
     out.push(b' ');
     column(out, metadata.owner.as_ref());
@@ -34,14 +36,14 @@ pub(super) fn append(entry: &Entry, now: UnixTime, out: &mut Vec<u8>) {
 
 /// The kind and the permissions: `drwxr-xr-x`. A link that leads nowhere is shown as a link without target;
 /// what is neither file, directory nor link as a socket, the kind that no client tries to fetch.
-fn permissions(metadata: &Metadata) -> [u8; 10] {
-    let (kind, usual) = match metadata.kind {
+fn permissions(kind: Kind, mode: Option<u32>) -> [u8; 10] {
+    let (kind, usual) = match kind {
         Kind::File => (b'-', 0o644),
         Kind::Directory => (b'd', 0o755),
         Kind::Link => (b'l', 0o777),
         Kind::Other => (b's', 0o644),
     };
-    let mode = metadata.mode.unwrap_or(usual);
+    let mode = mode.unwrap_or(usual);
     let plain = |bit: u32, letter: u8| if mode & bit == 0 { b'-' } else { letter };
     // Set-user-id, set-group-id and the sticky bit share the column of an execute bit.
     let shared = |execute: u32, special: u32, letter: u8| match (mode & execute != 0, mode & special != 0) {
@@ -101,12 +103,13 @@ fn date(out: &mut Vec<u8>, modified: UnixTime, now: UnixTime) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::Metadata;
 
     const NOW: UnixTime = UnixTime::from_seconds(1_764_064_800); // 2025-11-25 10:00:00
 
     fn line(entry: &Entry) -> alloc::string::String {
         let mut out = Vec::new();
-        append(entry, NOW, &mut out);
+        append(entry, None, NOW, &mut out);
         alloc::string::String::from_utf8(out).unwrap()
     }
 
@@ -146,6 +149,16 @@ mod tests {
     }
 
     #[test]
+    fn the_mode_of_files_may_be_chosen() {
+        for (kind, expected) in [(Kind::File, b"-rw-rw-rw-"), (Kind::Directory, b"drwx------")] {
+            let metadata = Metadata { kind, mode: Some(0o700), ..Metadata::default() };
+            let mut out = Vec::new();
+            append(&entry(metadata), Some(0o666), NOW, &mut out);
+            assert_eq!(out.get(..10), Some(&expected[..]));
+        }
+    }
+
+    #[test]
     fn special_bits_share_the_execute_column() {
         for (mode, expected) in [
             (0o7777, "-rwsrwsrwt"),
@@ -154,8 +167,7 @@ mod tests {
             (0o0000, "----------"),
             (0o100_644, "-rw-r--r--"),
         ] {
-            let metadata = Metadata { mode: Some(mode), ..Metadata::default() };
-            assert_eq!(permissions(&metadata), expected.as_bytes());
+            assert_eq!(permissions(Kind::File, Some(mode)), expected.as_bytes());
         }
     }
 

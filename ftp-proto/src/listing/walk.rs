@@ -37,13 +37,13 @@ pub enum Found {
 /// What a listing is made of.
 pub struct Walk {
     source: Source,
-    sorter: Option<Sorter>,
+    sorter: Option<Box<Sorter>>,
 }
 
 enum Source {
     /// One directory, and what stands before each name.
     Flat(Box<dyn Directory>, Vec<u8>),
-    One(Option<Entry>),
+    One(Box<Entry>),
     Deep(Box<Deep>),
     Over,
 }
@@ -60,46 +60,49 @@ impl Walk {
         Self { source: Source::Flat(directory, Vec::new()), sorter: None }
     }
 
-    /// Of one entry.
-    pub(crate) fn one(entry: Entry) -> Self {
-        Self { source: Source::One(Some(entry)), sorter: None }
-    }
-
-    /// Opens what was selected. `rights` decide which directories may be looked into; those of its base were asked for
-    /// before. `full_names`: names are shown as the client may use them (NLST), not as they are in their directory. The flag
-    /// says whether it is of a directory, or of whatever a pattern matches, and not of a file.
-    ///
-    /// # Errors
-    /// [`StorageError`], if the base can't be opened.
-    pub fn open(
-        storage: &Arc<dyn Storage>,
-        selection: Selection,
-        rights: RightsByPath,
-        wanted: Wanted,
-        full_names: bool,
-    ) -> Result<(Self, bool), StorageError> {
-        let sort = selection.options.sort;
-        let wanted = if sort.is_some() { Wanted::Facts } else { wanted };
-        let ground = Ground { storage: Arc::clone(storage), rights, wanted, full_names };
-        let (source, is_dir) = ground.open(selection)?;
-        Ok((Self { source, sorter: sort.map(Sorter::new) }, is_dir))
-    }
-
     /// Goes on by one entry; `None` at the end. May block, but for one entry only.
     ///
     /// # Errors
     /// [`StorageError`]; then it is at its end.
-    pub fn next(&mut self) -> Result<Option<Found>, StorageError> {
+    pub fn advance(&mut self) -> Result<Option<Found>, StorageError> {
         let Self { source, sorter } = self;
         match sorter {
-            Some(sorter) => sorter.next(|| source.next()),
-            None => source.next(),
+            Some(sorter) => sorter.advance(|| source.advance()),
+            None => source.advance(),
         }
     }
 }
 
+/// What is to be listed, for the backend to open it.
+#[derive(Clone, Debug)]
+pub struct Search {
+    /// What was asked for.
+    pub selection: Selection,
+    /// Which directories may be looked into. Those of the selection's base were asked for before.
+    pub rights: RightsByPath,
+    /// How much of each entry.
+    pub wanted: Wanted,
+    /// Names are shown as the client may use them (NLST), not as they are in their directory.
+    pub full_names: bool,
+}
+
+impl Search {
+    /// Opens it; may block. The flag says whether it is of a directory, or of whatever a pattern matches, and not of a file.
+    ///
+    /// # Errors
+    /// [`StorageError`], if the base can't be opened.
+    pub fn open(self, storage: &Arc<dyn Storage>) -> Result<(Walk, bool), StorageError> {
+        let Self { selection, rights, wanted, full_names } = self;
+        let sort = selection.options.sort;
+        let wanted = if sort.is_some() { Wanted::Facts } else { wanted };
+        let ground = Ground { storage: Arc::clone(storage), rights, wanted, full_names };
+        let (source, is_dir) = ground.open(selection)?;
+        Ok((Walk { source, sorter: sort.map(Sorter::new).map(Box::new) }, is_dir))
+    }
+}
+
 impl Source {
-    fn next(&mut self) -> Result<Option<Found>, StorageError> {
+    fn advance(&mut self) -> Result<Option<Found>, StorageError> {
         let found = match self {
             Self::Flat(directory, prefix) => directory.next_entry().map(|entry| {
                 entry.map(|mut entry| {
@@ -109,14 +112,21 @@ impl Source {
                     Found::Entry(entry)
                 })
             }),
-            Self::One(entry) => Ok(entry.take().map(Found::Entry)),
-            Self::Deep(deep) => deep.next(),
+            Self::One(_) => return Ok(self.take_one()),
+            Self::Deep(deep) => deep.advance(),
             Self::Over => Ok(None),
         };
         if !matches!(found, Ok(Some(Found::Entry(_) | Found::Heading(_) | Found::Nothing))) {
             *self = Self::Over;
         }
         found
+    }
+
+    fn take_one(&mut self) -> Option<Found> {
+        match core::mem::replace(self, Self::Over) {
+            Self::One(entry) => Some(Found::Entry(*entry)),
+            _ => None,
+        }
     }
 }
 
@@ -162,7 +172,7 @@ impl Ground {
                 _ if path.is_root() => b"/",
                 _ => path.name(),
             };
-            Source::One(Some(Entry { name: name.to_vec(), metadata }))
+            Source::One(Box::new(Entry { name: name.to_vec(), metadata }))
         };
         if itself {
             return Ok((one(self.storage.metadata(&path)?), false));
@@ -250,7 +260,7 @@ impl Deep {
         Source::Deep(Box::new(Self { ground, parts, heading, levels, opened: 1, looked_at: 0 }))
     }
 
-    fn next(&mut self) -> Result<Option<Found>, StorageError> {
+    fn advance(&mut self) -> Result<Option<Found>, StorageError> {
         let Some(level) = self.levels.last_mut() else { return Ok(None) };
         let errand = level.errand;
         let Some(entry) = level.directory.next_entry()? else {
@@ -327,9 +337,7 @@ impl Deep {
             return Ok(Found::Nothing);
         }
         let metadata = passable(self.ground.storage.metadata(path))?;
-        Ok(metadata.map_or(Found::Nothing, |metadata| {
-            Found::Entry(Entry { name: shown.to_vec(), metadata })
-        }))
+        Ok(metadata.map_or(Found::Nothing, |metadata| Found::Entry(Entry { name: shown.to_vec(), metadata })))
     }
 
     /// A directory among those that were shown.
@@ -361,7 +369,9 @@ impl Deep {
                 return Ok(Found::Nothing);
             }
         }
-        let Some(directory) = self.ground.enter(&path, self.ground.wanted)? else { return Ok(Found::Nothing) };
+        let Some(directory) = self.ground.enter(&path, self.ground.wanted)? else {
+            return Ok(Found::Nothing);
+        };
         self.opened += 1;
         let found = if is_recursive && !self.ground.full_names {
             Found::Heading([&self.heading[..], shown.strip_suffix(b"/").unwrap_or(&shown)].concat())

@@ -11,6 +11,7 @@ mod host;
 mod inbox;
 mod introduction;
 mod link;
+mod listings;
 mod login;
 mod modes;
 mod names;
@@ -22,9 +23,10 @@ mod timers;
 mod transfer;
 mod verdict;
 
+pub(crate) use listings::StatListing;
 pub(crate) use login::Login;
 pub(crate) use modes::Modes;
-pub(crate) use pending::{Change, Opening, Pending, StatListing};
+pub(crate) use pending::{Change, Opening, Pending};
 pub(crate) use protection::{Protection, Switch};
 
 use crate::command;

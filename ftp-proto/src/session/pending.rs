@@ -1,15 +1,16 @@
 //! Commands that wait for an answer from outside: plain data, resumed by one `match`.
 
 use super::link::Link;
+use super::listings::{self, StatListing};
 use super::timers::Timer;
 use super::{Login, Reaction, Session, Turn};
 use crate::account::{Account, LoginError};
 use crate::advertise::Advertised;
 use crate::command;
 use crate::diagnose::{Form, Setup};
-use crate::event::{Done, FileJob, Job, Ticket};
-use crate::host::{Directory, File, Metadata, StorageError};
-use crate::listing::Listing;
+use crate::event::{Done, Ticket};
+use crate::host::{File, Metadata, StorageError};
+use crate::listing::{Listing, Walk};
 use crate::notice::Notice;
 use crate::path::VirtualPath;
 use crate::reply::Reply;
@@ -17,11 +18,6 @@ use crate::time::Now;
 use crate::transfer::{Coding, Kind, Pipe};
 use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::sync::Arc;
-use alloc::vec::Vec;
-
-/// How many entries STAT of a path asks for at a time.
-const STAT_BATCH: usize = 64;
 
 /// What a command waits for, and what it needs to go on.
 pub(crate) enum Pending {
@@ -46,7 +42,7 @@ pub(crate) enum Pending {
     /// STAT of a path.
     Stat(StatListing),
     /// STAT of a path, while the client does not read what was sent already.
-    StatPaused(StatListing, Box<dyn Directory>),
+    StatPaused(StatListing, Walk),
 }
 
 /// A change, and what is said when it is done.
@@ -79,12 +75,6 @@ pub(crate) enum Opening {
         directories_only: bool,
         coding: Coding,
     },
-}
-
-/// A listing on the control connection (STAT of a path).
-pub(crate) struct StatListing {
-    pub(crate) path: VirtualPath,
-    pub(crate) listing: Listing,
 }
 
 impl Session {
@@ -195,40 +185,25 @@ fn resume(turn: &mut Turn<'_>, pending: Pending, done: Done) -> Reaction {
         (Pending::Open(Opening::Unique { coding }), Done::Unique(Ok((path, file)))) => {
             unique(turn, path, file, coding)
         }
-        (Pending::Open(opening), Done::Directory(Ok((directory, is_dir)))) => {
-            listed(turn, opening, directory, is_dir)
+        (Pending::Open(opening), Done::Listing(Ok((walk, is_dir)))) => {
+            listings::opened(turn, opening, walk, is_dir)
         }
-        (Pending::Stat(stat), Done::Directory(Ok((directory, _)))) => {
-            let first = alloc::format!("Status of {}:", stat.path).into_bytes();
-            turn.session.open_block(213, &first);
-            more_entries(turn, stat, directory)
+        (Pending::Stat(stat), Done::Listing(Ok((walk, is_dir)))) => {
+            listings::begin_status(turn, stat, walk, is_dir)
         }
-        (Pending::Stat(stat), Done::Entries(Ok((entries, rest)))) => {
-            for entry in &entries {
-                turn.session.reply_entry(&stat.listing, entry);
-            }
-            match rest {
-                Some(directory) => more_entries(turn, stat, directory),
-                None => Reply::new(213, "End of status.").into(),
-            }
-        }
-        // The block is open: it has to be closed by the same code.
-        (Pending::Stat(_), Done::Entries(Err(error))) => {
-            turn.session.storage_failed(&error);
-            Reply::new(213, "The listing is not complete: local error.").into()
-        }
+        (Pending::Stat(stat), Done::Lines(lines)) => listings::go_on(turn, stat, lines),
         (_, done) => failed(turn, done),
     }
 }
 
 /// The backend said no, or answered another question (which only a broken adapter does).
-fn failed(turn: &mut Turn<'_>, done: Done) -> Reaction {
+pub(super) fn failed(turn: &mut Turn<'_>, done: Done) -> Reaction {
     let error = match done {
         Done::Metadata(Err(error))
         | Done::Changed(Err(error))
         | Done::File(Err(error))
         | Done::Unique(Err(error))
-        | Done::Directory(Err(error)) => error,
+        | Done::Listing(Err(error)) => error,
         _ => StorageError::Io(String::from("the backend gave an answer to another question")),
     };
     turn.session.storage_failed(&error).into()
@@ -317,64 +292,4 @@ fn unique(turn: &mut Turn<'_>, path: VirtualPath, file: Box<dyn File>, coding: C
     let text = [&b"FILE: "[..], if here { path.name() } else { path.as_bytes() }].concat();
     turn.session.begin_transfer(turn.now, "STOU", path, Pipe::upload(file, coding), text);
     Reaction::Silent
-}
-
-fn listed(turn: &mut Turn<'_>, opening: Opening, directory: Box<dyn Directory>, is_dir: bool) -> Reaction {
-    let Opening::Listing { verb, path, mut listing, directories_only, coding } = opening else {
-        return failed(turn, Done::Panicked);
-    };
-    if directories_only && !is_dir {
-        return Reply::new(501, "It is not a directory; MLST tells about a file.").into();
-    }
-    if !is_dir {
-        if listing.pattern.is_some() {
-            return Reply::storage(&StorageError::NotADirectory).into();
-        }
-        listing.prefix = above(&listing.prefix).to_vec();
-    }
-    let text = b"Opening data connection for the listing.".to_vec();
-    turn.session.begin_transfer(turn.now, verb, path, Pipe::listing(directory, listing, coding), text);
-    Reaction::Silent
-}
-
-/// What a client typed for a file, without the file's own name.
-fn above(typed: &[u8]) -> &[u8] {
-    let named = typed.iter().rposition(|&byte| byte != b'/').map_or(0, |last| last + 1);
-    let name = typed.get(..named).unwrap_or_default();
-    let start = name.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
-    typed.get(..start).unwrap_or_default()
-}
-
-fn more_entries(turn: &mut Turn<'_>, stat: StatListing, directory: Box<dyn Directory>) -> Reaction {
-    if turn.session.outbox.is_full() {
-        return Reaction::Await(Pending::StatPaused(stat, directory));
-    }
-    let Some(account) = turn.session.login.account() else {
-        return Reply::new(530, "Log in first.").into();
-    };
-    let storage = Arc::clone(&account.storage);
-    turn.session.perform(Job::Files(storage, FileJob::ReadDirectory(directory, STAT_BATCH)));
-    Reaction::Await(Pending::Stat(stat))
-}
-
-impl Session {
-    /// STAT goes on when the client has read enough.
-    pub(super) fn resume_stat(&mut self, now: Now) {
-        if self.outbox.is_full() {
-            return;
-        }
-        let paused = self.pending.take_if(|(_, pending)| matches!(pending, Pending::StatPaused(..)));
-        if let Some((_, Pending::StatPaused(stat, directory))) = paused {
-            let reaction = more_entries(&mut Turn { now, session: self }, stat, directory);
-            self.react(now, reaction);
-        }
-    }
-
-    fn reply_entry(&mut self, listing: &Listing, entry: &crate::host::Entry) {
-        let mut line = Vec::from([b' ']);
-        listing.append(entry, &mut line);
-        if let Some(text) = line.strip_suffix(b"\r\n") {
-            self.push_line(text);
-        }
-    }
 }

@@ -416,6 +416,11 @@ impl Session {
                 Reply::with(426, alloc::format!("Transfer aborted: {why}."))
             }
             (Err(EndReason::Storage(error)), None) => self.storage_failed(error),
+            // Not 226: a client that mirrors would delete what it was not shown.
+            (Err(EndReason::TooMuch), None) => Reply::new(
+                451,
+                "The listing is not complete: too many entries; list fewer directories at once.",
+            ),
             (Err(EndReason::Aborted | EndReason::Panicked), None) => {
                 Reply::new(451, "Local error in processing.")
             }

@@ -17,8 +17,8 @@ pub use coding::{Coding, Deflate, Kind, Mode};
 pub use decoder::Malformed;
 
 use crate::event::LinkError;
-use crate::host::{Directory, File, StorageError};
-use crate::listing::Listing;
+use crate::host::{File, StorageError};
+use crate::listing::{Listing, Walk};
 use crate::time::Now;
 use crate::tls::{TlsError, TlsStream};
 use alloc::boxed::Box;
@@ -100,6 +100,9 @@ pub enum EndReason {
     /// What the client sent is not of the form that the transfer parameters call for.
     #[error("the client's data: {0}")]
     Malformed(Malformed),
+    /// A listing of several directories reached its limit.
+    #[error("the listing is too long")]
+    TooMuch,
     /// The storage failed.
     #[error("storage: {0}")]
     Storage(StorageError),
@@ -151,9 +154,9 @@ impl Pipe {
         Self::new(Work::Upload(Upload::new(file, coding)), coding)
     }
 
-    /// Sends a directory's entries as lines.
-    pub fn listing(directory: Box<dyn Directory>, listing: Listing, coding: Coding) -> Self {
-        Self::new(Work::Listing(Lines::new(directory, listing, coding)), coding)
+    /// Sends the entries of a walk, or of one directory, as lines.
+    pub fn listing(walk: impl Into<Walk>, listing: Listing, coding: Coding) -> Self {
+        Self::new(Work::Listing(Lines::new(walk.into(), listing, coding)), coding)
     }
 
     fn new(work: Work, coding: Coding) -> Self {

@@ -220,7 +220,7 @@ impl Upload {
                     coded.decoder.break_off(&mut self.held);
                 }
             }
-            EndReason::Storage(_) | EndReason::Panicked => self.held = Vec::new(),
+            EndReason::Storage(_) | EndReason::TooMuch | EndReason::Panicked => self.held = Vec::new(),
         }
         // Whatever waits to be decoded comes behind all that is kept.
         self.coded = None;

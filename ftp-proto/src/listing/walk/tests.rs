@@ -8,13 +8,14 @@ use std::collections::BTreeSet;
 
 /// What the argument lists, one line for each thing found; and whether it is of a directory.
 fn lines(storage: MemoryStorage, argument: &str, full_names: bool) -> (Vec<String>, bool) {
-    let rights = RightsByPath::everywhere(Rights::ALL)
-        .and_below(VirtualPath::new(b"/closed").unwrap(), Rights::NONE);
+    let rights =
+        RightsByPath::everywhere(Rights::ALL).and_below(VirtualPath::new(b"/closed").unwrap(), Rights::NONE);
     let selection = Selection::parse(argument.as_bytes(), &VirtualPath::root()).unwrap();
     let storage: Arc<dyn Storage> = Arc::new(storage);
-    let (mut walk, is_dir) = Walk::open(&storage, selection, rights, Wanted::Facts, full_names).unwrap();
+    let search = Search { selection, rights, wanted: Wanted::Facts, full_names };
+    let (mut walk, is_dir) = search.open(&storage).unwrap();
     let mut lines = Vec::new();
-    while let Some(found) = walk.next().unwrap() {
+    while let Some(found) = walk.advance().unwrap() {
         match found {
             Found::Entry(entry) => lines.push(String::from_utf8(entry.name).unwrap()),
             Found::Heading(path) => lines.push(String::from_utf8([&path[..], b":"].concat()).unwrap()),
@@ -22,7 +23,7 @@ fn lines(storage: MemoryStorage, argument: &str, full_names: bool) -> (Vec<Strin
             Found::Cut => lines.push("cut".into()),
         }
     }
-    assert!(walk.next().unwrap().is_none());
+    assert!(walk.advance().unwrap().is_none());
     (lines, is_dir)
 }
 
@@ -51,8 +52,10 @@ fn patterns_go_through_directories() {
     ] {
         if argument == "top.c/*" {
             let selection = Selection::parse(argument.as_bytes(), &VirtualPath::root()).unwrap();
-            let (storage, rights): (Arc<dyn Storage>, _) = (Arc::new(tree()), RightsByPath::everywhere(Rights::ALL));
-            assert!(Walk::open(&storage, selection, rights, Wanted::Names, true).is_err());
+            let (storage, rights): (Arc<dyn Storage>, _) =
+                (Arc::new(tree()), RightsByPath::everywhere(Rights::ALL));
+            let search = Search { selection, rights, wanted: Wanted::Names, full_names: true };
+            assert_eq!(search.open(&storage).err(), Some(StorageError::NotADirectory));
             continue;
         }
         assert_eq!(lines(tree(), argument, true).0, full, "{argument}");
@@ -62,7 +65,21 @@ fn patterns_go_through_directories() {
 
 #[test]
 fn recursive_listings_have_headings_or_whole_names() {
-    let short = ["a", "b", "closed", "top.c", "./a:", "deep", "x.c", "y.h", "./a/deep:", "z.c", "./b:", "[x].c", "x.c"];
+    let short = [
+        "a",
+        "b",
+        "closed",
+        "top.c",
+        "./a:",
+        "deep",
+        "x.c",
+        "y.h",
+        "./a/deep:",
+        "z.c",
+        "./b:",
+        "[x].c",
+        "x.c",
+    ];
     assert_eq!(lines(tree(), "-R", false).0, short);
     assert_eq!(lines(tree(), "-R a", false).0, ["deep", "x.c", "y.h", "a/deep:", "z.c"]);
     assert_eq!(lines(tree(), "-R /a", false).0, ["deep", "x.c", "y.h", "/a/deep:", "z.c"]);
@@ -95,9 +112,12 @@ fn entries_are_sorted_if_asked_for() {
             .modified(b"/b", UnixTime::from_seconds(1))
             .modified(b"/c", UnixTime::from_seconds(3))
     };
-    for (argument, order) in
-        [("-t", ["c", "a", "b"]), ("-tr", ["b", "a", "c"]), ("-S", ["b", "c", "a"]), ("-r *", ["c", "b", "a"])]
-    {
+    for (argument, order) in [
+        ("-t", ["c", "a", "b"]),
+        ("-tr", ["b", "a", "c"]),
+        ("-S", ["b", "c", "a"]),
+        ("-r *", ["c", "b", "a"]),
+    ] {
         assert_eq!(lines(storage(), argument, true).0, order, "{argument}");
     }
 }
@@ -109,7 +129,11 @@ struct Circle {
 
 impl Circle {
     fn metadata(&self) -> crate::host::Metadata {
-        crate::host::Metadata { kind: crate::host::Kind::Directory, unique: self.unique, ..Default::default() }
+        crate::host::Metadata {
+            kind: crate::host::Kind::Directory,
+            unique: self.unique,
+            ..Default::default()
+        }
     }
 }
 
@@ -123,8 +147,8 @@ impl Directory for Turns {
 }
 
 impl Storage for Circle {
-    fn metadata(&self, _: &VirtualPath) -> Result<crate::host::Metadata, StorageError> {
-        Ok(self.metadata())
+    fn metadata(&self, path: &VirtualPath) -> Result<crate::host::Metadata, StorageError> {
+        if path.as_bytes().contains(&b'*') { Err(StorageError::NotFound) } else { Ok(self.metadata()) }
     }
     fn read_dir(&self, _: &VirtualPath, _: Wanted) -> Result<Box<dyn Directory>, StorageError> {
         Ok(Box::new(Turns(0, self.metadata())))
@@ -132,7 +156,11 @@ impl Storage for Circle {
     fn open(&self, _: &VirtualPath) -> Result<Box<dyn crate::host::File>, StorageError> {
         Err(StorageError::Denied)
     }
-    fn create(&self, _: &VirtualPath, _: crate::host::Create) -> Result<Box<dyn crate::host::File>, StorageError> {
+    fn create(
+        &self,
+        _: &VirtualPath,
+        _: crate::host::Create,
+    ) -> Result<Box<dyn crate::host::File>, StorageError> {
         Err(StorageError::Denied)
     }
     fn create_dir(&self, _: &VirtualPath) -> Result<(), StorageError> {
@@ -156,9 +184,10 @@ fn count(unique: Option<(u64, u64)>, argument: &str) -> (usize, bool) {
     let storage: Arc<dyn Storage> = Arc::new(Circle { unique });
     let selection = Selection::parse(argument.as_bytes(), &VirtualPath::root()).unwrap();
     let rights = RightsByPath::everywhere(Rights::ALL);
-    let (mut walk, _) = Walk::open(&storage, selection, rights, Wanted::Facts, false).unwrap();
+    let search = Search { selection, rights, wanted: Wanted::Facts, full_names: false };
+    let (mut walk, _) = search.open(&storage).unwrap();
     let (mut steps, mut cut) = (0, false);
-    while let Some(found) = walk.next().unwrap() {
+    while let Some(found) = walk.advance().unwrap() {
         steps += 1;
         cut |= found == Found::Cut;
     }
@@ -191,8 +220,11 @@ fn patterns_find_what_their_definition_says() {
                 known.insert(names[..depth].join("/"));
             });
         }
-        let parts: Vec<&str> =
-            patterns.iter().take(4).map(|byte| ["*", "a", "?", "a*", "[!a]*", "{b,ab}"][usize::from(*byte) % 6]).collect();
+        let parts: Vec<&str> = patterns
+            .iter()
+            .take(4)
+            .map(|byte| ["*", "a", "?", "a*", "[!a]*", "{b,ab}"][usize::from(*byte) % 6])
+            .collect();
         let argument = parts.join("/");
         if !pattern::Pattern::is_one(argument.as_bytes()) {
             return true;
@@ -207,6 +239,12 @@ fn patterns_find_what_their_definition_says() {
                     })
             })
             .collect();
+        // What stands before the first pattern has to be there.
+        let base: Vec<&str> = parts.iter().copied().take_while(|part| *part == "a").collect();
+        let path = VirtualPath::new(base.join("/").as_bytes()).unwrap();
+        if storage.metadata(&path).is_err() {
+            return expected.is_empty();
+        }
         let found = lines(storage, &argument, true).0;
         found.len() == expected.len() && found.into_iter().collect::<BTreeSet<_>>() == expected
     }
