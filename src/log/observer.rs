@@ -268,6 +268,10 @@ impl Line<'_> {
             Notice::ClientNamed { software } => {
                 info!(session, ip, user, software = %Escaped(software.as_bytes()), "client named itself");
             }
+            Notice::ProfilesApplied { names } => {
+                let profiles = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+                info!(session, ip, user, profiles = %Escaped(profiles.as_bytes()), "device profiles apply");
+            }
             Notice::HostChosen { .. } => debug!(session, ip, host = host.unwrap_or("none"), "host chosen"),
             Notice::Changed { verb, path, to } => {
                 info!(session, ip, user, verb = %verb, path = %path, to = to.as_ref().map(display), "changed");

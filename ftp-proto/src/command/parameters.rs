@@ -2,6 +2,7 @@
 
 use super::args::Arg;
 use super::{Gate, is_open};
+use crate::config::AlloReply;
 use crate::listing::Facts;
 use crate::reply::Reply;
 use crate::session::{Reaction, Turn};
@@ -78,8 +79,8 @@ pub(super) fn rest(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     Reply::with(350, format!("The next transfer begins at {offset}.")).into()
 }
 
-/// 200, not 202: some cameras give up at a 202.
-pub(super) fn allo(_: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
+/// 200 to whom no profile says otherwise: some cameras give up at a 202.
+pub(super) fn allo(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let words = words(&arg);
     let number = |word: &Vec<u8>| !word.is_empty() && word.iter().all(u8::is_ascii_digit);
     let legal = match words.as_slice() {
@@ -88,7 +89,11 @@ pub(super) fn allo(_: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
         _ => false,
     };
     if legal {
-        Reply::new(200, "Nothing has to be reserved.").into()
+        let code = match turn.session.quirks.allo {
+            AlloReply::Done => 200,
+            AlloReply::Superfluous => 202,
+        };
+        Reply::new(code, "Nothing has to be reserved.").into()
     } else {
         Reply::new(501, "The argument is wrong; the syntax is ALLO <bytes> [R <record size>]").into()
     }

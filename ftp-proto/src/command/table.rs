@@ -65,7 +65,7 @@ pub static COMMANDS: &[CommandSpec] = &[
     CommandSpec {
         name: "ALLO",
         syntax: Syntax::Text,
-        replies: &[200],
+        replies: &[200, 202],
         help: "<bytes> [R <record size>] (nothing has to be reserved here)",
         samples: &["ALLO 1024", "ALLO 1024 R 80"],
         run: parameters::allo,

@@ -15,7 +15,10 @@ pub use passive::{
 };
 
 pub(crate) use profiles::Traits;
-pub use profiles::{ActiveAddress, AlloReply, Profile, ProfileCondition, QuirkChange, Quirks};
+pub use profiles::{
+    ActiveAddress, AlloReply, KNOWN_PROFILES, KnownProfile, Profile, ProfileCondition, QUIRK_SETTINGS,
+    QuirkChange, QuirkSetting, Quirks,
+};
 
 pub use tls_policy::{
     ClientCertificates, CloseNotify, ControlPolicy, DataPolicy, DataResumption, Listener, Network, TlsChange,
@@ -259,6 +262,7 @@ impl Settings {
         }
         self.passive.check()?;
         self.active.check()?;
+        self.profiles.iter().try_for_each(Profile::check)?;
         Ok(Config(self))
     }
 }

@@ -1,9 +1,17 @@
 //! Device profiles: named changes to how some clients are spoken to. All of it is data; what a quirk does stands where
 //! the command is.
 
-use super::{Network, is_anonymous};
+mod known;
+mod settings;
+
+pub use known::{KNOWN_PROFILES, KnownProfile};
+pub use settings::{QUIRK_SETTINGS, QuirkSetting};
+
+use super::{ConfigError, Network, is_anonymous};
 use crate::charset::Charset;
 use crate::listing::ListStyle;
+use crate::tls::TlsVersion;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -23,6 +31,9 @@ pub struct Quirks {
     pub list_style: ListStyle,
     /// The permission bits that LIST shows of every file, whatever the storage says.
     pub file_mode: Option<u32>,
+    /// The oldest version of TLS with which the client may log in and transfer files. What the handshake itself takes is
+    /// decided before it is known who comes.
+    pub tls_minimum: TlsVersion,
 }
 
 impl Default for Quirks {
@@ -34,6 +45,7 @@ impl Default for Quirks {
             charset: Charset::UTF_8,
             list_style: ListStyle::Unix,
             file_mode: None,
+            tls_minimum: TlsVersion::V1_2,
         }
     }
 }
@@ -98,6 +110,8 @@ pub struct QuirkChange {
     pub list_style: Option<ListStyle>,
     /// [`Quirks::file_mode`].
     pub file_mode: Option<u32>,
+    /// [`Quirks::tls_minimum`].
+    pub tls_minimum: Option<TlsVersion>,
 }
 
 /// What is known of a client that profiles are chosen by.
@@ -112,8 +126,33 @@ pub(crate) struct Traits<'a> {
 impl Quirks {
     /// What holds for a client with these traits, where this holds for others.
     pub(crate) fn resolve(self, profiles: &[Profile], traits: Traits<'_>) -> Self {
-        let applies = |profile: &&Profile| profile.when.is_met(traits);
+        let applies = |profile: &&Profile| profile.applies(traits);
         profiles.iter().filter(applies).fold(self, |quirks, profile| profile.set.apply(quirks))
+    }
+}
+
+impl Profile {
+    pub(crate) fn applies(&self, traits: Traits<'_>) -> bool {
+        self.when.is_met(traits)
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let wrong =
+            |problem: &str| Err(ConfigError { key: "profile", problem: format!("{}: {problem}", self.name) });
+        if self.name.is_empty() || self.name.len() > 64 || self.name.chars().any(char::is_control) {
+            return wrong("write a name of 1 to 64 characters");
+        }
+        if self.set.file_mode.is_some_and(|mode| mode > 0o777) {
+            return wrong("write file_mode as three octal digits, like \"644\"");
+        }
+        let claimed = !self.when.hosts.is_empty() || !self.when.software.is_empty();
+        let proven = !self.when.networks.is_empty() || !self.when.users.is_empty();
+        if self.set.tls_minimum == Some(TlsVersion::V1_2) && claimed && !proven {
+            return wrong(
+                "anybody may say that name to be let in with an older TLS; write networks or users as well",
+            );
+        }
+        Ok(())
     }
 }
 
@@ -149,6 +188,48 @@ impl QuirkChange {
             charset: self.charset.unwrap_or(quirks.charset),
             list_style: self.list_style.unwrap_or(quirks.list_style),
             file_mode: self.file_mode.or(quirks.file_mode),
+            tls_minimum: self.tls_minimum.unwrap_or(quirks.tls_minimum),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn profile(when: ProfileCondition, set: QuirkChange) -> Profile {
+        Profile { name: "x".into(), when, set }
+    }
+
+    #[test]
+    fn only_who_is_known_may_come_with_an_older_tls() {
+        let old = QuirkChange { tls_minimum: Some(TlsVersion::V1_2), ..QuirkChange::default() };
+        let new = QuirkChange { tls_minimum: Some(TlsVersion::V1_3), ..QuirkChange::default() };
+        let software =
+            || ProfileCondition { software: Vec::from(["old".into()]), ..ProfileCondition::default() };
+        let host = || ProfileCondition { hosts: Vec::from(["old".into()]), ..ProfileCondition::default() };
+        let network = Vec::from(["10.0.0.0/8".parse().unwrap()]);
+        for (when, set, right) in [
+            (ProfileCondition::default(), old, true),
+            (software(), old, false),
+            (host(), old, false),
+            (software(), new, true),
+            (ProfileCondition { networks: network.clone(), ..software() }, old, true),
+            (ProfileCondition { users: Vec::from(["bob".into()]), ..host() }, old, true),
+        ] {
+            let profile = profile(when, set);
+            assert_eq!(profile.check().is_ok(), right, "{profile:?}");
+        }
+    }
+
+    #[test]
+    fn names_and_modes_are_checked() {
+        let mode = |mode| QuirkChange { file_mode: Some(mode), ..QuirkChange::default() };
+        assert!(profile(ProfileCondition::default(), mode(0o644)).check().is_ok());
+        assert!(profile(ProfileCondition::default(), mode(0o1000)).check().is_err());
+        for name in ["", "a\nb", &"x".repeat(65)] {
+            let profile = Profile { name: name.into(), ..profile(ProfileCondition::default(), mode(0o644)) };
+            assert!(profile.check().is_err(), "{name}");
         }
     }
 }

@@ -92,6 +92,7 @@ impl Counters {
             Notice::NoProxyHeader { .. } => self.no_proxy_header += 1,
             Notice::ClientNamed { .. }
             | Notice::HostChosen { .. }
+            | Notice::ProfilesApplied { .. }
             | Notice::StrangerTurnedAway { .. }
             | Notice::TransferStarted { .. }
             | Notice::ControlCleared

@@ -108,6 +108,11 @@ pub enum Notice {
         /// At most 64 characters of printable ASCII.
         software: String,
     },
+    /// Other device profiles than before apply to this client, or none any longer.
+    ProfilesApplied {
+        /// Their names, in the order of the settings.
+        names: Vec<String>,
+    },
     /// Somebody did not.
     LoginFailed {
         /// The name as typed; escape it.

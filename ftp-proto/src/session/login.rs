@@ -16,6 +16,15 @@ pub(crate) enum Login {
 }
 
 impl Login {
+    /// By what name the client is known, or has said it is.
+    pub(crate) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Nobody => None,
+            Self::Named(name) => name.as_deref(),
+            Self::In(account) => Some(&account.name),
+        }
+    }
+
     pub(crate) fn account(&self) -> Option<&Account> {
         match self {
             Self::In(account) => Some(account),

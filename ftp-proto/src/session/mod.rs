@@ -133,6 +133,8 @@ pub(crate) struct Session {
     hosting: Hosting,
     /// What is different for this client.
     pub(crate) quirks: Quirks,
+    /// The names of the profiles that say so.
+    profiles: Vec<String>,
     opened: Instant,
     failed_logins: u32,
     phase: Phase,
@@ -188,6 +190,7 @@ impl Session {
             protection: Protection::new(tls, arrival.implicit_tls),
             hosting: Hosting::default(),
             quirks: Quirks::default(),
+            profiles: Vec::new(),
             opened: now.mono,
             failed_logins: 0,
             phase: Phase::Open,

@@ -2,6 +2,9 @@
 
 use super::{Login, Session};
 use crate::config::{Quirks, Traits};
+use crate::notice::Notice;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 impl Session {
     /// Who the client is, or is not any longer.
@@ -12,25 +15,31 @@ impl Session {
 
     /// Something was learnt of the client, or the settings have changed.
     pub(crate) fn choose_profile(&mut self) {
-        let common = Quirks { active_address: self.config.active.address, ..Quirks::default() };
-        self.quirks = if self.config.profiles.is_empty() { common } else { self.resolve_profile(common) };
+        let user = self.login.name();
+        self.quirks = self.quirks_for(user);
+        let names = self.profile_names(user);
+        if names != self.profiles {
+            self.profiles.clone_from(&names);
+            self.notify(Notice::ProfilesApplied { names });
+        }
         // Or no way to a data connection would be left.
         self.modes.extended_passive_only &= self.quirks.extended_passive;
         self.tell_inbox();
     }
 
-    fn resolve_profile(&self, common: Quirks) -> Quirks {
-        let user = match &self.login {
-            Login::Nobody => None,
-            Login::Named(name) => name.as_deref(),
-            Login::In(account) => Some(account.name.as_str()),
-        };
-        let traits = Traits {
-            peer: self.peer.ip(),
-            user,
-            host: self.asked_host(),
-            software: self.software.as_deref(),
-        };
-        common.resolve(&self.config.profiles, traits)
+    /// What holds for this client under this name.
+    pub(super) fn quirks_for(&self, user: Option<&str>) -> Quirks {
+        let common = Quirks { active_address: self.config.active.address, ..Quirks::default() };
+        common.resolve(&self.config.profiles, self.traits(user))
+    }
+
+    fn profile_names(&self, user: Option<&str>) -> Vec<String> {
+        let traits = self.traits(user);
+        let applied = self.config.profiles.iter().filter(|profile| profile.applies(traits));
+        applied.map(|profile| profile.name.clone()).collect()
+    }
+
+    fn traits<'a>(&'a self, user: Option<&'a str>) -> Traits<'a> {
+        Traits { peer: self.peer.ip(), user, host: self.asked_host(), software: self.software.as_deref() }
     }
 }

@@ -7,7 +7,7 @@ use crate::config::{CloseNotify, ControlPolicy, DataPolicy, TlsPolicy, is_anonym
 use crate::event::{Action, LinkId, Request};
 use crate::notice::Notice;
 use crate::reply::Reply;
-use crate::session::{Login, Modes};
+use crate::session::Modes;
 use crate::time::Now;
 use crate::tls::{
     ClientCertificate, Demands, FamilyWish, Handshake, Tls, TlsError, TlsFacts, TlsFamily, TlsRole,
@@ -139,11 +139,7 @@ impl Session {
 
     /// What holds for this client, with the name that it gave.
     pub(crate) fn tls_policy(&self) -> TlsPolicy {
-        match &self.login {
-            Login::Nobody | Login::Named(None) => self.tls_policy_for(None),
-            Login::Named(Some(name)) => self.tls_policy_for(Some(name)),
-            Login::In(account) => self.tls_policy_for(Some(&account.name)),
-        }
+        self.tls_policy_for(self.login.name())
     }
 
     /// What holds for this client under this name.
@@ -158,6 +154,12 @@ impl Session {
             ControlPolicy::Require => true,
             ControlPolicy::RequireForCredentials => !user.is_some_and(is_anonymous),
         };
+        let minimum = self.quirks_for(user).tls_minimum;
+        if let Some(facts) = self.protection.facts().filter(|facts| facts.version < minimum) {
+            let version = facts.version;
+            let text = alloc::format!("{minimum} is required here; this connection has {version}.");
+            return Err(Reply::with(530, text));
+        }
         if !required || self.protection.is_secure() {
             Ok(())
         } else if self.protection.is_offered() {
@@ -319,6 +321,7 @@ impl Session {
             resumption: policy.resumption,
             server_to_server: policy.server_to_server,
             proof_is_enough: self.config.passive.peers.tls_proof,
+            minimum: self.quirks.tls_minimum,
             own,
         };
         let role = match (self.protection.handshakes_as_client, upload) {

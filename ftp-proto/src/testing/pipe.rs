@@ -12,6 +12,7 @@ pub fn data_handshake(session: Box<dyn TlsSession>) -> Handshake {
         resumption: DataResumption::Off,
         server_to_server: false,
         proof_is_enough: true,
+        minimum: crate::tls::TlsVersion::V1_2,
         own: true,
     };
     Handshake::new(session, demands)

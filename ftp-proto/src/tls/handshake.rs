@@ -1,10 +1,11 @@
 //! The handshake of one data connection: a small machine that an adapter drives before the transfer's.
 
-use super::{Resumption, TlsError, TlsSession, TlsStatus, TlsStream};
+use super::{Resumption, TlsError, TlsSession, TlsStatus, TlsStream, TlsVersion};
 use crate::config::DataResumption;
 use crate::diagnose::Cause;
 use crate::event::LinkError;
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::vec::Vec;
 
 /// What the handshake wants next.
@@ -26,6 +27,8 @@ pub(crate) struct Demands {
     pub(crate) server_to_server: bool,
     /// Whether it may come from another address than the client's if it resumes.
     pub(crate) proof_is_enough: bool,
+    /// The oldest version that will do.
+    pub(crate) minimum: TlsVersion,
     /// Whether it comes from the client's address.
     pub(crate) own: bool,
 }
@@ -108,8 +111,16 @@ impl Handshake {
     /// Whether the session may carry data. If not, TLS ends as it should: a client for which the end is an error would
     /// not read on to the reply that says why (ftplib).
     fn judge(&mut self) -> Result<Option<Resumption>, Cause> {
-        let resumption = self.stream.facts().map_or(Resumption::Full, |facts| facts.resumption);
-        let judgement = self.demands.check(resumption);
+        let facts = self.stream.facts();
+        let version =
+            facts.as_ref().map(|facts| facts.version).filter(|version| *version < self.demands.minimum);
+        let judgement = match version {
+            Some(version) => Err(Cause::TlsFailed(TlsError::Refused(format!(
+                "{} is required here, and the data connection has {version}",
+                self.demands.minimum
+            )))),
+            None => self.demands.check(facts.map_or(Resumption::Full, |facts| facts.resumption)),
+        };
         if judgement.is_err() {
             self.stream.close_notify();
         }

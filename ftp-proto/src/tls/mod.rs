@@ -122,8 +122,8 @@ pub struct TlsFacts {
     pub resumption: Resumption,
 }
 
-/// A version of TLS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// A version of TLS, older ones first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TlsVersion {
     /// RFC 5246.
     V1_2,

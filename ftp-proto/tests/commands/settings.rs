@@ -36,6 +36,10 @@ const SWITCH: &[Option<&str>] = &[None, Some("true"), Some("false")];
 
 /// What may be set, and to what. `None`: left as it is.
 const SETTINGS: &[(&str, &[Option<&str>])] = &[
+    (
+        "profile",
+        &[None, Some("users=bob epsv=false"), Some("epsv=false allo=202"), Some("users=eve epsv=false")],
+    ),
     ("passive.enabled", SWITCH),
     ("active.enabled", SWITCH),
     ("transfers.deflate", SWITCH),

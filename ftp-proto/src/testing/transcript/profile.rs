@@ -1,47 +1,34 @@
 //! Device profiles in a transcript's settings, by the names they have in a configuration file.
 
-use super::policy::{boolean, list, one_of};
-use crate::charset::Charset;
-use crate::config::{ActiveAddress, AlloReply, Profile};
-use crate::listing::ListStyle;
+use super::policy::list;
+use crate::config::{KnownProfile, Profile, QuirkSetting};
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 
 /// `users=bob charset=gbk`: conditions and changes in any order.
 pub(super) fn profile(text: &str) -> Result<Profile, String> {
-    let mut profile = Profile::default();
+    let mut profile = Profile { name: "unnamed".to_owned(), ..Profile::default() };
     for word in text.split_whitespace() {
         let (key, value) = word.split_once('=').ok_or("write a profile as key=value key=value")?;
         let names = || value.split(',').map(ToOwned::to_owned).collect();
-        let (when, set) = (&mut profile.when, &mut profile.set);
+        let when = &mut profile.when;
         match key {
+            "name" => profile.name = value.to_owned(),
             "networks" => when.networks = list(value)?,
             "users" => when.users = names(),
             "hosts" => when.hosts = names(),
             "software" => when.software = names(),
-            "allo" => {
-                let choices = [("200", AlloReply::Done), ("202", AlloReply::Superfluous)];
-                set.allo = Some(one_of(value, &choices)?);
+            "use" => {
+                let known = KnownProfile::find(value);
+                let known = known.ok_or_else(|| format!("no such profile: \"{value}\""))?;
+                profile.set = profile.set.or(known.set);
             }
-            "epsv" => set.extended_passive = Some(boolean(value)?),
-            "active_address" => {
-                let choices =
-                    [("as-sent", ActiveAddress::AsSent), ("control-peer", ActiveAddress::ControlPeer)];
-                set.active_address = Some(one_of(value, &choices)?);
+            key => {
+                let setting = QuirkSetting::find(key);
+                let setting = setting.ok_or_else(|| format!("no such part of a profile: \"{key}\""))?;
+                setting.set(&mut profile.set, value)?;
             }
-            "charset" => {
-                let charset = Charset::from_label(value);
-                set.charset = Some(charset.ok_or_else(|| format!("no such character set: \"{value}\""))?);
-            }
-            "list" => {
-                set.list_style = Some(one_of(value, &[("unix", ListStyle::Unix), ("dos", ListStyle::Dos)])?);
-            }
-            "file_mode" => {
-                let mode = u32::from_str_radix(value, 8).map_err(|_| "not an octal mode")?;
-                set.file_mode = Some(mode);
-            }
-            _ => return Err(format!("no such part of a profile: \"{key}\"")),
         }
     }
     Ok(profile)
