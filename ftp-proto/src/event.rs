@@ -1,9 +1,17 @@
 //! The whole vocabulary between the core and its adapter: [`Event`] in, [`Action`] out, and the questions
 //! to the process-wide [`Server`](crate::Server). All of it is plain data.
 
+mod course;
 mod job;
+mod long;
+mod part;
 
+pub use course::Course;
 pub use job::{Batch, Done, FileJob, Job};
+#[cfg(feature = "digests")]
+pub use long::Digested;
+pub use long::LongJob;
+pub use part::Part;
 
 use crate::advertise::{Advertised, Networks};
 use crate::diagnose::{Outlook, Way};
@@ -89,7 +97,8 @@ pub enum Event {
 pub enum Action {
     /// Ask the process-wide `Server` by `Server::consult`: short, never blocks.
     Consult(Request),
-    /// Call [`Job::perform`]; may block; always answered with [`Event::Done`].
+    /// Call [`Job::perform`]; may block; always answered with [`Event::Done`]. One that [is long](Job::is_long) must not
+    /// keep the session from hearing what happens meanwhile.
     Perform(Ticket, Job),
     /// Open a connection to the client (active mode); answered with `Connected` or `LinkFailed`.
     Connect(LinkId, ConnectSpec),

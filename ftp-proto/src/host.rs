@@ -29,6 +29,11 @@ pub trait Accounts: Send + Sync {
 
 /// One tree of files. Rights were checked and paths are normalised before anything here is called.
 pub trait Storage: Send + Sync {
+    /// What it can do beyond what every storage can. FEAT and HELP list nothing that always fails. Default: nothing.
+    fn abilities(&self) -> Abilities {
+        Abilities::NONE
+    }
+
     /// Facts about a file or directory, links followed.
     ///
     /// # Errors
@@ -81,10 +86,59 @@ pub trait Storage: Send + Sync {
     /// Sets the time of last modification.
     fn set_modified(&self, path: &VirtualPath, time: UnixTime) -> Result<(), StorageError>;
 
-    /// Sets the permission bits (`0o7777` at most). Default: [`StorageError::Unsupported`].
+    /// Sets the time of creation, for one with [`Abilities::SET_CREATED`]. Default: [`StorageError::Unsupported`].
+    fn set_created(&self, path: &VirtualPath, time: UnixTime) -> Result<(), StorageError> {
+        let _ = (path, time);
+        Err(StorageError::Unsupported)
+    }
+
+    /// How many bytes can still be written below a directory, for one with [`Abilities::AVAILABLE`]. Default:
+    /// [`StorageError::Unsupported`].
+    fn available(&self, path: &VirtualPath) -> Result<u64, StorageError> {
+        let _ = path;
+        Err(StorageError::Unsupported)
+    }
+
+    /// Makes the symbolic link `link` that leads to `target`, which is there, for one with [`Abilities::SYMLINK`].
+    /// [`StorageError::AlreadyExists`] if something of that name is there. Default: [`StorageError::Unsupported`].
+    fn symlink(&self, target: &VirtualPath, link: &VirtualPath) -> Result<(), StorageError> {
+        let _ = (target, link);
+        Err(StorageError::Unsupported)
+    }
+
+    /// Sets the permission bits (`0o7777` at most), for one with [`Abilities::SET_PERMISSIONS`]. Default:
+    /// [`StorageError::Unsupported`].
     fn set_permissions(&self, path: &VirtualPath, mode: u32) -> Result<(), StorageError> {
         let _ = (path, mode);
         Err(StorageError::Unsupported)
+    }
+}
+
+/// What a [`Storage`] can do that not every one can.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Abilities(u8);
+
+impl Abilities {
+    /// Nothing of it.
+    pub const NONE: Self = Self(0);
+    /// [`Storage::set_permissions`].
+    pub const SET_PERMISSIONS: Self = Self(1);
+    /// [`Storage::set_created`].
+    pub const SET_CREATED: Self = Self(1 << 1);
+    /// [`Storage::available`].
+    pub const AVAILABLE: Self = Self(1 << 2);
+    /// [`Storage::symlink`].
+    pub const SYMLINK: Self = Self(1 << 3);
+
+    /// Whether all of `other` is in here.
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// The union.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 }
 
@@ -109,6 +163,9 @@ pub enum Create {
     },
 }
 
+/// How much [`File::copy_from`] holds in memory, if it isn't the system that copies.
+const COPY_AT_ONCE: u64 = 256 * 1024;
+
 /// An open file. [`read_at`](Self::read_at) and [`write_at`](Self::write_at) work on absolute offsets.
 pub trait File: Send {
     /// Length at the time of opening, if known. A download stops there.
@@ -124,6 +181,27 @@ pub trait File: Send {
 
     /// Writes all of `bytes` at `offset`.
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StorageError>;
+
+    /// Writes at `offset` up to `length` bytes of another file, from its byte `from` on, and returns how many; 0 at
+    /// the other's end. Default: reads and writes them. A storage whose system copies by itself does better.
+    fn copy_from(
+        &mut self,
+        offset: u64,
+        source: &mut dyn File,
+        from: u64,
+        length: u64,
+    ) -> Result<u64, StorageError> {
+        let mut buffer = alloc::vec![0; usize::try_from(length.min(COPY_AT_ONCE)).unwrap_or(0)];
+        let count = source.read_at(from, &mut buffer)?;
+        self.write_at(offset, buffer.get(..count).unwrap_or_default())?;
+        Ok(count as u64)
+    }
+
+    /// Ends an upload with which nobody will go on: nothing of it stays, but for what was written in place. Default:
+    /// [`finish`](Self::finish) without committing.
+    fn discard(self: Box<Self>) -> Result<(), StorageError> {
+        self.finish(false)
+    }
 
     /// Ends an upload: publishes it under its name, or keeps or discards the part, as the storage is set
     /// up. 226 is sent only after `finish(true)` was `Ok`. Downloads are ended by dropping the file.
@@ -183,6 +261,8 @@ pub struct Metadata {
     pub size: u64,
     /// Last modification.
     pub modified: UnixTime,
+    /// Creation, if the storage knows it.
+    pub created: Option<UnixTime>,
     /// Unix permission bits (`0o7777`), if the storage has them.
     pub mode: Option<u32>,
     /// Owner, for LIST.
@@ -243,6 +323,9 @@ pub enum StorageError {
     /// This storage can't.
     #[error("not supported here")]
     Unsupported,
+    /// The job was stopped, because nobody wants its end any more ([`Course`](crate::event::Course)).
+    #[error("interrupted")]
+    Interrupted,
     /// Anything else; the text goes to the log only.
     #[error("input/output error: {0}")]
     Io(String),

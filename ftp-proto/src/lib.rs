@@ -132,6 +132,8 @@ pub mod client;
 pub mod command;
 pub mod config;
 pub mod diagnose;
+#[cfg(feature = "digests")]
+pub mod digest;
 pub mod event;
 pub mod host;
 pub mod listing;

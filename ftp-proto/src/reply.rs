@@ -67,6 +67,7 @@ impl Reply {
             StorageError::NoSpace => Self::new(452, "No space left."),
             StorageError::Busy => Self::new(450, "The file is in use; try again later."),
             StorageError::Unsupported => Self::new(504, "This storage can't do that."),
+            StorageError::Interrupted => Self::new(426, "Aborted."),
             StorageError::Io(_) => Self::new(451, "Local error in processing."),
         }
     }

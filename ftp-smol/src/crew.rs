@@ -2,6 +2,7 @@
 //! what may block.
 
 use crate::links::Owner;
+use crate::long::Errand;
 use crate::net::{self, AcceptTrouble};
 use crate::pump::{Pump, Report, free_buffer};
 use crate::session;
@@ -230,10 +231,14 @@ impl Workers {
 }
 
 /// Something runs on the pool as long as this lives.
-struct Busy(Arc<Shared>);
+pub(crate) struct Busy(Arc<Shared>);
 
 impl Busy {
-    fn new(shared: &Arc<Shared>) -> Self {
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0
+    }
+
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
         shared.workers.busy.fetch_add(1, Ordering::SeqCst);
         Self(Arc::clone(shared))
     }
@@ -247,8 +252,11 @@ impl Drop for Busy {
 
 /// Does a job; its panic is an answer like any other.
 pub(crate) fn perform(owner: &Owner, ticket: Ticket, job: Job) {
-    let busy = Busy::new(&owner.shared);
     let mailbox = Arc::clone(&owner.mailbox);
+    if job.is_long() {
+        return Errand { ticket, job, mailbox }.send(&owner.shared);
+    }
+    let busy = Busy::new(&owner.shared);
     smol::unblock(move || {
         let done = catch_unwind(AssertUnwindSafe(|| job.perform())).unwrap_or(Done::Panicked);
         mailbox.leave(Mail::Event(Event::Done(ticket, done)));

@@ -28,6 +28,7 @@
 //! - `ports`, `sweeper`, `owner`: the passive listeners, which all sessions share, and who else has their port;
 //! - `surroundings`: names and networks, for the address that clients are told;
 //! - `undecided`: data connections of balancers, until they have said whose they are;
+//! - `long`: jobs that take long, beside their sessions;
 //! - `shared`: the core's server behind its lock, and the sessions' mailboxes;
 //! - `crew`: the executors, and the pool of threads for what may block.
 //!
@@ -37,6 +38,7 @@
 
 mod crew;
 mod links;
+mod long;
 mod net;
 mod owner;
 mod ports;

@@ -4,6 +4,7 @@
 //! Locks are taken in this order, and never the other way round: a port's, the server's, a mailbox's.
 
 use crate::crew::Workers;
+use crate::long::LongJobs;
 use crate::ports::{Arrived, Ports};
 use crate::pump::Report;
 use crate::undecided::{Lobby, Parked};
@@ -163,6 +164,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) ports: Ports,
     pub(crate) lobby: Lobby,
+    pub(crate) long_jobs: LongJobs,
     pub(crate) sweeper_bell: Bell,
     pub(crate) workers: Workers,
     pub(crate) observer: Arc<dyn Observer>,
@@ -192,6 +194,7 @@ impl Shared {
             clock,
             ports,
             lobby: Lobby::default(),
+            long_jobs: LongJobs::default(),
             sweeper_bell: Bell::default(),
             workers: Workers::default(),
             observer,

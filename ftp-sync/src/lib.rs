@@ -27,6 +27,7 @@
 //! - `ports`, `sweeper`, `owner`: the passive listeners, which all sessions share, and who else has their port;
 //! - `surroundings`: names and networks, for the address that clients are told;
 //! - `undecided`: data connections of balancers, until they have said whose they are;
+//! - `long`: jobs that take long, beside their sessions;
 //! - `shared`: the core's server behind its lock, and the sessions' mailboxes;
 //! - `crew`: the threads, which accept in turn.
 //!
@@ -36,6 +37,7 @@
 
 mod crew;
 mod links;
+mod long;
 mod net;
 mod owner;
 mod ports;
@@ -277,6 +279,7 @@ impl Running {
         self.shared.sweeper_bell.ring();
         drop(sweeper.join());
         self.crew.join(LAST_WORDS);
+        self.shared.long_jobs.wait_until_idle(LAST_WORDS);
         self.shared.ports.close_all();
     }
 }

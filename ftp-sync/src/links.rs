@@ -52,7 +52,7 @@ type Fresh = bool;
 
 /// Whom the links work for.
 pub(crate) struct Owner<'a> {
-    pub(crate) shared: &'a Shared,
+    pub(crate) shared: &'a Arc<Shared>,
     pub(crate) session: SessionId,
 }
 

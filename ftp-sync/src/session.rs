@@ -4,6 +4,7 @@
 //! it what did. Everything blocking that the core asks for is done on the spot: the thread is the session's.
 
 use crate::links::{Links, Owner};
+use crate::long::Errand;
 use crate::net;
 use crate::shared::{Admitted, Mail, Mailbox, Shared};
 use crate::wait::{self, Bell};
@@ -23,7 +24,7 @@ const INPUT: usize = 1024;
 const KEEP_BELL: Duration = Duration::from_secs(1);
 
 /// Serves a control connection to its end. A panic costs this session only.
-pub(crate) fn serve(shared: &Shared, control: TcpStream, peer: SocketAddr, implicit_tls: bool) {
+pub(crate) fn serve(shared: &Arc<Shared>, control: TcpStream, peer: SocketAddr, implicit_tls: bool) {
     let Ok(local) = control.local_addr() else { return };
     if net::prepare_accepted_control(&control, shared.keepalive).is_err() {
         return;
@@ -82,7 +83,7 @@ struct Session<'a> {
 
 impl<'a> Session<'a> {
     fn new(
-        shared: &'a Shared,
+        shared: &'a Arc<Shared>,
         socket: TcpStream,
         connection: Box<Connection>,
         mailbox: Arc<Mailbox>,
@@ -129,6 +130,10 @@ impl<'a> Session<'a> {
             Action::Consult(request) => {
                 let answer = self.owner.shared.consult(request);
                 self.hear(Event::Answer(answer));
+            }
+            Action::Perform(ticket, job) if job.is_long() => {
+                let mailbox = Arc::clone(&self.mailbox);
+                Errand { ticket, job, mailbox }.send(self.owner.shared);
             }
             Action::Perform(ticket, job) => tell(Event::Done(ticket, perform(job))),
             Action::Connect(link, spec) => self.links.connect(link, &spec, &mut tell),

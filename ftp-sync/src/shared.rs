@@ -3,6 +3,7 @@
 //!
 //! Locks are taken in this order, and never the other way round: a port's, the server's, a mailbox's.
 
+use crate::long::LongJobs;
 use crate::ports::{Arrived, Ports};
 use crate::undecided::{Lobby, Parked};
 use crate::wait::{Bell, Bells, Clock, lock};
@@ -19,7 +20,7 @@ use std::time::Duration;
 
 /// What can lie in a mailbox.
 pub(crate) enum Mail {
-    /// A word from the server.
+    /// A word from the server, or the answer to a job that took long.
     Event(Event),
     /// A data connection that somebody else accepted.
     Arrived(Arrived),
@@ -53,11 +54,12 @@ impl Mailbox {
     /// Leaves something. What is not urgent waits until the session wakes for another reason. Returns
     /// whether the bell of the session's group has to be rung.
     #[must_use]
-    fn leave(&self, mail: Mail) -> bool {
+    pub(crate) fn leave(&self, mail: Mail) -> bool {
         let urgent =
             !matches!(mail, Mail::Event(Event::Message(Message::Configure(_) | Message::Stranger { .. })));
         let mut inside = lock(&self.inside);
-        if inside.mail.len() < MAILBOX_LIMIT {
+        // Who waits for an answer gets it: there is one at a time.
+        if inside.mail.len() < MAILBOX_LIMIT || matches!(mail, Mail::Event(Event::Done(..))) {
             put(&mut inside.mail, mail);
         }
         match &inside.bell {
@@ -184,6 +186,7 @@ pub(crate) struct Shared {
     pub(crate) ports: Ports,
     pub(crate) bells: Bells,
     pub(crate) lobby: Lobby,
+    pub(crate) long_jobs: LongJobs,
     pub(crate) sweeper_bell: Bell,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) keepalive: Duration,
@@ -214,6 +217,7 @@ impl Shared {
             ports,
             bells: Bells::new()?,
             lobby: Lobby::default(),
+            long_jobs: LongJobs::default(),
             sweeper_bell: Bell::new()?,
             observer,
             keepalive,

@@ -80,6 +80,7 @@ fn describe(stat: Stat, owners: &mut Owners) -> Metadata {
         kind: stat.kind,
         size: stat.size,
         modified: stat.modified,
+        created: None,
         mode: stat.mode,
         owner,
         group,

@@ -31,6 +31,7 @@ mod balancers;
 mod control;
 mod lifecycle;
 mod live;
+mod long;
 mod passive;
 mod peers;
 mod rustls;

@@ -96,7 +96,7 @@ pub(super) fn rein(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
 }
 
 pub(super) fn quit(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
-    if !turn.session.quit_after_transfer() {
+    if !turn.session.quit_after_transfer() && !turn.session.quit_after_work(turn.now) {
         turn.session.finish(turn.now, Reply::new(221, "Goodbye."), "quit");
     }
     Reaction::Silent

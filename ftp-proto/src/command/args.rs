@@ -4,6 +4,7 @@ use super::CommandSpec;
 use crate::path::{PathError, VirtualPath};
 use crate::reply::Reply;
 use crate::time::CivilTime;
+use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// What may follow a verb.
@@ -67,10 +68,7 @@ impl Problem {
             Self::Malformed => usage("The argument is wrong"),
             Self::UnknownProtocol => Reply::new(522, "Network protocol not supported, use (1,2)"),
             Self::UnknownFamily => Reply::new(521, "Supported address families are (4, 6)"),
-            Self::Path(PathError::ControlCharacter) => {
-                Reply::new(501, "A name can't contain a line end or NUL.")
-            }
-            Self::Path(PathError::TooLong) => Reply::new(553, "The name is too long."),
+            Self::Path(error) => unnameable(error),
         }
     }
 }
@@ -101,7 +99,53 @@ pub(crate) fn parse<'a>(syntax: Syntax, text: &'a [u8], directory: &VirtualPath)
     }
 }
 
-fn number(text: &[u8]) -> Option<u64> {
+/// The words of a text. One that begins with a quote goes on to the next quote and may hold spaces; a quote in it is
+/// written twice. `None`: a quote is missing.
+pub(crate) fn quoted_words(text: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut words = Vec::new();
+    let mut rest = text.trim_ascii();
+    while let Some((&first, behind)) = rest.split_first() {
+        let mut word = Vec::new();
+        if first == b'"' {
+            rest = behind;
+            loop {
+                let (&byte, behind) = rest.split_first()?;
+                rest = behind;
+                match (byte, rest.first()) {
+                    (b'"', Some(b'"')) => {
+                        word.push(b'"');
+                        rest = rest.get(1..)?;
+                    }
+                    (b'"', None | Some(b' ')) => break,
+                    (b'"', Some(_)) => return None,
+                    _ => word.push(byte),
+                }
+            }
+        } else {
+            let end = rest.iter().position(|&byte| byte == b' ').unwrap_or(rest.len());
+            let (before, behind) = rest.split_at(end);
+            word.extend_from_slice(before);
+            rest = behind;
+        }
+        words.push(word);
+        rest = rest.trim_ascii_start();
+    }
+    Some(words)
+}
+
+/// The path that a client means by a name, or the reply that refuses it.
+pub(crate) fn resolved(directory: &VirtualPath, name: &[u8]) -> Result<VirtualPath, Reply> {
+    directory.resolve(name).map_err(unnameable)
+}
+
+fn unnameable(error: PathError) -> Reply {
+    match error {
+        PathError::ControlCharacter => Reply::new(501, "A name can't contain a line end or NUL."),
+        PathError::TooLong => Reply::new(553, "The name is too long."),
+    }
+}
+
+pub(crate) fn number(text: &[u8]) -> Option<u64> {
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
         return None;
     }
@@ -229,6 +273,31 @@ mod tests {
             "4,4,192,0,2,1,2,15,161,",
         ] {
             assert_eq!(parsed(Syntax::LongHostPort, bad), Err(Problem::Malformed), "{bad}");
+        }
+    }
+
+    #[test]
+    fn words_may_stand_between_quotes() {
+        let words = |text: &str| {
+            let words = quoted_words(text.as_bytes())?;
+            Some(
+                words
+                    .into_iter()
+                    .map(|word| std::string::String::from_utf8(word).unwrap())
+                    .collect::<Vec<_>>(),
+            )
+        };
+        for (text, expected) in [
+            ("", &[][..]),
+            (" a  b ", &["a", "b"]),
+            ("\"a b\" c", &["a b", "c"]),
+            ("\"a\"\"b\" \"\" ", &["a\"b", ""]),
+            ("a\"b c", &["a\"b", "c"]),
+        ] {
+            assert_eq!(words(text).unwrap(), expected, "{text}");
+        }
+        for bad in ["\"", "\"a", "\"a\"b", "a \"b\"\""] {
+            assert_eq!(words(bad), None, "{bad}");
         }
     }
 

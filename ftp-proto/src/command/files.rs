@@ -26,7 +26,7 @@ impl Turn<'_> {
         self.files(job, path, |path| Pending::Change(Change { verb, path, to: None, reply }))
     }
 
-    fn may(&self, path: &VirtualPath, rights: Rights) -> bool {
+    pub(super) fn may(&self, path: &VirtualPath, rights: Rights) -> bool {
         self.session.login.account().is_some_and(|account| account.rights.on(path).contains(rights))
     }
 }

@@ -4,7 +4,7 @@ use super::args::Arg;
 use super::table::COMMANDS;
 use super::{Availability, Feat, availability, find, is_open, split};
 use crate::account::Rights;
-use crate::listing::{Facts, ListStyle};
+use crate::listing::ListStyle;
 use crate::path::Escaped;
 use crate::reply::Reply;
 use crate::session::{Reaction, Session, Turn};
@@ -40,7 +40,7 @@ pub(super) fn feat(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
             Feat::None => None,
             Feat::Line(line) => Some(line.as_bytes().to_vec()),
             Feat::Part(gate, line) => is_open(gate, session).then(|| line.as_bytes().to_vec()),
-            Feat::Computed(line) => Some(line(session.modes.facts)),
+            Feat::Computed(line) => Some(line(session.modes.selected())),
         })
         .collect();
     lines.push(b"TVFS".to_vec());
@@ -49,8 +49,8 @@ pub(super) fn feat(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
 }
 
 /// RFC 3659 section 7.8: the selected facts carry an asterisk.
-pub(super) fn mlst_feature(facts: Facts) -> Vec<u8> {
-    facts.feat_line().into_bytes()
+pub(super) fn mlst_feature(selected: super::Selected) -> Vec<u8> {
+    selected.facts.feat_line().into_bytes()
 }
 
 pub(super) fn help(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
@@ -96,6 +96,8 @@ fn status(session: &Session) -> Reply {
     lines.push(format!("TYPE: {kind}; STRU: file; MODE: {mode}").into_bytes());
     if let Some((verb, path, bytes)) = session.transfer_progress() {
         lines.push(format!("{verb} {path}: {bytes} bytes so far").into_bytes());
+    } else if let Some((verb, path, kibibytes)) = session.work_progress() {
+        lines.push(format!("{verb} {path}: {kibibytes} KiB so far").into_bytes());
     } else {
         lines.push(b"No transfer runs".to_vec());
     }

@@ -6,6 +6,8 @@ mod args;
 mod client;
 pub mod codes;
 mod data;
+#[cfg(feature = "digests")]
+mod digests;
 pub mod docs;
 mod files;
 mod host;
@@ -138,8 +140,18 @@ pub enum Feat {
     Line(&'static str),
     /// A fixed one for a part of the command, as long as that is switched on.
     Part(Gate, &'static str),
-    /// One that depends on the facts a session selected.
-    Computed(fn(Facts) -> Vec<u8>),
+    /// One that depends on what a session selected.
+    Computed(fn(Selected) -> Vec<u8>),
+}
+
+/// What a session selected by OPTS.
+#[derive(Clone, Copy, Debug)]
+pub struct Selected {
+    /// Facts for MLST and MLSD.
+    pub facts: Facts,
+    /// The algorithm of HASH.
+    #[cfg(feature = "digests")]
+    pub algorithm: crate::digest::Algorithm,
 }
 
 /// What becomes of a command in a session, decided in one place for dispatch, FEAT and HELP.

@@ -3,6 +3,7 @@
 use super::args::Arg;
 use super::{Gate, is_open};
 use crate::config::AlloReply;
+use crate::event::Part;
 use crate::listing::Facts;
 use crate::reply::Reply;
 use crate::session::{Reaction, Turn};
@@ -14,6 +15,10 @@ use alloc::vec::Vec;
 /// The words of an argument, in capitals.
 fn words(arg: &Arg<'_>) -> Vec<Vec<u8>> {
     let Arg::Text(text) = arg else { return Vec::new() };
+    in_capitals(text)
+}
+
+fn in_capitals(text: &[u8]) -> Vec<Vec<u8>> {
     text.split(u8::is_ascii_whitespace)
         .filter(|word| !word.is_empty())
         .map(<[u8]>::to_ascii_uppercase)
@@ -79,6 +84,28 @@ pub(super) fn rest(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     Reply::with(350, format!("The next transfer begins at {offset}.")).into()
 }
 
+/// draft-bryan-ftp-range section 3: the first and the last byte. `1 0` ends it.
+pub(super) fn rang(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
+    let words = words(&arg);
+    let number = |word: &Vec<u8>| super::args::number(word);
+    let (first, last) = match words.as_slice() {
+        [first, last] => (number(first), number(last)),
+        _ => (None, None),
+    };
+    match (first, last) {
+        (Some(1), Some(0)) => {
+            turn.session.modes.set_range(None);
+            Reply::new(350, "The next transfer is of the whole file.").into()
+        }
+        (Some(first), Some(last)) if first <= last => {
+            let part = Part { start: first, end: Some(last.saturating_add(1)) };
+            turn.session.modes.set_range(Some(part));
+            Reply::with(350, format!("The next transfer is of the bytes {first} to {last}.")).into()
+        }
+        _ => Reply::new(501, "The argument is wrong; the syntax is RANG <first byte> <last byte>").into(),
+    }
+}
+
 /// 200 to whom no profile says otherwise: some cameras give up at a 202.
 pub(super) fn allo(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let words = words(&arg);
@@ -99,27 +126,49 @@ pub(super) fn allo(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     }
 }
 
+const NO_OPTIONS: Reply = Reply::new(501, "There are no options for that.");
+
+/// What OPTS is for: the name of a command or feature, and what takes the words behind it.
+type Opts = (&'static str, fn(&mut Turn<'_>, &[u8]) -> Reply);
+
+const OPTIONS: &[Opts] = &[
+    #[cfg(feature = "digests")]
+    ("HASH", super::digests::options),
+    ("MLST", facts),
+    ("MODE", mode_options),
+    ("UTF-8", utf_8),
+    ("UTF8", utf_8),
+];
+
 /// RFC 2389 section 4. UTF8 is draft-ietf-ftpext-utf-8-option-00; RFC 2640 has UTF-8 without asking.
 pub(super) fn opts(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
-    let Arg::Text(text) = &arg else { return Reaction::Silent };
+    let Arg::Text(text) = arg else { return Reaction::Silent };
     let (command, rest) = super::split(text.trim_ascii());
-    let options = rest.unwrap_or_default().trim_ascii();
-    if command.eq_ignore_ascii_case(b"UTF8") || command.eq_ignore_ascii_case(b"UTF-8") {
-        return utf_8(turn, options).into();
+    let named = OPTIONS.iter().find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(command));
+    match named {
+        Some((_, take)) => take(turn, rest.unwrap_or_default().trim_ascii()).into(),
+        None => NO_OPTIONS.into(),
     }
-    if command.eq_ignore_ascii_case(b"MLST") {
-        let facts = Facts::parse(options);
-        turn.session.modes.facts = facts;
-        let selected = facts.selected();
-        let text =
-            if selected.is_empty() { String::from("MLST OPTS") } else { format!("MLST OPTS {selected}") };
-        return Reply::with(200, text).into();
+}
+
+/// `Z`, and what is set for it; there is no other mode with options.
+fn mode_options(turn: &mut Turn<'_>, options: &[u8]) -> Reply {
+    let words = in_capitals(options);
+    match words.split_first() {
+        Some((mode, settings)) if mode == b"Z" && is_open(Gate::Deflate, turn.session) => {
+            deflate_options(turn, settings)
+        }
+        _ => NO_OPTIONS,
     }
-    let is_mode_z = || words(&arg).get(1).is_some_and(|mode| mode == b"Z");
-    if command.eq_ignore_ascii_case(b"MODE") && is_open(Gate::Deflate, turn.session) && is_mode_z() {
-        return deflate_options(turn, words(&arg).get(2..).unwrap_or_default());
-    }
-    Reply::new(501, "There are no options for that.").into()
+}
+
+/// RFC 3659 section 7.9.
+fn facts(turn: &mut Turn<'_>, options: &[u8]) -> Reply {
+    let facts = Facts::parse(options);
+    turn.session.modes.facts = facts;
+    let selected = facts.selected();
+    let text = if selected.is_empty() { String::from("MLST OPTS") } else { format!("MLST OPTS {selected}") };
+    Reply::with(200, text)
 }
 
 /// Clients that ask for UTF-8 must hear yes, in so many words or not. It can be left only for another set that the client's
@@ -143,7 +192,7 @@ fn utf_8(turn: &mut Turn<'_>, options: &[u8]) -> Reply {
 }
 
 /// draft-preston-ftpext-deflate section 3.4: pairs of a name and a value.
-fn deflate_options(turn: &mut Turn<'_>, words: &[Vec<u8>]) -> Reaction {
+fn deflate_options(turn: &mut Turn<'_>, words: &[Vec<u8>]) -> Reply {
     let (pairs, rest) = words.as_chunks::<2>();
     let (mut level, mut said) = (turn.session.modes.deflate_level, Vec::new());
     for pair in pairs {
@@ -157,8 +206,8 @@ fn deflate_options(turn: &mut Turn<'_>, words: &[Vec<u8>]) -> Reaction {
         }
     }
     if said.len() != pairs.len() || !rest.is_empty() || pairs.is_empty() {
-        return Reply::new(501, "The options of MODE Z are LEVEL 0 to 9 and ENGINE ZLIB.").into();
+        return Reply::new(501, "The options of MODE Z are LEVEL 0 to 9 and ENGINE ZLIB.");
     }
     turn.session.modes.deflate_level = level;
-    Reply::with(200, format!("MODE Z {}", said.join(", "))).into()
+    Reply::with(200, format!("MODE Z {}", said.join(", ")))
 }

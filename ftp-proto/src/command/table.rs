@@ -1,6 +1,8 @@
 //! The command table: rows only. What a row means stands in its family's file.
 
 use super::args::Syntax;
+#[cfg(feature = "digests")]
+use super::digests;
 use super::{Busy, CommandSpec, Feat, Gate, Stage};
 use super::{
     access, client, data, files, host, information, listings, navigation, parameters, security, transfers,
@@ -32,10 +34,8 @@ const TLS: CommandSpec = CommandSpec { gate: Gate::Tls, source: "RFC 4217 sectio
 const TRANSFER: CommandSpec = CommandSpec { transfers: true, ..LOGGED_IN };
 
 /// Verbs of the registry (RFC 5797) and of the field that are recognised, but not served by this version.
-pub const NOT_IMPLEMENTED: &[&str] = &[
-    "ADAT", "ALGS", "AVBL", "COMB", "CONF", "ENC", "HASH", "MD5", "MFCT", "MFF", "MIC", "RANG", "SMNT",
-    "XCRC", "XMD5", "XSHA", "XSHA1", "XSHA256", "XSHA512",
-];
+pub const NOT_IMPLEMENTED: &[&str] =
+    &["ADAT", "ALGS", "AVBL", "COMB", "CONF", "ENC", "MFCT", "MFF", "MIC", "SMNT"];
 
 /// First words of other protocols: whoever begins so was sent here by mistake or by an attacker.
 pub(crate) const OTHER_PROTOCOLS: &[&str] =
@@ -208,6 +208,19 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: information::feat,
         ..ANYTIME
     },
+    #[cfg(feature = "digests")]
+    CommandSpec {
+        name: "HASH",
+        syntax: Syntax::Path,
+        needs: Rights::READ,
+        feat: Feat::Computed(digests::feature),
+        source: "draft-bryan-ftpext-hash-02 section 3",
+        replies: &[150, 213, 426, 450, 451, 550, 553, 554],
+        help: "<path> (a digest of a file, or of the part that RANG named)",
+        samples: &["HASH a.txt"],
+        run: digests::hash,
+        ..LOGGED_IN
+    },
     CommandSpec {
         name: "HELP",
         syntax: Syntax::OptionalText,
@@ -271,6 +284,19 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: data::lpsv,
         ..LOGGED_IN
     },
+    #[cfg(feature = "digests")]
+    CommandSpec {
+        name: "MD5",
+        syntax: Syntax::Path,
+        needs: Rights::READ,
+        feat: Feat::Line("MD5"),
+        source: "draft-twine-ftpmd5-00 section 3.1",
+        replies: &[150, 251, 426, 450, 451, 550, 553],
+        help: "<path> (the MD5 digest of a file)",
+        samples: &["MD5 a.txt"],
+        run: digests::md5,
+        ..LOGGED_IN
+    },
     CommandSpec {
         name: "MDTM",
         syntax: Syntax::Path,
@@ -327,6 +353,19 @@ pub static COMMANDS: &[CommandSpec] = &[
         help: "[<path>] (facts about a file)",
         samples: &["MLST", "MLST a.txt"],
         run: files::mlst,
+        ..LOGGED_IN
+    },
+    #[cfg(feature = "digests")]
+    CommandSpec {
+        name: "MMD5",
+        syntax: Syntax::Text,
+        needs: Rights::READ,
+        feat: Feat::Line("MMD5"),
+        source: "draft-twine-ftpmd5-00 section 3.2",
+        replies: &[150, 252, 426, 450, 451, 550, 553],
+        help: "<path>, <path> ... (the MD5 digests of several files)",
+        samples: &["MMD5 a.txt, log.txt"],
+        run: digests::mmd5,
         ..LOGGED_IN
     },
     CommandSpec {
@@ -449,6 +488,17 @@ pub static COMMANDS: &[CommandSpec] = &[
         samples: &["QUIT"],
         run: access::quit,
         ..ANYTIME
+    },
+    CommandSpec {
+        name: "RANG",
+        syntax: Syntax::Text,
+        feat: Feat::Line("RANG STREAM"),
+        source: "draft-bryan-ftp-range-08 section 3",
+        replies: &[350],
+        help: "<first byte> <last byte> (which part the next RETR or HASH is of; 1 0: the whole)",
+        samples: &["RANG 0 99", "RANG 1 0"],
+        run: parameters::rang,
+        ..LOGGED_IN
     },
     CommandSpec {
         name: "REIN",
@@ -607,6 +657,72 @@ pub static COMMANDS: &[CommandSpec] = &[
         samples: &["USER anonymous"],
         run: access::user,
         ..ANYTIME
+    },
+    #[cfg(feature = "digests")]
+    CommandSpec {
+        name: "XCRC",
+        syntax: Syntax::Text,
+        needs: Rights::READ,
+        feat: Feat::Line("XCRC"),
+        source: "common practice",
+        replies: &[150, 250, 426, 450, 451, 550, 553, 554],
+        help: "<path> [<start> <end>] (the CRC-32 of a file)",
+        samples: &["XCRC a.txt", "XCRC \"a b\" 0 100"],
+        run: digests::xcrc,
+        ..LOGGED_IN
+    },
+    #[cfg(feature = "digests")]
+    CommandSpec {
+        name: "XMD5",
+        syntax: Syntax::Text,
+        needs: Rights::READ,
+        feat: Feat::Line("XMD5"),
+        source: "common practice",
+        replies: &[150, 250, 426, 450, 451, 550, 553, 554],
+        help: "<path> [<start> <end>] (the MD5 digest of a file)",
+        samples: &["XMD5 a.txt"],
+        run: digests::xmd5,
+        ..LOGGED_IN
+    },
+    #[cfg(feature = "digests")]
+    CommandSpec {
+        name: "XSHA1",
+        aliases: &["XSHA"],
+        syntax: Syntax::Text,
+        needs: Rights::READ,
+        feat: Feat::Line("XSHA1"),
+        source: "common practice",
+        replies: &[150, 250, 426, 450, 451, 550, 553, 554],
+        help: "<path> [<start> <end>] (the SHA-1 digest of a file)",
+        samples: &["XSHA1 a.txt", "XSHA a.txt"],
+        run: digests::xsha1,
+        ..LOGGED_IN
+    },
+    #[cfg(feature = "digests")]
+    CommandSpec {
+        name: "XSHA256",
+        syntax: Syntax::Text,
+        needs: Rights::READ,
+        feat: Feat::Line("XSHA256"),
+        source: "common practice",
+        replies: &[150, 250, 426, 450, 451, 550, 553, 554],
+        help: "<path> [<start> <end>] (the SHA-256 digest of a file)",
+        samples: &["XSHA256 a.txt"],
+        run: digests::xsha256,
+        ..LOGGED_IN
+    },
+    #[cfg(feature = "digests")]
+    CommandSpec {
+        name: "XSHA512",
+        syntax: Syntax::Text,
+        needs: Rights::READ,
+        feat: Feat::Line("XSHA512"),
+        source: "common practice",
+        replies: &[150, 250, 426, 450, 451, 550, 553, 554],
+        help: "<path> [<start> <end>] (the SHA-512 digest of a file)",
+        samples: &["XSHA512 a.txt"],
+        run: digests::xsha512,
+        ..LOGGED_IN
     },
 ];
 

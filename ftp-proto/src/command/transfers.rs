@@ -2,7 +2,7 @@
 
 use super::args::Arg;
 use crate::account::Rights;
-use crate::event::FileJob;
+use crate::event::{FileJob, Part};
 use crate::host::{Create, StorageError};
 use crate::path::VirtualPath;
 use crate::reply::Reply;
@@ -20,25 +20,36 @@ impl Turn<'_> {
         self.session.login.account().map_or(Rights::NONE, |account| account.rights.on(path))
     }
 
-    /// The restart point for this transfer. In ASCII the client's count and the file's differ.
+    /// Where this upload begins. In ASCII the client's count and the file's differ.
     fn restart(&mut self) -> Result<u64, Reply> {
+        let range = self.session.modes.take_range();
         match self.session.modes.take_restart() {
+            _ if range.is_some() => Err(Reply::new(554, "RANG is for RETR and HASH only.")),
             offset if offset > 0 && self.coding().kind == Kind::Ascii => {
                 Err(Reply::new(554, "REST needs TYPE I."))
             }
             offset => Ok(offset),
         }
     }
+
+    /// Which part this download is of: by RANG, or from the restart point on.
+    fn part(&mut self) -> Result<Part, Reply> {
+        match self.session.modes.take_range() {
+            Some(_) if self.coding().kind == Kind::Ascii => Err(Reply::new(554, "RANG needs TYPE I.")),
+            Some(part) => Ok(part),
+            None => self.restart().map(|start| Part { start, end: None }),
+        }
+    }
 }
 
 pub(super) fn retr(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Path(path) = arg else { return Reaction::Silent };
-    let offset = match turn.restart().and_then(|offset| turn.session.check_link().map(|()| offset)) {
-        Ok(offset) => offset,
+    let part = match turn.part().and_then(|part| turn.session.check_link().map(|()| part)) {
+        Ok(part) => part,
         Err(reply) => return reply.into(),
     };
     let coding = turn.coding();
-    turn.files(FileJob::OpenRead, path, |path| Pending::Open(Opening::Download { path, offset, coding }))
+    turn.files(FileJob::OpenRead, path, |path| Pending::Open(Opening::Download { path, part, coding }))
 }
 
 pub(super) fn stor(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
@@ -118,7 +129,7 @@ pub(super) fn stou(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
 /// RFC 959 section 4.1.3: 426 for the transfer, then 226; 226 alone if there is none. A data connection that
 /// waits is closed either way.
 pub(super) fn abor(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
-    if turn.session.abort_transfer(turn.now) {
+    if turn.session.abort_transfer(turn.now) || turn.session.abort_work(turn.now) {
         return Reaction::Silent;
     }
     turn.session.reset_link(turn.now);

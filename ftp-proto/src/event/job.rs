@@ -1,5 +1,8 @@
 //! What is asked of the backend, how it is performed, and what is answered.
 
+#[cfg(feature = "digests")]
+use super::Digested;
+use super::{Course, LongJob};
 use crate::account::{Account, Credentials, LoginError};
 use crate::host::{Accounts, Create, File, Metadata, Storage, StorageError};
 use crate::listing::{Found, Search, Walk};
@@ -18,6 +21,8 @@ pub enum Job {
     AuthenticateByCertificate(Arc<dyn Accounts>, Box<Credentials>),
     /// Anything about files.
     Files(Arc<dyn Storage>, FileJob),
+    /// What may take long. It runs beside the session ([`Job::is_long`]), and both look at the same [`Course`].
+    Long(Arc<dyn Storage>, LongJob, Arc<Course>),
     /// Ends a transfer that never began, so that an upload's file is given up properly.
     Discard(Box<Pipe>),
 }
@@ -38,6 +43,8 @@ pub enum FileJob {
     OpenListing(Box<Search>),
     /// Up to this many more lines (STAT of a path).
     ReadListing(Walk, usize),
+    /// [`Storage::available`].
+    Available(VirtualPath),
     /// [`Storage::create_dir`].
     MakeDirectory(VirtualPath),
     /// [`Storage::remove_file`].
@@ -55,8 +62,17 @@ pub enum FileJob {
     },
     /// [`Storage::set_modified`].
     SetModified(VirtualPath, UnixTime),
+    /// [`Storage::set_created`].
+    SetCreated(VirtualPath, UnixTime),
     /// [`Storage::set_permissions`].
     SetPermissions(VirtualPath, u32),
+    /// [`Storage::symlink`].
+    Symlink {
+        /// What it leads to.
+        target: VirtualPath,
+        /// Its name.
+        link: VirtualPath,
+    },
 }
 
 impl core::fmt::Debug for Job {
@@ -67,6 +83,7 @@ impl core::fmt::Debug for Job {
                 out.debug_tuple("AuthenticateByCertificate").field(credentials).finish()
             }
             Self::Files(_, job) => job.fmt(out),
+            Self::Long(_, job, _) => job.fmt(out),
             Self::Discard(_) => write!(out, "Discard"),
         }
     }
@@ -84,12 +101,15 @@ impl core::fmt::Debug for FileJob {
                 write!(out, "OpenListing {} {:?}", search.selection.base(), search.wanted)
             }
             Self::ReadListing(_, count) => write!(out, "ReadListing {count}"),
+            Self::Available(path) => write!(out, "Available {path}"),
             Self::MakeDirectory(path) => write!(out, "MakeDirectory {path}"),
             Self::RemoveFile(path) => write!(out, "RemoveFile {path}"),
             Self::RemoveDirectory(path) => write!(out, "RemoveDirectory {path}"),
             Self::Rename { from, to, replace } => write!(out, "Rename {from} {to} replace={replace}"),
             Self::SetModified(path, time) => write!(out, "SetModified {path} {}", time.seconds),
+            Self::SetCreated(path, time) => write!(out, "SetCreated {path} {}", time.seconds),
             Self::SetPermissions(path, mode) => write!(out, "SetPermissions {path} {mode:o}"),
+            Self::Symlink { target, link } => write!(out, "Symlink {target} {link}"),
         }
     }
 }
@@ -108,6 +128,11 @@ pub enum Done {
     Listing(Result<(Walk, bool), StorageError>),
     /// To `ReadListing`.
     Lines(Result<Batch, StorageError>),
+    /// To `Digest`: one for each path.
+    #[cfg(feature = "digests")]
+    Digested(Result<Vec<Digested>, StorageError>),
+    /// To `Measure` and `Available`: bytes.
+    Measured(Result<u64, StorageError>),
     /// To all that changes something.
     Changed(Result<(), StorageError>),
     /// The job panicked; the session ends.
@@ -127,6 +152,9 @@ impl core::fmt::Debug for Done {
             Self::Lines(result) => {
                 write!(out, "Lines {:?}", result.as_ref().map(|(found, _)| found.len()))
             }
+            #[cfg(feature = "digests")]
+            Self::Digested(result) => write!(out, "Digested {result:?}"),
+            Self::Measured(result) => write!(out, "Measured {result:?}"),
             Self::Changed(result) => write!(out, "Changed {result:?}"),
             Self::Panicked => write!(out, "Panicked"),
         }
@@ -137,6 +165,17 @@ impl core::fmt::Debug for Done {
 const UNIQUE_TRIES: u32 = 10_000;
 
 impl Job {
+    /// Whether it may take long, so that it must hold up neither its session nor other jobs: the session listens on
+    /// while it runs. Others are short, and their session waits for them.
+    pub const fn is_long(&self) -> bool {
+        matches!(self, Self::Long(..))
+    }
+
+    /// Whether nobody waits for it any more, so that it need not be performed.
+    pub fn is_unwanted(&self) -> bool {
+        matches!(self, Self::Long(_, _, course) if course.is_stopped())
+    }
+
     /// Does it if the storage has the answer at hand ([`Storage::open_now`], [`Storage::metadata_now`]); never
     /// blocks.
     ///
@@ -162,6 +201,7 @@ impl Job {
                 Done::Login(accounts.authenticate_by_certificate(&credentials))
             }
             Self::Files(storage, job) => job.perform(&storage),
+            Self::Long(storage, job, course) => job.perform(&*storage, &course),
             Self::Discard(mut pipe) => {
                 pipe.fail(EndReason::Aborted);
                 while pipe.step(Now::default()) == Step::Turn {
@@ -183,12 +223,15 @@ impl FileJob {
             Self::OpenUnique(path) => Done::Unique(open_unique(&**storage, &path)),
             Self::OpenListing(search) => Done::Listing(search.open(storage)),
             Self::ReadListing(walk, count) => Done::Lines(read_listing(walk, count)),
+            Self::Available(path) => Done::Measured(storage.available(&path)),
             Self::MakeDirectory(path) => Done::Changed(storage.create_dir(&path)),
             Self::RemoveFile(path) => Done::Changed(storage.remove_file(&path)),
             Self::RemoveDirectory(path) => Done::Changed(storage.remove_dir(&path)),
             Self::Rename { from, to, replace } => Done::Changed(storage.rename(&from, &to, replace)),
             Self::SetModified(path, time) => Done::Changed(storage.set_modified(&path, time)),
+            Self::SetCreated(path, time) => Done::Changed(storage.set_created(&path, time)),
             Self::SetPermissions(path, mode) => Done::Changed(storage.set_permissions(&path, mode)),
+            Self::Symlink { target, link } => Done::Changed(storage.symlink(&target, &link)),
         }
     }
 }

@@ -29,6 +29,7 @@ impl Session {
         // First of all, so that the end of what is stopped here does not close the session a second time.
         self.phase = Phase::Closing(why);
         self.pending = None;
+        self.work = None;
         self.timers.clear_all();
         self.timers.set(Timer::Linger, now.mono + self.config.timeouts.linger);
         self.abandon_transfer(now);
@@ -93,7 +94,7 @@ impl Session {
             Some(_) => true,
             None => self.inbox.peek().is_some(),
         };
-        soon && self.is_serving() && self.transfer.is_none()
+        soon && self.is_serving() && self.transfer.is_none() && self.work.is_none()
     }
 
     /// The last answer to a client that has closed its side.
@@ -104,7 +105,8 @@ impl Session {
     }
 
     pub(super) fn drain_if_idle(&mut self, now: Now) {
-        if self.phase == Phase::Draining && self.transfer.is_none() && self.pending.is_none() {
+        let is_idle = self.transfer.is_none() && self.work.is_none() && self.pending.is_none();
+        if self.phase == Phase::Draining && is_idle {
             self.finish(now, Reply::new(421, "The server is shutting down."), "server shut down");
         }
     }

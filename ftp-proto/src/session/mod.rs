@@ -1,8 +1,8 @@
 //! One control connection's protocol: what the client said, what it is answered, what has to be done.
 //!
 //! Theory of operation: lines queue in the [`inbox`], replies in the [`outbox`]. [`Session::advance`] runs one
-//! command after another until one has to wait ([`pending`]), a transfer runs (then only commands marked
-//! `Busy::Now`), or the client does not read its replies. Whatever comes from outside enters by one of the
+//! command after another until one has to wait ([`pending`]), a transfer or a long job runs (then only commands
+//! marked `Busy::Now`), or the client does not read its replies. Whatever comes from outside enters by one of the
 //! few methods here and ends in `advance`.
 
 mod closing;
@@ -22,12 +22,14 @@ mod protection;
 mod timers;
 mod transfer;
 mod verdict;
+mod work;
 
 pub(crate) use listings::StatListing;
 pub(crate) use login::Login;
 pub(crate) use modes::Modes;
 pub(crate) use pending::{Change, Opening, Pending};
 pub(crate) use protection::{Protection, Switch};
+pub(crate) use work::Finish;
 
 use crate::command;
 use crate::config::{Config, Quirks};
@@ -52,6 +54,7 @@ use link::{Input, Link};
 use outbox::Outbox;
 use timers::{Timer, Timers};
 use transfer::Transfer;
+use work::Work;
 
 /// How long another data connection has to come when the only one from the client's address was refused.
 const SECOND_CHANCE: Duration = Duration::from_secs(2);
@@ -153,6 +156,8 @@ pub(crate) struct Session {
     /// What the client calls itself (CLNT).
     software: Option<String>,
     transfer: Option<Transfer>,
+    /// A long job that runs; never beside a transfer.
+    work: Option<Work>,
     timers: Timers,
     actions: VecDeque<Action>,
     ids: Ids,
@@ -204,6 +209,7 @@ impl Session {
             outlook: Outlook::default(),
             software: None,
             transfer: None,
+            work: None,
             timers: Timers::default(),
             actions: VecDeque::new(),
             ids: Ids::default(),
@@ -335,6 +341,7 @@ impl Session {
             let mut line = core::mem::take(&mut self.line);
             match self.inbox.take(&mut line) {
                 Some(Item::Line(_)) => {
+                    self.announce_work();
                     let reaction = command::run(&mut Turn { now, session: self }, &line);
                     self.react(now, reaction);
                 }
@@ -357,14 +364,15 @@ impl Session {
         if self.protection.awaits_switch() {
             return false;
         }
-        match (self.inbox.peek(), &self.transfer) {
-            (None, _) => false,
-            (Some(_), None) => true,
-            // Behind an ABOR or QUIT everything waits, or its reply would come too early.
-            (Some((Item::Line(_), line)), Some(transfer)) => {
-                transfer.after.is_none() && command::runs_now(line)
-            }
-            (Some((Item::Overlong, _)), Some(_)) => false,
+        let is_busy = self.transfer.is_some() || self.work.is_some();
+        // Behind an ABOR or QUIT everything waits, or its reply would come too early.
+        let is_ending =
+            self.transfer.as_ref().is_some_and(|transfer| transfer.after.is_some()) || self.work_is_ending();
+        match self.inbox.peek() {
+            None => false,
+            Some(_) if !is_busy => true,
+            Some((Item::Line(_), line)) => !is_ending && command::runs_now(line),
+            Some((Item::Overlong, _)) => false,
         }
     }
 
@@ -378,7 +386,8 @@ impl Session {
     }
 
     fn rearm_idle(&mut self, now: Now) {
-        if !self.is_serving() || self.transfer.is_some() || self.pending.is_some() {
+        let is_busy = self.transfer.is_some() || self.work.is_some() || self.pending.is_some();
+        if !self.is_serving() || is_busy {
             self.timers.clear(Timer::Idle);
         } else {
             self.timers.set(Timer::Idle, now.mono + self.config.timeouts.idle);
@@ -459,8 +468,10 @@ impl Session {
             }
             Timer::Idle => self.finish(now, Reply::new(421, "Idle for too long."), "idle"),
             Timer::DataConnection | Timer::Lease => self.step_link(now, Input::Expired),
+            Timer::Stall if self.work.is_some() => self.look_after_work(now),
             Timer::Stall => self.stalled(now),
             Timer::LoginDelay => self.login_delay_over(now),
+            Timer::Abort if self.work.is_some() => self.work_overdue(now),
             Timer::Abort => self.abort_overdue(now),
             Timer::Header => self.header_overdue(now),
             Timer::Drain => {

@@ -1,6 +1,8 @@
 //! Transfer parameters and what else one command leaves for a later one.
 
 use super::Session;
+use crate::command::Selected;
+use crate::event::Part;
 use crate::listing::Facts;
 use crate::path::VirtualPath;
 use crate::transfer::{Coding, Deflate, Mode};
@@ -15,9 +17,13 @@ pub(crate) struct Modes {
     pub(crate) facts: Facts,
     /// OPTS UTF8 ON: names are UTF-8 even if the client's profile names another set.
     pub(crate) utf_8: bool,
+    /// OPTS HASH.
+    #[cfg(feature = "digests")]
+    pub(crate) algorithm: crate::digest::Algorithm,
     /// After EPSV ALL no other way to a data connection is allowed (RFC 2428 section 4).
     pub(crate) extended_passive_only: bool,
     restart: u64,
+    range: Option<Part>,
     rename_from: Option<VirtualPath>,
     /// What the command before said by RNFR.
     renaming: Option<VirtualPath>,
@@ -31,8 +37,11 @@ impl Default for Modes {
             directory: VirtualPath::root(),
             facts: Facts::ALL,
             utf_8: false,
+            #[cfg(feature = "digests")]
+            algorithm: crate::digest::Algorithm::Sha256,
             extended_passive_only: false,
             restart: 0,
+            range: None,
             rename_from: None,
             renaming: None,
         }
@@ -40,13 +49,35 @@ impl Default for Modes {
 }
 
 impl Modes {
-    /// REST: where the next transfer begins.
-    pub(crate) fn set_restart(&mut self, offset: u64) {
-        self.restart = offset;
+    /// What was selected by OPTS.
+    pub(crate) const fn selected(&self) -> Selected {
+        Selected {
+            facts: self.facts,
+            #[cfg(feature = "digests")]
+            algorithm: self.algorithm,
+        }
     }
 
-    /// A transfer command uses the restart point up.
+    /// REST: where the next transfer begins. It takes the place of a RANG.
+    pub(crate) fn set_restart(&mut self, offset: u64) {
+        self.restart = offset;
+        self.range = None;
+    }
+
+    /// RANG: which part the next RETR or HASH is of; `None`: the whole. It takes the place of a REST.
+    pub(crate) fn set_range(&mut self, part: Option<Part>) {
+        self.range = part;
+        self.restart = 0;
+    }
+
+    /// RETR and HASH use the part up.
+    pub(crate) fn take_range(&mut self) -> Option<Part> {
+        self.range.take()
+    }
+
+    /// A transfer command uses the restart point up, and a part that it has not taken.
     pub(crate) fn take_restart(&mut self) -> u64 {
+        self.range = None;
         core::mem::take(&mut self.restart)
     }
 

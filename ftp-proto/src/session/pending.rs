@@ -8,7 +8,7 @@ use crate::account::{Account, LoginError};
 use crate::advertise::Advertised;
 use crate::command;
 use crate::diagnose::{Form, Setup};
-use crate::event::{Done, Ticket};
+use crate::event::{Done, Part, Ticket};
 use crate::host::{File, Metadata, StorageError};
 use crate::listing::{Listing, Walk};
 use crate::notice::Notice;
@@ -57,7 +57,7 @@ pub(crate) struct Change {
 pub(crate) enum Opening {
     Download {
         path: VirtualPath,
-        offset: u64,
+        part: Part,
         coding: Coding,
     },
     Upload {
@@ -79,6 +79,7 @@ pub(crate) enum Opening {
 
 impl Session {
     pub(super) fn done(&mut self, now: Now, ticket: Ticket, done: Done) {
+        let Some(done) = self.work_done(now, ticket, done) else { return };
         let Some((_, pending)) = self.pending.take_if(|(awaited, _)| *awaited == ticket) else { return };
         if matches!(done, Done::Panicked) {
             return self.finish(
@@ -258,11 +259,12 @@ fn opened(turn: &mut Turn<'_>, opening: Opening, file: Box<dyn File>) -> Reactio
         Kind::Image => "BINARY",
     };
     match opening {
-        Opening::Download { path, offset, coding } => {
+        Opening::Download { path, part, coding } => {
+            let (file, offset) = match part.of(file) {
+                Ok(cut) => cut,
+                Err(error) => return Reply::storage(&error).into(),
+            };
             let size = file.size();
-            if size.is_some_and(|size| offset > size) {
-                return Reply::storage(&StorageError::BadOffset).into();
-            }
             let mut text = alloc::format!("Opening {} mode data connection", kind(coding)).into_bytes();
             if let Some(size) = size {
                 text.extend_from_slice(alloc::format!(" ({} bytes)", size - offset).as_bytes());

@@ -11,13 +11,13 @@ pub(crate) enum Timer {
     Idle,
     /// When the data connection of a transfer, or of a PASV, did not come up.
     DataConnection,
-    /// When no byte of a transfer moved.
+    /// When no byte of a transfer moved, or nothing was heard of a long job.
     Stall,
     /// When the reply to a failed login may be sent.
     LoginDelay,
     /// When the server has not answered about a port.
     Lease,
-    /// When a transfer that was told to stop has not.
+    /// When a transfer or a long job that was told to stop has not.
     Abort,
     /// When a shutdown's grace is over.
     Drain,

@@ -29,7 +29,7 @@ pub(super) struct Security {
     pub(super) needs_close_notify: bool,
 }
 
-/// What comes when the transfer has ended.
+/// What comes when the transfer, or a long job, has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum After {
     /// 226 for ABOR.
@@ -380,7 +380,7 @@ impl Session {
         if transfer.after != Some(After::Gone) {
             self.reply(reply);
         }
-        self.after_transfer(now, transfer.after);
+        self.go_on_after(now, transfer.after);
     }
 
     pub(super) fn transfer_ended(&mut self, now: Now, id: TransferId, end: TransferEnd) {
@@ -437,10 +437,11 @@ impl Session {
         if transfer.after != Some(After::Gone) {
             self.reply(reply);
         }
-        self.after_transfer(now, transfer.after);
+        self.go_on_after(now, transfer.after);
     }
 
-    fn after_transfer(&mut self, now: Now, after: Option<After>) {
+    /// What was to come behind a transfer or a long job.
+    pub(super) fn go_on_after(&mut self, now: Now, after: Option<After>) {
         match after {
             None => {}
             Some(After::AbortReply) => self.reply(Reply::new(226, "Abort successful.")),

@@ -41,6 +41,7 @@ const BEHIND: &[(&str, &[&str])] = &[
     ("MKD", &["C: MKD /\"quoted\""]),
     ("PRET", &["C: PASV"]),
     ("REST", &["C: TYPE I", "C: EPSV", "C: REST 3", "C: RETR a.txt"]),
+    ("RANG", &["C: TYPE I", "C: EPSV", "C: RANG 1 3", "C: RETR a.txt"]),
     ("RNFR", &["C: RNTO b.txt"]),
     ("TYPE", &["C: TYPE I"]),
     ("USER", &["C: PASS guest@example.com"]),

@@ -87,6 +87,7 @@ impl Node {
             kind: if directory { Kind::Directory } else { Kind::File },
             size: self.content.len(),
             modified: self.modified,
+            created: None,
             mode: Some(self.mode),
             owner: Some(Arc::from("ftp")),
             group: Some(Arc::from("ftp")),

@@ -1,0 +1,201 @@
+//! A long job of a session, as a digest: from its command to its reply the session goes on listening.
+//!
+//! For the queue of commands it is like a transfer: what is marked `Busy::Now` runs at once, all else waits for its
+//! end. Since nobody expects other replies before the one to the command itself, a 150 comes before the first of them.
+
+use super::timers::Timer;
+use super::transfer::After;
+use super::{Session, Turn};
+#[cfg(feature = "digests")]
+use crate::event::Digested;
+use crate::event::{Course, Done, Job, LongJob, Ticket};
+use crate::host::StorageError;
+use crate::notice::Notice;
+use crate::path::VirtualPath;
+use crate::reply::Reply;
+use crate::session::Reaction;
+use crate::time::Now;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+
+/// How long a stopped job has to come back.
+const STOP_GRACE: core::time::Duration = core::time::Duration::from_secs(10);
+
+#[expect(dead_code, reason = "changes and sizes come with their commands")]
+/// What is said when it has come to its end.
+pub(crate) enum Finish {
+    /// Something is changed.
+    Changed {
+        /// The new name, if there is one.
+        to: Option<VirtualPath>,
+        reply: Reply,
+    },
+    /// How many bytes.
+    Measured,
+    /// Digests, in the form of their command.
+    #[cfg(feature = "digests")]
+    Digested(fn(crate::digest::Algorithm, &[Digested]) -> Reply, crate::digest::Algorithm),
+}
+
+impl Finish {
+    /// Whether nothing is lost when it is stopped.
+    fn is_question(&self) -> bool {
+        !matches!(self, Self::Changed { .. })
+    }
+}
+
+/// A long job that runs.
+pub(crate) struct Work {
+    ticket: Ticket,
+    verb: &'static str,
+    path: VirtualPath,
+    course: Arc<Course>,
+    finish: Finish,
+    /// What was done when it was last looked at.
+    seen: usize,
+    /// The client was told that more replies come.
+    is_announced: bool,
+    after: Option<After>,
+}
+
+/// However it ends, a job that nobody waits for any more stops.
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.course.stop();
+    }
+}
+
+impl Turn<'_> {
+    /// Has the account's storage do a long job; `path` is what STAT and the log say it is about.
+    pub(crate) fn long(
+        &mut self,
+        verb: &'static str,
+        path: VirtualPath,
+        job: LongJob,
+        finish: Finish,
+    ) -> Reaction {
+        let session = &mut *self.session;
+        let Some(account) = session.login.account() else {
+            return Reply::new(530, "Log in first.").into();
+        };
+        let (storage, course) = (Arc::clone(&account.storage), Arc::<Course>::default());
+        session.perform(Job::Long(storage, job, Arc::clone(&course)));
+        let ticket = Ticket(session.ids.ticket);
+        let (is_announced, after) = (false, None);
+        session.work = Some(Work { ticket, verb, path, course, finish, seen: 0, is_announced, after });
+        session.timers.set(Timer::Stall, self.now.mono + session.config.timeouts.stall);
+        Reaction::Silent
+    }
+}
+
+impl Session {
+    /// A command runs although a long job does: its reply must not be taken for that of the job's command.
+    pub(super) fn announce_work(&mut self) {
+        if let Some(work) = self.work.as_mut().filter(|work| !work.is_announced) {
+            work.is_announced = true;
+            let text = format!("{} goes on.", work.verb);
+            self.reply(Reply::with(150, text));
+        }
+    }
+
+    /// Whether a long job runs behind which everything waits.
+    pub(super) fn work_is_ending(&self) -> bool {
+        self.work.as_ref().is_some_and(|work| work.after.is_some())
+    }
+
+    /// STAT while a long job runs: verb, path and KiB so far.
+    pub(crate) fn work_progress(&self) -> Option<(&'static str, &VirtualPath, usize)> {
+        self.work.as_ref().map(|work| (work.verb, &work.path, work.course.kibibytes()))
+    }
+
+    /// ABOR. `false`: there is no long job.
+    pub(crate) fn abort_work(&mut self, now: Now) -> bool {
+        let Some(work) = &mut self.work else { return false };
+        work.after = Some(After::AbortReply);
+        self.stop_work(now);
+        true
+    }
+
+    /// QUIT: a question that nobody waits for any more is stopped, a change comes to its end. `false`: there is no long
+    /// job.
+    pub(crate) fn quit_after_work(&mut self, now: Now) -> bool {
+        let Some(work) = &mut self.work else { return false };
+        work.after = Some(After::Quit);
+        if work.finish.is_question() {
+            self.stop_work(now);
+        }
+        true
+    }
+
+    fn stop_work(&mut self, now: Now) {
+        let Some(work) = &mut self.work else { return };
+        work.course.stop();
+        if work.course.has_begun() {
+            self.timers.clear(Timer::Stall);
+            self.timers.set(Timer::Abort, now.mono + STOP_GRACE);
+        } else {
+            // It waits for others still: nobody is there to stop it.
+            self.end_work(now, Reply::storage(&StorageError::Interrupted));
+        }
+    }
+
+    /// Nothing was heard of it for a while. That is no reason to end one that goes on.
+    pub(super) fn look_after_work(&mut self, now: Now) {
+        let Some(work) = &mut self.work else { return };
+        let pieces = work.course.pieces();
+        if pieces != work.seen {
+            work.seen = pieces;
+            self.timers.set(Timer::Stall, now.mono + self.config.timeouts.stall);
+        } else if work.course.has_begun() {
+            self.finish(now, Reply::new(421, "The storage does not answer."), "storage did not answer");
+        } else {
+            self.end_work(now, Reply::new(450, "Too much else is to be done here; try again later."));
+        }
+    }
+
+    /// It was told to stop, and has not: go on without it.
+    pub(super) fn work_overdue(&mut self, now: Now) {
+        self.end_work(now, Reply::storage(&StorageError::Interrupted));
+    }
+
+    /// An answer came. Returned if it is not the job's.
+    pub(super) fn work_done(&mut self, now: Now, ticket: Ticket, done: Done) -> Option<Done> {
+        let Some(work) = self.work.as_mut().filter(|work| work.ticket == ticket) else { return Some(done) };
+        let path = work.path.clone();
+        let verb = work.verb;
+        let result = match (&mut work.finish, done) {
+            (_, Done::Panicked) => {
+                self.finish(
+                    now,
+                    Reply::new(421, "Internal error; closing the connection."),
+                    "internal error",
+                );
+                return None;
+            }
+            (Finish::Changed { to, reply }, Done::Changed(Ok(()))) => {
+                let (to, reply) = (to.take(), reply.clone());
+                self.notify(Notice::Changed { verb, path, to });
+                Ok(reply)
+            }
+            (Finish::Measured, Done::Measured(Ok(bytes))) => Ok(Reply::with(213, format!("{bytes}"))),
+            #[cfg(feature = "digests")]
+            (Finish::Digested(say, algorithm), Done::Digested(Ok(digests))) => Ok(say(*algorithm, &digests)),
+            #[cfg(feature = "digests")]
+            (_, Done::Digested(Err(error))) => Err(error),
+            (_, Done::Changed(Err(error)) | Done::Measured(Err(error))) => Err(error),
+            _ => Err(StorageError::Io(String::from("the backend gave an answer to another question"))),
+        };
+        let reply = result.unwrap_or_else(|error| self.storage_failed(&error));
+        self.end_work(now, reply);
+        None
+    }
+
+    fn end_work(&mut self, now: Now, reply: Reply) {
+        let Some(work) = self.work.take() else { return };
+        self.timers.clear(Timer::Stall);
+        self.timers.clear(Timer::Abort);
+        self.reply(reply);
+        self.go_on_after(now, work.after);
+    }
+}
