@@ -16,7 +16,7 @@ pub trait Accounts: Send + Sync {
     /// [`LoginError`]; the client never learns which part was wrong.
     fn authenticate(&self, credentials: &Credentials) -> Result<Account, LoginError>;
 
-    /// Whether this user may enter by the certificate alone (RFC 4217 section 14): asked at USER, if the client has
+    /// Whether this user may enter by the certificate alone (RFC 2228 section 4): asked at USER, if the client has
     /// shown one; there is no password yet.
     ///
     /// # Errors

@@ -26,6 +26,7 @@ pub enum PathError {
 
 impl VirtualPath {
     /// The root, `/`.
+    // req: 3659-6.2-root
     pub fn root() -> Self {
         Self(alloc::vec![b'/'])
     }
@@ -42,6 +43,8 @@ impl VirtualPath {
     ///
     /// # Errors
     /// [`PathError`] if the argument holds a forbidden byte or the result is too long.
+    // req: 959-5.3.2-pathname, 1123-4.1.4.1-paths, 2640-2.1-characters, 3659-6.1-no-empty-names
+    // req: 3659-6.2-absolute, 3659-6.2-relative, 3659-8-all-commands
     pub fn resolve(&self, argument: &[u8]) -> Result<Self, PathError> {
         if argument.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n')) {
             return Err(PathError::ControlCharacter);
@@ -98,6 +101,7 @@ impl VirtualPath {
     }
 
     /// The parts between the slashes, outermost first.
+    // req: 3659-6.1-slash
     pub fn components(&self) -> impl Iterator<Item = &[u8]> {
         self.relative().split(|&byte| byte == b'/').filter(|part| !part.is_empty())
     }
@@ -173,6 +177,7 @@ mod tests {
     }
 
     #[test]
+    // req: 3659-6.2-absolute, 3659-6.2-relative
     fn arguments_resolve_as_clients_mean_them() {
         for (cwd, argument, want) in [
             ("/", "", "/"),
@@ -198,6 +203,7 @@ mod tests {
     }
 
     #[test]
+    // req: 3659-6.1-slash
     fn parts_and_ancestors() {
         assert_eq!(path("/a/b").parent(), path("/a"));
         assert_eq!(path("/a").parent(), path("/"));

@@ -43,6 +43,7 @@ impl Reply {
 
     /// A reply of many lines (RFC 959 section 4.2): each line between the first and the last is indented,
     /// so that none can be taken for the end.
+    // req: 959-4.2-block, 959-4.2-block-inner
     pub(crate) fn block(
         code: u16,
         first: impl Into<Vec<u8>>,
@@ -54,6 +55,8 @@ impl Reply {
     }
 
     /// What a client is told about a storage that did not do it: the kind alone decides.
+    // req: 959-4.2-codes, 959-4.2-transient, 959-4.2.2-450, 959-4.2.2-451, 959-4.2.2-452, 959-4.2.2-550
+    // req: 959-4.2.2-553, 1123-4.1.2.11-4xx, 1123-4.1.2.11-defined-codes, 1123-4.1.3.4-554, 3659-7.2.1-550
     pub(crate) const fn storage(error: &StorageError) -> Self {
         match error {
             StorageError::NotFound => Self::new(550, "No such file or directory."),
@@ -89,6 +92,7 @@ impl Reply {
 
     /// Appends the reply as it goes over the wire. A CR or LF in a text would begin a forged line: both become
     /// spaces.
+    // req: 959-4.2-line, 1123-4.1.2.11-format, 2228-5.2-no-6yz, 2389-3.2-one-space
     pub(crate) fn write(&self, out: &mut impl BufMut) {
         if let Some(block) = &self.block {
             push_line(out, Some((self.code, b'-')), &block.first);
@@ -110,9 +114,20 @@ fn push_line(out: &mut impl BufMut, code: Option<(u16, u8)>, text: &[u8]) {
         if position > 0 {
             out.put_u8(b' ');
         }
-        out.put_slice(clean);
+        put_text(out, clean);
     }
     out.put_slice(b"\r\n");
+}
+
+/// Appends text as Telnet has it: the byte 255 twice (RFC 3659 section 2.2), since alone it begins a command.
+// req: 3659-2.2-iac-in-replies
+pub(crate) fn put_text(out: &mut impl BufMut, text: &[u8]) {
+    for (position, part) in text.split(|&byte| byte == 255).enumerate() {
+        if position > 0 {
+            out.put_slice(&[255, 255]);
+        }
+        out.put_slice(part);
+    }
 }
 
 #[cfg(test)]
@@ -120,6 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
+    // req: 959-4.2-block, 959-4.2-line, 1123-4.1.2.11-format, 3659-2.2-iac-in-replies
     fn lines_and_blocks() {
         let mut out = Vec::new();
         Reply::new(200, "Yes.").write(&mut out);
@@ -133,5 +149,8 @@ mod tests {
             Reply::lines(220, text).write(&mut out);
             assert_eq!(out, wire.as_bytes());
         }
+        out.clear();
+        Reply::with(257, b"\xffa\xff\xff".to_vec()).write(&mut out);
+        assert_eq!(out, b"257 \xff\xffa\xff\xff\xff\xff\r\n");
     }
 }

@@ -81,6 +81,7 @@ pub struct CivilTime {
 
 impl CivilTime {
     /// The calendar's view of a point in time; fractions of a second are cut off.
+    // req: 3659-2.3-utc
     pub const fn from_unix(time: UnixTime) -> Self {
         // Days are counted from 0000-03-01, so that the leap day is the last of its year.
         let days = time.seconds.div_euclid(86_400) + 719_468;
@@ -119,8 +120,14 @@ impl CivilTime {
         )
     }
 
+    /// Whether there is a form for it: RFC 3659 section 2.3 has years from 1000 to 9999.
+    pub const fn can_be_told(self) -> bool {
+        1_000 <= self.year && self.year <= 9_999
+    }
+
     /// Reads `YYYYMMDDHHMMSS` with an optional fraction, which is ignored (RFC 3659 section 2.3). A leap
     /// second counts as the second before it. `None` for anything that is not a date of the calendar.
+    // req: 3659-2.3-range
     pub fn parse(text: &[u8]) -> Option<Self> {
         let (whole, fraction) = match text.iter().position(|&byte| byte == b'.') {
             Some(dot) => (text.get(..dot)?, text.get(dot + 1..)?),
@@ -150,6 +157,7 @@ impl CivilTime {
 
 /// Writes `YYYYMMDDHHMMSS` (RFC 3659 section 2.3).
 impl core::fmt::Display for CivilTime {
+    // req: 3659-2.3-form, 3659-2.3-no-false-precision
     fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let Self { year, month, day, hour, minute, second } = self;
         write!(out, "{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}")
@@ -162,6 +170,7 @@ mod tests {
     use std::string::ToString;
 
     #[test]
+    // req: 3659-2.3-form, 3659-2.3-utc
     fn civil_time_agrees_with_known_dates() {
         for (seconds, text) in [
             (0, "19700101000000"),
@@ -178,6 +187,7 @@ mod tests {
     }
 
     #[test]
+    // req: 3659-2.3-range
     fn dates_that_do_not_exist_are_refused() {
         for text in [
             "20230229000000",

@@ -145,6 +145,7 @@ impl Wire {
         }));
     }
 
+    // req: 2228-3-ccc-protected, 4217-5-ccc-close-notify
     fn leave(&mut self, now: Now, session: &mut Session) {
         // No more than this: commands go on as soon as there is room for their replies.
         let mut left = session.queued();
@@ -181,6 +182,7 @@ impl Wire {
     }
 
     /// Returns how many bytes it took, `most` of them at most.
+    // req: 2228-5.2-whole-lines
     fn encrypt_next(&mut self, now: Now, session: &mut Session, most: usize) -> usize {
         let Self::Tls(secure) = self else { return 0 };
         let queued = session.transmit();

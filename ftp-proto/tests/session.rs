@@ -153,7 +153,7 @@ fn close_notify_comes_behind_the_reply_to_ccc_but_not_with_it() {
     }
 }
 
-/// RFC 4217 section 12.3: what comes behind close_notify is plain text, however early the client leaves.
+/// RFC 4217 section 5: what comes behind close_notify is plain text, however early the client leaves.
 #[test]
 fn a_client_that_leaves_tls_together_with_ccc_is_not_gone() {
     let mut secure = Secured::new();

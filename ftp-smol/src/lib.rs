@@ -175,6 +175,7 @@ fn cores() -> usize {
 }
 
 /// The doors of each executor.
+// req: 959-5.2-port-l
 fn listen(options: &Options) -> Result<(Vec<Vec<Door>>, Addresses), StartError> {
     if options.tls.is_none() && !options.implicit_tls.is_empty() {
         return Err(StartError::NoTls);

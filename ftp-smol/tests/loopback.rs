@@ -135,6 +135,7 @@ fn two_servers_do_not_share_an_address_by_accident() {
 }
 
 #[test]
+// req: 959-5.2-port-l
 fn every_executor_serves() {
     let server = ftp_smol::start(options("127.0.0.1:0".parse().unwrap(), 2, 4)).unwrap();
     let mut clients: Vec<Client> = (0..64).map(|_| Client::login(&server)).collect();

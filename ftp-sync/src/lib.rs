@@ -171,6 +171,7 @@ pub fn start(options: Options) -> Result<Running, StartError> {
     Ok(running)
 }
 
+// req: 959-5.2-port-l
 fn listen(options: &Options) -> Result<(Vec<Door>, Addresses), StartError> {
     if options.tls.is_none() && !options.implicit_tls.is_empty() {
         return Err(StartError::NoTls);

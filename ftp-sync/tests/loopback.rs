@@ -26,6 +26,7 @@ fn tree() -> MemoryStorage {
 }
 
 #[test]
+// req: 959-5.2-port-l
 fn passive_transfers_go_both_ways() {
     let storage = tree();
     let server = serve_memory(&storage, 2);

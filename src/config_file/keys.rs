@@ -79,6 +79,7 @@ const KEYS: &[(&str, Setter)] = &[
     ("tls.revocations", tls::revocations),
     ("tls.rule", tls::rules),
     ("timeouts.login", |draft, node| put(&mut draft.settings.timeouts.login, node.duration())),
+    // req: 1123-4.1.3.2-configurable
     ("timeouts.idle", |draft, node| put(&mut draft.settings.timeouts.idle, node.duration())),
     ("timeouts.data_connection", |draft, node| {
         put(&mut draft.settings.timeouts.data_connection, node.duration())

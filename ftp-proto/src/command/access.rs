@@ -12,6 +12,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// The answer is the same whether the user exists or not. A new USER ends the old login (RFC 959 section 4.1.1).
+// req: 959-4.1.1-user
 pub(super) fn user(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Text(name) = arg else { return Reaction::Silent };
     let name = core::str::from_utf8(name.trim_ascii()).ok().map(String::from);
@@ -36,6 +37,7 @@ pub(super) fn user(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
 }
 
 impl Turn<'_> {
+    // req: 959-4.2.2-331, 2228-4-331
     pub(crate) fn ask_for_password(&mut self, name: Option<String>) -> Reaction {
         let anonymous = name.as_deref().is_some_and(is_anonymous);
         self.session.set_login(Login::Named(name));
@@ -47,6 +49,7 @@ impl Turn<'_> {
     }
 }
 
+// req: 959-4.1.1-pass
 pub(super) fn pass(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Text(password) = arg else { return Reaction::Silent };
     if let Login::Named(name) = &turn.session.login
@@ -76,6 +79,7 @@ pub(super) fn pass(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     }
 }
 
+// req: 959-4.2.2-202
 pub(super) fn acct(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
     if turn.session.login.account().is_some() {
         Reply::new(202, "No account is needed.").into()
@@ -85,6 +89,7 @@ pub(super) fn acct(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
 }
 
 /// RFC 959 section 4.1.1: as if the control connection had just been opened.
+// req: 959-4.1.1-rein, 959-4.2.2-220
 pub(super) fn rein(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
     turn.session.forget_login(turn.now);
     turn.session.modes = Modes::default();
@@ -95,6 +100,7 @@ pub(super) fn rein(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
     Reply::new(220, "Ready for a new user.").into()
 }
 
+// req: 959-4.1.1-quit, 959-4.2.2-221
 pub(super) fn quit(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
     if !turn.session.quit_after_transfer() && !turn.session.quit_after_work(turn.now) {
         turn.session.finish(turn.now, Reply::new(221, "Goodbye."), "quit");

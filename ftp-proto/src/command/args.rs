@@ -12,7 +12,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 pub(crate) enum Syntax {
     /// Nothing.
     Nothing,
-    /// Something, taken as it is.
+    /// Something, without the spaces before it.
     Text,
     /// Something or nothing, without the spaces around it.
     OptionalText,
@@ -59,6 +59,8 @@ pub(crate) enum Problem {
 }
 
 impl Problem {
+    // req: 959-4.2.2-501, 1639-lprt-521, 2428-2-522-brackets, 2428-2-522-list, 2428-2-522-text
+    // req: 3659-3.2-501, 3659-4.2-501, 3659-7.1-501
     pub(crate) fn reply(self, spec: &CommandSpec) -> Reply {
         let usage =
             |why: &str| Reply::with(501, alloc::format!("{why}; the syntax is {} {}", spec.name, spec.help));
@@ -73,6 +75,7 @@ impl Problem {
     }
 }
 
+// req: 959-5.3-spaces, 959-5.3.1-no-argument, 959-5.3.1-optional, 2389-3.1-no-argument
 pub(crate) fn parse<'a>(syntax: Syntax, text: &'a [u8], directory: &VirtualPath) -> Result<Arg<'a>, Problem> {
     let trimmed = text.trim_ascii();
     let path = |text: &[u8]| directory.resolve(text).map_err(Problem::Path);
@@ -83,7 +86,8 @@ pub(crate) fn parse<'a>(syntax: Syntax, text: &'a [u8], directory: &VirtualPath)
         Syntax::Verbatim => Ok(Arg::Text(text)),
         Syntax::OptionalPath => path(text).map(Arg::Path),
         _ if trimmed.is_empty() => Err(Problem::Missing),
-        Syntax::Text => Ok(Arg::Text(text)),
+        // RFC 959 section 5.3: one or more spaces stand before an argument.
+        Syntax::Text => Ok(Arg::Text(text.trim_ascii_start())),
         Syntax::Path => path(text).map(Arg::Path),
         Syntax::HostPort => host_port(trimmed).map(Arg::HostPort).ok_or(Problem::Malformed),
         Syntax::ExtendedHostPort => extended_host_port(trimmed).map(Arg::HostPort),
@@ -145,6 +149,7 @@ fn unnameable(error: PathError) -> Reply {
     }
 }
 
+// req: 3659-5.3-digits
 pub(crate) fn number(text: &[u8]) -> Option<u64> {
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
         return None;
@@ -152,6 +157,7 @@ pub(crate) fn number(text: &[u8]) -> Option<u64> {
     core::str::from_utf8(text).ok()?.parse().ok()
 }
 
+// req: 959-4.1.2-port, 959-5.3.2-host-port
 fn host_port(text: &[u8]) -> Option<SocketAddr> {
     let mut fields = [0u8; 6];
     let mut parts = text.split(|&byte| byte == b',');
@@ -166,6 +172,7 @@ fn host_port(text: &[u8]) -> Option<SocketAddr> {
 }
 
 /// RFC 1639 section 2: family, length and bytes of the address, length and bytes of the port.
+// req: 1639-lprt, 1639-lprt-501
 fn long_host_port(text: &[u8]) -> Result<SocketAddr, Problem> {
     let mut fields = text.split(|&byte| byte == b',').map(|field| {
         let value = number(field.trim_ascii()).and_then(|value| u8::try_from(value).ok());
@@ -195,6 +202,7 @@ fn long_host_port(text: &[u8]) -> Result<SocketAddr, Problem> {
     }
 }
 
+// req: 2428-2-501, 2428-2-522, 2428-2-address, 2428-2-delimiter, 2428-2-port, 2428-2-protocol
 fn extended_host_port(text: &[u8]) -> Result<SocketAddr, Problem> {
     let (&delimiter, rest) = text.split_first().ok_or(Problem::Missing)?;
     // RFC 2428 section 2: any printable ASCII character but a digit would be hopeless otherwise.
@@ -227,6 +235,7 @@ mod tests {
     }
 
     #[test]
+    // req: 959-5.3.2-host-port
     fn host_port_takes_six_numbers_and_nothing_else() {
         let address: SocketAddr = "192.0.2.1:1025".parse().unwrap();
         assert_eq!(parsed(Syntax::HostPort, "192,0,2,1,4,1"), Ok(Arg::HostPort(address)));
@@ -236,6 +245,7 @@ mod tests {
     }
 
     #[test]
+    // req: 2428-2-address
     fn extended_host_port_takes_both_protocols_and_any_delimiter() {
         let v4 = Ok(Arg::HostPort("192.0.2.1:4000".parse().unwrap()));
         assert_eq!(parsed(Syntax::ExtendedHostPort, "|1|192.0.2.1|4000|"), v4);
@@ -250,6 +260,7 @@ mod tests {
     }
 
     #[test]
+    // req: 1639-lprt
     fn long_host_port_takes_both_families() {
         let v4 = Ok(Arg::HostPort("192.0.2.1:4001".parse().unwrap()));
         assert_eq!(parsed(Syntax::LongHostPort, "4,4,192,0,2,1,2,15,161"), v4);

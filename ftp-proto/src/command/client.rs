@@ -49,6 +49,7 @@ pub(super) fn csid(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
 
 /// RFC 2640 section 4.1. Replies are in English, whatever kind of it is asked for (RFC 4647 section 3.4: lookup), so that
 /// there is nothing to remember.
+// req: 2640-4.1-default, 2640-4.1-replies, 2640-4.2-200, 2640-4.2-501, 2640-4.2-504
 pub(super) fn lang(_: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Text(text) = arg else { return Reaction::Silent };
     let mut subtags = text.trim_ascii().split(|&byte| byte == b'-');

@@ -16,6 +16,7 @@ use core::net::{IpAddr, SocketAddr};
 const EXTENDED_PASSIVE_ONLY: Reply = Reply::new(503, "After EPSV ALL only EPSV is allowed.");
 
 /// The words of RFC 959, RFC 2428 and RFC 1639 and nothing else: firewalls and NATs on the way read them.
+// req: 959-4.1.2-pasv-reply, 959-4.2.2-227, 1123-4.1.2.6-scan, 1639-lpsv, 2428-3-229, 2428-3-fields
 pub(crate) fn passive_reply(Advertised { address, port, .. }: Advertised, form: Form) -> Reply {
     let [high, low] = port.to_be_bytes();
     match (form, address) {
@@ -43,6 +44,7 @@ fn in_decimal(octets: &[u8]) -> String {
 /// 227 can't hold an IPv6 address, and one that is wrong makes firewalls drop the packet.
 const PASV_OVER_IPV6: Reply = Reply::new(425, "PASV can't name an IPv6 address; use EPSV.");
 
+// req: 959-4.1.2-pasv, 1123-4.1.2.6-implemented, 2428-3-all
 pub(super) fn pasv(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
     if turn.session.modes.extended_passive_only {
         return EXTENDED_PASSIVE_ONLY.into();
@@ -54,6 +56,7 @@ pub(super) fn pasv(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
 }
 
 /// RFC 1639: no client of today speaks it, but no NAT reads it either.
+// req: 1639-lpsv
 pub(super) fn lpsv(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
     if turn.session.modes.extended_passive_only {
         return EXTENDED_PASSIVE_ONLY.into();
@@ -61,6 +64,7 @@ pub(super) fn lpsv(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
     lease(turn, Form::Long)
 }
 
+// req: 2428-3-no-argument, 2428-3-protocol, 2428-3-protocol-522, 2428-3-syntax
 pub(super) fn epsv(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Text(argument) = arg else { return Reaction::Silent };
     let protocol = if turn.session.local.is_ipv6() { &b"2"[..] } else { b"1" };
@@ -94,10 +98,12 @@ pub(super) fn port(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     give_target(turn, arg, Form::Plain)
 }
 
+// req: 2428-2-200
 pub(super) fn eprt(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     give_target(turn, arg, Form::Extended)
 }
 
+// req: 1639-lprt-200
 pub(super) fn lprt(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     give_target(turn, arg, Form::Long)
 }

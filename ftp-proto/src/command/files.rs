@@ -31,11 +31,13 @@ impl Turn<'_> {
     }
 }
 
+// req: 959-4.1.3-dele, 959-4.2.2-250
 pub(super) fn dele(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Path(path) = arg else { return Reaction::Silent };
     turn.change("DELE", path, Reply::new(250, "Deleted."), FileJob::RemoveFile)
 }
 
+// req: 959-4.1.3-rmd
 pub(super) fn rmd(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Path(path) = arg else { return Reaction::Silent };
     if path.is_root() {
@@ -44,6 +46,7 @@ pub(super) fn rmd(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     turn.change("RMD", path, Reply::new(250, "The directory is removed."), FileJob::RemoveDirectory)
 }
 
+// req: 959-4.1.3-mkd
 pub(super) fn mkd(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Path(path) = arg else { return Reaction::Silent };
     let reply = Reply::with(257, named(b"", &path, b" was made."));
@@ -60,11 +63,13 @@ pub(super) fn rnfr(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     turn.files(FileJob::Metadata, path, |path| Pending::Metadata(path, rename_from))
 }
 
+// req: 959-4.2-sequences, 959-4.2.2-350
 fn rename_from(turn: &mut Turn<'_>, path: VirtualPath, _: &Metadata) -> Reaction {
     turn.session.modes.set_rename_from(path);
     Reply::new(350, "Send the new name by RNTO.").into()
 }
 
+// req: 959-4.1.3-rnto, 959-4.2.2-503
 pub(super) fn rnto(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Path(to) = arg else { return Reaction::Silent };
     let Some(from) = turn.session.modes.take_renaming() else {
@@ -89,6 +94,7 @@ pub(super) fn rnto(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
 }
 
 /// RFC 3659 section 4: what a transfer would send. In ASCII that can't be told without reading the file.
+// req: 3659-4-exact, 3659-4-parameters, 3659-4.2-550
 pub(super) fn size(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Path(path) = arg else { return Reaction::Silent };
     if turn.session.modes.coding.kind == Kind::Ascii {
@@ -97,6 +103,7 @@ pub(super) fn size(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     turn.files(FileJob::MetadataToResume, path, |path| Pending::Metadata(path, size_known))
 }
 
+// req: 959-4.2.2-213, 3659-4.1-213
 fn size_known(_: &mut Turn<'_>, _: VirtualPath, metadata: &Metadata) -> Reaction {
     if metadata.is_file() {
         Reply::with(213, alloc::format!("{}", metadata.size)).into()
@@ -110,8 +117,13 @@ pub(super) fn mdtm(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     turn.files(FileJob::MetadataToResume, path, |path| Pending::Metadata(path, time_known))
 }
 
+// req: 3659-3.1-213, 3659-3.1-not-retrievable, 3659-3.2-550
 fn time_known(_: &mut Turn<'_>, _: VirtualPath, metadata: &Metadata) -> Reaction {
-    Reply::with(213, alloc::format!("{}", CivilTime::from_unix(metadata.modified))).into()
+    let time = CivilTime::from_unix(metadata.modified);
+    if !time.can_be_told() {
+        return Reply::new(550, "Its time can't be told: the year has no four digits.").into();
+    }
+    Reply::with(213, alloc::format!("{time}")).into()
 }
 
 pub(super) fn mfmt(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
@@ -123,11 +135,13 @@ pub(super) fn mfmt(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     turn.change("MFMT", path, Reply::with(213, text), |path| FileJob::SetModified(path, time.to_unix()))
 }
 
+// req: 3659-2.2.2-no-patterns, 3659-7.1-mlst
 pub(super) fn mlst(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Path(path) = arg else { return Reaction::Silent };
     turn.files(FileJob::Metadata, path, |path| Pending::Metadata(path, facts_known))
 }
 
+// req: 3659-7.2-250, 3659-7.3.1-full-path
 fn facts_known(turn: &mut Turn<'_>, path: VirtualPath, metadata: &Metadata) -> Reaction {
     let mut line = Vec::new();
     mlst_line(turn.session.modes.facts, metadata, path.as_bytes(), &mut line);
@@ -136,7 +150,7 @@ fn facts_known(turn: &mut Turn<'_>, path: VirtualPath, metadata: &Metadata) -> R
 
 /// SITE CHMOD: octal digits, then a path.
 pub(super) fn chmod(turn: &mut Turn<'_>, argument: &[u8]) -> Reaction {
-    let (mode, path) = super::split(argument);
+    let (mode, path) = super::split(argument.trim_ascii_start());
     let mode = core::str::from_utf8(mode).ok().and_then(|mode| u32::from_str_radix(mode, 8).ok());
     let (Some(mode @ ..=0o7777), Some(path)) = (mode, path.filter(|path| !path.is_empty())) else {
         return Reply::new(501, "The argument is wrong; the syntax is SITE CHMOD <mode> <path>").into();

@@ -8,6 +8,8 @@ use alloc::format;
 
 /// RFC 7151 section 3: before the login, and before AUTH if the certificate is to be that name's. What the client says
 /// in the handshake (SNI) goes before it.
+// req: 7151-3.1-220, 7151-3.1-501, 7151-3.2-before-user, 7151-3.2-environment, 7151-3.2-several
+// req: 7151-3.3-504
 pub(super) fn host(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Text(text) = arg else { return Reaction::Silent };
     let session = &mut *turn.session;

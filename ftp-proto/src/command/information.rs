@@ -13,11 +13,13 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+// req: 959-4.1.3-noop, 959-4.2.2-200
 pub(super) fn noop(_: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
     Reply::new(200, "Yes.").into()
 }
 
 /// What listings look like, not what the machine is: Apache Commons Net, and whatever uses it, reads LIST by this alone.
+// req: 959-4.1.3-syst, 959-4.2.2-215
 pub(super) fn syst(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
     match turn.session.quirks.list_style {
         ListStyle::Unix => Reply::new(215, "UNIX Type: L8").into(),
@@ -26,11 +28,14 @@ pub(super) fn syst(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
 }
 
 /// Whether FEAT and HELP may name it: not what can't work. Before login nobody knows the rights yet.
+// req: 2389-3-nothing-else
 fn is_offered(session: &Session, spec: &super::CommandSpec) -> bool {
     matches!(availability(spec, session), Availability::Available | Availability::NotLoggedIn)
 }
 
 /// RFC 2389 section 3: computed from the table and the live configuration.
+// req: 2389-3-documented, 2389-3.2-end, 2389-3.2-one-line-each, 2640-3.2-feat, 3659-6.3-feat
+// req: 3659-7.5.9-charset, 5797-2.2-codes, 5797-2.2-no-pseudo-codes
 pub(super) fn feat(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
     let session = &*turn.session;
     let mut lines: Vec<Vec<u8>> = COMMANDS
@@ -45,14 +50,16 @@ pub(super) fn feat(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
         .collect();
     lines.push(b"TVFS".to_vec());
     lines.push(b"UTF8".to_vec());
-    Reply::block(211, &b"Features:"[..], lines, "End.").into()
+    Reply::block(211, &b"Features:"[..], lines, "End").into()
 }
 
 /// RFC 3659 section 7.8: the selected facts carry an asterisk.
+// req: 3659-7.8-feat
 pub(super) fn mlst_feature(selected: super::Selected) -> Vec<u8> {
     selected.facts.feat_line().into_bytes()
 }
 
+// req: 959-4.1.3-help, 959-4.1.3-help-command, 959-4.2.2-214
 pub(super) fn help(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Text(verb) = arg else { return Reaction::Silent };
     let session = &*turn.session;
@@ -78,6 +85,7 @@ pub(super) fn stat(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     }
 }
 
+// req: 959-4.1.3-stat, 959-4.1.3-stat-in-a-transfer, 959-4.2.2-211
 fn status(session: &Session) -> Reply {
     let mut lines = Vec::new();
     lines.push(format!("Connected from {}", session.peer).into_bytes());
@@ -112,6 +120,7 @@ pub(super) fn is_site_command(verb: &[u8]) -> bool {
     SITE.iter().any(|(syntax, _)| split(syntax.as_bytes()).0.eq_ignore_ascii_case(verb))
 }
 
+// req: 959-4.1.3-site
 pub(super) fn site(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Text(text) = arg else { return Reaction::Silent };
     let (verb, argument) = split(text);

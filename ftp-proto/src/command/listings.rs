@@ -57,6 +57,7 @@ impl Turn<'_> {
 }
 
 /// RFC 959 section 4.1.3; no RFC says what its lines look like. `-1` asks for names alone.
+// req: 959-4.1.3-list
 pub(super) fn list(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let selection = turn.selection(&arg);
     let names_only = selection.as_ref().is_ok_and(|selection| selection.options.names_only);
@@ -66,6 +67,7 @@ pub(super) fn list(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
 
 /// RFC 959 section 4.1.3, RFC 1123 section 4.1.2.7: names that can be used as they are. A pattern that matches nothing is an
 /// empty listing, as an empty directory is: 226, since whether it is the one or the other shows only at its end.
+// req: 959-4.1.3-nlst
 pub(super) fn nlst(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let selection = turn.selection(&arg);
     listing(turn, "NLST", selection, Format::Names)
@@ -87,12 +89,14 @@ fn listing(
 }
 
 /// RFC 3659 section 7.2: of a directory only, and no pattern. The entries `cdir` and `pdir` are optional and left out.
+// req: 3659-7.1-mlsd, 3659-7.3.1-names-only
 pub(super) fn mlsd(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Path(path) = arg else { return Reaction::Silent };
     let format = Format::Facts(turn.session.modes.facts);
     open(turn, "MLSD", Selection::of(path), format)
 }
 
+// req: 3659-7.2-permission
 fn open(turn: &mut Turn<'_>, verb: &'static str, selection: Selection, format: Format) -> Reaction {
     turn.session.modes.take_restart();
     let full_names = verb == "NLST";
@@ -114,6 +118,7 @@ fn open(turn: &mut Turn<'_>, verb: &'static str, selection: Selection, format: F
 }
 
 /// RFC 959 section 4.1.3: STAT of a path is LIST over the control connection.
+// req: 959-4.1.3-stat-path
 pub(super) fn stat_path(turn: &mut Turn<'_>, arg: &Arg<'_>) -> Reaction {
     let selection = turn.selection(arg);
     let format = turn.list_format();

@@ -207,6 +207,7 @@ pub(crate) fn availability(spec: &CommandSpec, session: &Session) -> Availabilit
 }
 
 /// The row of a verb, in any case.
+// req: 959-5.3-case, 1123-4.1.3.1-x-verbs, 1123-4.1.4.2-quote, 3659-3.1-any-case, 5797-3-x-verbs
 pub fn find(verb: &[u8]) -> Option<&'static CommandSpec> {
     let named = |name: &str| name.as_bytes().eq_ignore_ascii_case(verb);
     COMMANDS
@@ -221,6 +222,7 @@ pub fn lookup(line: &[u8]) -> Option<&'static CommandSpec> {
 }
 
 /// Cuts a line into verb and argument: one space stands between them, whatever follows is the argument's own.
+// req: 3659-2.2-one-space
 pub(crate) fn split(line: &[u8]) -> (&[u8], Option<&[u8]>) {
     match line.iter().position(|&byte| byte == b' ') {
         Some(space) => (line.get(..space).unwrap_or_default(), line.get(space + 1..)),
@@ -229,6 +231,8 @@ pub(crate) fn split(line: &[u8]) -> (&[u8], Option<&[u8]>) {
 }
 
 /// Whether a queued line may run while a transfer does.
+// req: 959-2.3-commands-and-data-at-once, 959-4.1-many-in-a-transfer, 959-4.1.1-rein-in-a-transfer
+// req: 959-4.1.1-user-in-a-transfer, 1123-4.1.3.3-at-once, 4217-14-stat-abor
 pub(crate) fn runs_now(line: &[u8]) -> bool {
     let (verb, argument) = split(line);
     find(verb).is_some_and(|spec| match spec.busy {
@@ -239,6 +243,7 @@ pub(crate) fn runs_now(line: &[u8]) -> bool {
 }
 
 /// Runs one command line.
+// req: 959-4.2-every-command
 pub(crate) fn run(turn: &mut Turn<'_>, line: &[u8]) -> Reaction {
     let (verb, argument) = split(line);
     if turn.session.config.notify_commands {
@@ -278,6 +283,7 @@ fn in_utf_8<'a>(session: &Session, spec: &CommandSpec, argument: &'a [u8]) -> Re
 }
 
 /// The argument as its verb needs it, or the reply that refuses it.
+// req: 959-4.2.2-530
 fn checked<'a>(session: &Session, spec: &CommandSpec, argument: &'a [u8]) -> Result<Arg<'a>, Reply> {
     let arg = args::parse(spec.syntax, argument, &session.modes.directory)
         .map_err(|problem| problem.reply(spec))?;
@@ -289,6 +295,7 @@ fn checked<'a>(session: &Session, spec: &CommandSpec, argument: &'a [u8]) -> Res
     }
 }
 
+// req: 959-4.2.2-500, 959-4.2.2-502, 959-5.4-smnt, 2228-3-adat, 2228-3-mic-conf-enc, 5797-3-recognised
 fn unknown(turn: &mut Turn<'_>, verb: &[u8]) -> Reaction {
     let is = |names: &[&str]| names.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(verb));
     if is(table::OTHER_PROTOCOLS) && turn.session.login.account().is_none() {
@@ -305,6 +312,7 @@ fn unknown(turn: &mut Turn<'_>, verb: &[u8]) -> Reaction {
 /// A line for the log, without secrets: not behind PASS, not behind a PASS that is none, since a tab follows it
 /// or something stands before it, and not behind a verb that nobody knows: it may be a PASS with a slip of the
 /// finger, or another server's way to change a password (`SITE PSWD`).
+// req: 959-4.1.1-pass-secret
 fn masked(line: &[u8]) -> Vec<u8> {
     let start = line.iter().position(u8::is_ascii_alphabetic).unwrap_or(0);
     let begin = |name: &str| line.get(start..start + name.len());

@@ -26,6 +26,9 @@ fn in_capitals(text: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// RFC 959 section 3.1.1; L 8 is the same as I on machines with bytes of 8 bits (RFC 1123 section 4.1.2.1).
+// req: 959-3.1.1.1-accepted, 959-3.1.1.3-accepted, 959-3.1.1.4-byte-size, 959-3.1.1.5.1-accepted
+// req: 959-3.1.1.5.1-default, 959-4.1.2-defaults-remembered, 959-4.1.2-type-codes, 959-4.2.2-504
+// req: 1123-4.1.2.1-local-8, 1123-4.1.2.13-types
 pub(super) fn type_(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let words = words(&arg);
     let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
@@ -45,6 +48,7 @@ pub(super) fn type_(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     }
 }
 
+// req: 959-3.1.2-default, 959-4.1.2-stru, 1123-4.1.2.3-page, 1123-4.1.2.13-structure
 pub(super) fn stru(_: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     match letter(&arg) {
         Some(b'F') => Reply::new(200, "Yes.").into(),
@@ -53,6 +57,7 @@ pub(super) fn stru(_: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     }
 }
 
+// req: 959-4.1.2-mode, 1123-4.1.2.13-mode
 pub(super) fn mode(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let deflates = is_open(Gate::Deflate, turn.session);
     let (mode, text) = match letter(&arg) {
@@ -78,6 +83,7 @@ fn letter(arg: &Arg<'_>) -> Option<u8> {
 }
 
 /// RFC 3659 section 5: checked against the file when the transfer begins.
+// req: 959-6-rest, 1123-4.1.3.4-rest, 3659-5.3-350
 pub(super) fn rest(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Number(offset) = arg else { return Reaction::Silent };
     turn.session.modes.set_restart(offset);
@@ -107,6 +113,7 @@ pub(super) fn rang(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
 }
 
 /// 200 to whom no profile says otherwise: some cameras give up at a 202.
+// req: 959-4.1.3-allo, 959-4.1.3-allo-record-size, 959-4.2-200-or-502
 pub(super) fn allo(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let words = words(&arg);
     let number = |word: &Vec<u8>| !word.is_empty() && word.iter().all(u8::is_ascii_digit);
@@ -141,6 +148,7 @@ const OPTIONS: &[Opts] = &[
 ];
 
 /// RFC 2389 section 4. UTF8 is draft-ietf-ftpext-utf-8-option-00; RFC 2640 has UTF-8 without asking.
+// req: 2389-4-200, 2389-4-501, 3659-7.9-both, 3659-7.9.1-reply
 pub(super) fn opts(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Text(text) = arg else { return Reaction::Silent };
     let (command, rest) = super::split(text.trim_ascii());
@@ -183,7 +191,8 @@ fn utf_8(turn: &mut Turn<'_>, options: &[u8]) -> Reply {
         turn.session.set_utf_8(false);
         let charset = turn.session.charset();
         return if charset.is_utf_8() {
-            Reply::new(504, "Names are UTF-8, always; it can't be switched off.")
+            // RFC 2389 section 4: 501 for what is permanent.
+            Reply::new(501, "Names are UTF-8, always; it can't be switched off.")
         } else {
             Reply::with(200, format!("Names are {}.", charset.label()))
         };

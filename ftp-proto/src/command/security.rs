@@ -6,8 +6,11 @@ use crate::session::{Reaction, Turn};
 
 /// RFC 4217 section 4. TLS-P and SSL are older names for TLS with data connections protected from the start, TLS-C
 /// for TLS as it is.
+// req: 2228-3-auth-504, 2228-3-auth-any-case, 2228-3-auth-no-adat, 4217-4.1-auth-234, 4217-8-auth-tls
+// req: 4217-16-mechanisms
 pub(super) fn auth(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Text(mechanism) = arg else { return Reaction::Silent };
+    let mechanism = mechanism.trim_ascii_end();
     let is = |names: &[&str]| names.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(mechanism));
     let private = is(&["SSL", "TLS-P"]);
     if !private && !is(&["TLS", "TLS-C"]) {
@@ -23,7 +26,8 @@ pub(super) fn auth(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     Reply::new(234, "Begin TLS now.").into()
 }
 
-/// RFC 4217 section 8: with TLS the buffer size is always 0.
+/// RFC 4217 section 9: with TLS the buffer size is always 0.
+// req: 2228-3-pbsz-200, 2228-3-pbsz-501, 2228-3-pbsz-503, 4217-9-pbsz
 pub(super) fn pbsz(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Number(size) = arg else { return Reaction::Silent };
     if !turn.session.protection.is_secure() {
@@ -42,6 +46,7 @@ pub(super) fn pbsz(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
 }
 
 /// RFC 4217 section 9.
+// req: 2228-3-prot-200, 2228-3-prot-503, 2228-3-prot-504, 2228-3-prot-536, 4217-9-prot-s-e
 pub(super) fn prot(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Text(level) = arg else { return Reaction::Silent };
     let session = &mut *turn.session;
@@ -51,7 +56,7 @@ pub(super) fn prot(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     if !session.protection.has_buffer_size() {
         return Reply::new(503, "Send PBSZ 0 first.").into();
     }
-    let private = match level.to_ascii_uppercase().as_slice() {
+    let private = match level.trim_ascii_end().to_ascii_uppercase().as_slice() {
         b"P" => true,
         b"C" => false,
         b"S" | b"E" => {
@@ -73,7 +78,8 @@ pub(super) fn prot(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     }
 }
 
-/// RFC 4217 section 12.3: the control connection goes on in the clear, for firewalls that have to read it.
+/// RFC 4217 section 5: the control connection goes on in the clear, for firewalls that have to read it.
+// req: 2228-3-ccc-533, 2228-3-ccc-534, 4217-5-ccc, 4217-5-ccc-534
 pub(super) fn ccc(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
     let session = &mut *turn.session;
     if !session.protection.is_secure() {

@@ -43,6 +43,7 @@ pub(crate) const OTHER_PROTOCOLS: &[&str] =
 
 /// Every command, in alphabetical order.
 pub static COMMANDS: &[CommandSpec] = &[
+    // req: 959-5.4-abor, 5797-3-mandatory
     CommandSpec {
         name: "ABOR",
         busy: Busy::Now,
@@ -52,6 +53,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: transfers::abor,
         ..LOGGED_IN
     },
+    // req: 959-5.4-acct, 1123-4.1.2.13-commands
     CommandSpec {
         name: "ACCT",
         secret: true,
@@ -62,6 +64,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: access::acct,
         ..ANYTIME
     },
+    // req: 959-5.4-allo
     CommandSpec {
         name: "ALLO",
         syntax: Syntax::Text,
@@ -71,6 +74,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: parameters::allo,
         ..LOGGED_IN
     },
+    // req: 959-5.4-appe, 1123-4.1.2.13-commands
     CommandSpec {
         name: "APPE",
         syntax: Syntax::Path,
@@ -81,6 +85,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: transfers::appe,
         ..TRANSFER
     },
+    // req: 4217-6-feat
     CommandSpec {
         name: "AUTH",
         syntax: Syntax::Text,
@@ -95,13 +100,14 @@ pub static COMMANDS: &[CommandSpec] = &[
         name: "CCC",
         gate: Gate::ClearCommandChannel,
         feat: Feat::Line("CCC"),
-        source: "RFC 4217 section 12.3",
+        source: "RFC 4217 section 5",
         replies: &[200, 533, 534],
         help: "(go on in the clear on the control connection)",
         samples: &["CCC"],
         run: security::ccc,
         ..LOGGED_IN
     },
+    // req: 959-5.4-cdup
     CommandSpec {
         name: "CDUP",
         aliases: &["XCUP"],
@@ -133,6 +139,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: client::csid,
         ..ANYTIME
     },
+    // req: 959-5.4-cwd
     CommandSpec {
         name: "CWD",
         aliases: &["XCWD"],
@@ -143,6 +150,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: navigation::cwd,
         ..LOGGED_IN
     },
+    // req: 959-5.4-dele
     CommandSpec {
         name: "DELE",
         syntax: Syntax::Path,
@@ -199,6 +207,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: data::estp,
         ..LOGGED_IN
     },
+    // req: 2389-3.2-not-itself
     CommandSpec {
         name: "FEAT",
         source: "RFC 2389 section 3",
@@ -221,6 +230,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: digests::hash,
         ..LOGGED_IN
     },
+    // req: 959-4.1.3-help-early, 959-5.4-help
     CommandSpec {
         name: "HELP",
         syntax: Syntax::OptionalText,
@@ -230,6 +240,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: information::help,
         ..ANYTIME
     },
+    // req: 7151-3.4-feat
     CommandSpec {
         name: "HOST",
         syntax: Syntax::Text,
@@ -242,6 +253,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: host::host,
         ..ANYTIME
     },
+    // req: 2640-4.1-early, 2640-4.3-feat
     CommandSpec {
         name: "LANG",
         syntax: Syntax::OptionalText,
@@ -253,6 +265,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: client::lang,
         ..ANYTIME
     },
+    // req: 959-5.4-list
     CommandSpec {
         name: "LIST",
         syntax: Syntax::OptionalText,
@@ -297,6 +310,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: digests::md5,
         ..LOGGED_IN
     },
+    // req: 3659-3.3-feat
     CommandSpec {
         name: "MDTM",
         syntax: Syntax::Path,
@@ -321,6 +335,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: files::mfmt,
         ..LOGGED_IN
     },
+    // req: 959-5.4-mkd
     CommandSpec {
         name: "MKD",
         aliases: &["XMKD"],
@@ -332,6 +347,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: files::mkd,
         ..LOGGED_IN
     },
+    // req: 3659-7.8-no-mlsd
     CommandSpec {
         name: "MLSD",
         syntax: Syntax::OptionalPath,
@@ -368,6 +384,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: digests::mmd5,
         ..LOGGED_IN
     },
+    // req: 959-5.4-mode
     CommandSpec {
         name: "MODE",
         syntax: Syntax::Text,
@@ -379,6 +396,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: parameters::mode,
         ..LOGGED_IN
     },
+    // req: 959-5.4-nlst
     CommandSpec {
         name: "NLST",
         syntax: Syntax::OptionalText,
@@ -389,6 +407,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: listings::nlst,
         ..TRANSFER
     },
+    // req: 959-5.1-commands, 959-5.4-noop
     CommandSpec {
         name: "NOOP",
         busy: Busy::Now,
@@ -397,16 +416,18 @@ pub static COMMANDS: &[CommandSpec] = &[
         samples: &["NOOP"],
         ..ANYTIME
     },
+    // req: 2389-4-implemented, 2389-4-not-listed
     CommandSpec {
         name: "OPTS",
         syntax: Syntax::Text,
         source: "RFC 2389 section 4",
-        replies: &[200, 504],
+        replies: &[200],
         help: "<command> [<options>] (choose how an extension behaves)",
         samples: &["OPTS UTF8 ON", "OPTS MLST type;size;", "OPTS MODE Z LEVEL 9"],
         run: parameters::opts,
         ..ANYTIME
     },
+    // req: 959-5.4-pass
     CommandSpec {
         name: "PASS",
         secret: true,
@@ -417,6 +438,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: access::pass,
         ..ANYTIME
     },
+    // req: 959-5.4-pasv, 1123-4.1.2.13-commands
     CommandSpec {
         name: "PASV",
         aliases: &["P@SW"],
@@ -431,13 +453,14 @@ pub static COMMANDS: &[CommandSpec] = &[
         name: "PBSZ",
         syntax: Syntax::Number,
         feat: Feat::Line("PBSZ"),
-        source: "RFC 4217 section 8",
+        source: "RFC 4217 section 9",
         replies: &[200, 503],
         help: "0 (the buffer size of TLS, before PROT)",
         samples: &["PBSZ 0"],
         run: security::pbsz,
         ..TLS
     },
+    // req: 959-5.4-port
     CommandSpec {
         name: "PORT",
         syntax: Syntax::HostPort,
@@ -471,6 +494,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: security::prot,
         ..TLS
     },
+    // req: 959-5.4-pwd
     CommandSpec {
         name: "PWD",
         aliases: &["XPWD"],
@@ -480,6 +504,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: navigation::pwd,
         ..LOGGED_IN
     },
+    // req: 959-5.4-quit
     CommandSpec {
         name: "QUIT",
         busy: Busy::Now,
@@ -500,6 +525,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: parameters::rang,
         ..LOGGED_IN
     },
+    // req: 959-5.4-rein, 1123-4.1.2.13-optional
     CommandSpec {
         name: "REIN",
         replies: &[220],
@@ -508,6 +534,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: access::rein,
         ..ANYTIME
     },
+    // req: 959-5.4-rest, 3659-5.4-feat
     CommandSpec {
         name: "REST",
         syntax: Syntax::Number,
@@ -519,6 +546,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: parameters::rest,
         ..LOGGED_IN
     },
+    // req: 959-5.4-retr, 5797-2.4-base
     CommandSpec {
         name: "RETR",
         syntax: Syntax::Path,
@@ -529,6 +557,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: transfers::retr,
         ..TRANSFER
     },
+    // req: 959-5.4-rmd
     CommandSpec {
         name: "RMD",
         aliases: &["XRMD"],
@@ -540,6 +569,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: files::rmd,
         ..LOGGED_IN
     },
+    // req: 959-5.4-rnfr
     CommandSpec {
         name: "RNFR",
         syntax: Syntax::Path,
@@ -550,6 +580,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: files::rnfr,
         ..LOGGED_IN
     },
+    // req: 959-5.4-rnto
     CommandSpec {
         name: "RNTO",
         syntax: Syntax::Path,
@@ -560,6 +591,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: files::rnto,
         ..LOGGED_IN
     },
+    // req: 959-4.1.3-help-site, 959-5.4-site, 5797-3-mandatory
     CommandSpec {
         name: "SITE",
         syntax: Syntax::Text,
@@ -569,6 +601,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: information::site,
         ..LOGGED_IN
     },
+    // req: 2389-3.2-any-case, 3659-4.3-feat
     CommandSpec {
         name: "SIZE",
         syntax: Syntax::Path,
@@ -593,6 +626,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: security::sscn,
         ..LOGGED_IN
     },
+    // req: 959-5.4-stat
     CommandSpec {
         name: "STAT",
         syntax: Syntax::OptionalText,
@@ -603,6 +637,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: information::stat,
         ..LOGGED_IN
     },
+    // req: 959-5.4-stor
     CommandSpec {
         name: "STOR",
         syntax: Syntax::Path,
@@ -613,6 +648,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: transfers::stor,
         ..TRANSFER
     },
+    // req: 959-5.4-stou, 1123-4.1.2.13-optional
     CommandSpec {
         name: "STOU",
         syntax: Syntax::OptionalPath,
@@ -623,6 +659,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: transfers::stou,
         ..TRANSFER
     },
+    // req: 959-5.4-stru
     CommandSpec {
         name: "STRU",
         syntax: Syntax::Text,
@@ -632,6 +669,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: parameters::stru,
         ..LOGGED_IN
     },
+    // req: 959-5.4-syst
     CommandSpec {
         name: "SYST",
         replies: &[215],
@@ -640,6 +678,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: information::syst,
         ..ANYTIME
     },
+    // req: 959-5.4-type
     CommandSpec {
         name: "TYPE",
         syntax: Syntax::Text,
@@ -649,6 +688,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: parameters::type_,
         ..LOGGED_IN
     },
+    // req: 959-5.1-commands, 959-5.4-user
     CommandSpec {
         name: "USER",
         syntax: Syntax::Text,
@@ -761,6 +801,7 @@ mod tests {
 
     /// RFC 959 section 5.1 and RFC 1123 section 4.1.2.13.
     #[test]
+    // req: 959-5.1-commands, 1123-4.1.2.13-commands, 5797-3-mandatory
     fn the_required_commands_are_there() {
         for name in [
             "USER", "PASS", "ACCT", "PORT", "PASV", "TYPE", "MODE", "STRU", "RETR", "STOR", "APPE", "RNFR",

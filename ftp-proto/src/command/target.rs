@@ -38,6 +38,7 @@ pub(super) struct Place<'a> {
 
 impl Place<'_> {
     /// Where to connect to instead of `sent`, or the reply that says why not.
+    // req: 959-2.3-two-servers
     pub(super) fn decide(&self, sent: SocketAddr) -> Result<SocketAddr, Reply> {
         let client = self.client.ip();
         let is_own = sent.ip() == client || self.address == ActiveAddress::ControlPeer;

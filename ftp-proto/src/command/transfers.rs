@@ -21,6 +21,7 @@ impl Turn<'_> {
     }
 
     /// Where this upload begins. In ASCII the client's count and the file's differ.
+    // req: 3659-5.3-retr
     fn restart(&mut self) -> Result<u64, Reply> {
         let range = self.session.modes.take_range();
         match self.session.modes.take_restart() {
@@ -42,6 +43,7 @@ impl Turn<'_> {
     }
 }
 
+// req: 959-4.1.3-retr
 pub(super) fn retr(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Path(path) = arg else { return Reaction::Silent };
     let part = match turn.part().and_then(|part| turn.session.check_link().map(|()| part)) {
@@ -52,6 +54,7 @@ pub(super) fn retr(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     turn.files(FileJob::OpenRead, path, |path| Pending::Open(Opening::Download { path, part, coding }))
 }
 
+// req: 959-4.1.3-stor, 3659-5.3-stor
 pub(super) fn stor(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Path(path) = arg else { return Reaction::Silent };
     let rights = turn.rights_on(&path);
@@ -65,6 +68,7 @@ pub(super) fn stor(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     upload(turn, "STOR", path, how)
 }
 
+// req: 959-4.1.3-appe
 pub(super) fn appe(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Path(path) = arg else { return Reaction::Silent };
     turn.session.modes.take_restart();
@@ -96,6 +100,7 @@ pub(crate) fn append_known(
     }
 }
 
+// req: 959-3.2-direction
 fn upload(turn: &mut Turn<'_>, verb: &'static str, path: VirtualPath, how: Create) -> Reaction {
     if let Err(reply) = turn.session.check_link() {
         return reply.into();
@@ -109,6 +114,7 @@ fn upload(turn: &mut Turn<'_>, verb: &'static str, path: VirtualPath, how: Creat
 }
 
 /// RFC 959 section 4.1.3: a name nobody has, in the current directory or made from the one given.
+// req: 959-4.1.3-stou
 pub(super) fn stou(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Path(mut path) = arg else { return Reaction::Silent };
     turn.session.modes.take_restart();
@@ -128,6 +134,7 @@ pub(super) fn stou(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
 
 /// RFC 959 section 4.1.3: 426 for the transfer, then 226; 226 alone if there is none. A data connection that
 /// waits is closed either way.
+// req: 959-4.1.3-abor, 959-4.1.3-abor-idle
 pub(super) fn abor(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
     if turn.session.abort_transfer(turn.now) || turn.session.abort_work(turn.now) {
         return Reaction::Silent;

@@ -118,6 +118,7 @@ pub fn parse_host_name(text: &str) -> Result<String, ConfigError> {
     })
 }
 
+// req: 7151-3.1-501, 7151-3.1-any-case, 7151-3.1-literals
 pub(crate) fn host_name(text: &str) -> Option<String> {
     let text = text.trim();
     let name = text.strip_suffix('.').unwrap_or(text);
@@ -139,6 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
+    // req: 7151-3.1-literals
     fn host_names() {
         for (text, name) in [
             ("ftp.example.com", Some("ftp.example.com")),

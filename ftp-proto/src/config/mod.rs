@@ -120,6 +120,7 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             login: Duration::from_secs(30),
+            // req: 1123-4.1.3.2-five-minutes
             idle: Duration::from_secs(300),
             data_connection: Duration::from_secs(30),
             stall: Duration::from_secs(60),

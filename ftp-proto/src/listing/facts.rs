@@ -21,6 +21,7 @@ impl Facts {
 
     /// The line of FEAT, without the space before it: every known fact, those selected with a `*`
     /// (RFC 3659 section 7.8), as in `MLST type*;size*;modify*;UNIX.mode;unique;`.
+    // req: 3659-7.8-asterisk
     pub fn feat_line(self) -> String {
         let mut line = String::from("MLST ");
         for (name, fact) in Self::NAMES {
@@ -43,6 +44,7 @@ impl Facts {
 
 /// Appends the one line that MLST shows: the facts, a space, the path. The space before the line and the
 /// line end behind it belong to the reply (RFC 3659 section 7.2).
+// req: 3659-7.2-no-extra, 3659-7.2-no-facts, 3659-7.2-one-space, 3659-7.3-8-bit-clean
 pub fn mlst_line(facts: Facts, metadata: &Metadata, path: &[u8], out: &mut Vec<u8>) {
     append(facts, metadata, out);
     out.push(b' ');
@@ -50,6 +52,8 @@ pub fn mlst_line(facts: Facts, metadata: &Metadata, path: &[u8], out: &mut Vec<u
 }
 
 /// Appends the facts, each with its `;`. What the storage doesn't know is left out.
+// req: 3659-7.4-facts, 3659-7.5.1-types, 3659-7.5.1.5-links, 3659-7.5.2-unique, 3659-7.5.7-size
+// req: 3659-7.9-only-those
 pub(super) fn append(facts: Facts, metadata: &Metadata, out: &mut Vec<u8>) {
     if facts.contains(Facts::TYPE) {
         // Links that lead nowhere, and what is neither file nor directory, have types of the operating
@@ -83,10 +87,11 @@ pub(super) fn append(facts: Facts, metadata: &Metadata, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends the time, unless its year has no four digits and so no form in section 2.3.
+/// Appends the time, unless its year has no form in section 2.3.
+// req: 3659-7.5.3-modify
 fn modify(metadata: &Metadata, out: &mut Vec<u8>) {
     let time = CivilTime::from_unix(metadata.modified);
-    let Ok(year @ 0..=9_999) = u64::try_from(time.year) else { return };
+    let Some(year) = u64::try_from(time.year).ok().filter(|_| time.can_be_told()) else { return };
     out.extend_from_slice(b"modify=");
     decimal(out, year, 4, b'0');
     for part in [time.month, time.day, time.hour, time.minute, time.second] {
@@ -107,6 +112,7 @@ mod tests {
     }
 
     #[test]
+    // req: 3659-7.2-no-extra, 3659-7.5.1-types, 3659-7.5.1.5-links, 3659-7.5.2-unique
     fn lines_hold_what_is_known_and_selected() {
         let file = Metadata {
             size: 1234,
@@ -135,6 +141,7 @@ mod tests {
     }
 
     #[test]
+    // req: 3659-7.8-asterisk
     fn the_selection_is_told() {
         assert_eq!(Facts::ALL.feat_line(), "MLST type*;size*;modify*;UNIX.mode*;unique*;");
         let some = Facts::parse(b"unix.MODE;type");

@@ -77,6 +77,7 @@ impl Facts {
     }
 
     /// What `OPTS MLST fact;fact;` selects: unknown names are ignored (RFC 3659 section 7.9).
+    // req: 3659-7.5-any-case, 3659-7.9-empty, 3659-7.9-unknown
     pub fn parse(text: &[u8]) -> Self {
         let mut facts = Self(0);
         for name in text.split(|&byte| byte == b';') {
@@ -97,6 +98,8 @@ impl Listing {
     }
 
     /// Appends the line for one entry, CR LF included. Nothing for an entry whose name holds a CR or LF.
+    // req: 1123-4.1.2.7-implied-type, 2640-2.2-utf-8, 2640-3.2-other-sets, 3659-2.2-line-ends
+    // req: 3659-6.1-utf-8, 3659-7.1-no-titles, 3659-7.3-utf-8
     pub fn append(&self, entry: &Entry, out: &mut Vec<u8>) {
         let name = entry.name.as_slice();
         let breaks_lines = name.iter().any(|&byte| byte == b'\r' || byte == b'\n');
@@ -157,6 +160,7 @@ mod tests {
     }
 
     #[test]
+    // req: 3659-2.2-line-ends
     fn bytes_that_break_lines_leave_names_out() {
         assert_eq!(lines(&listing(Format::Names), &[b"a\nb", b"a\rb", b"", b"c"]), b"c\r\n");
     }

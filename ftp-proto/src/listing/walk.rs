@@ -332,6 +332,7 @@ impl Deep {
         self.open(path, shown, Errand::Match(next))
     }
 
+    // req: 1123-4.1.2.7-nlst-names
     fn named(&self, path: &VirtualPath, shown: &[u8]) -> Result<Found, StorageError> {
         if !self.ground.may_list(path) {
             return Ok(Found::Nothing);

@@ -10,6 +10,7 @@ use crate::tls::TlsError;
 
 impl Session {
     /// The last reply: whatever runs is stopped, then the connection closes. Only the first last reply counts.
+    // req: 959-4.2.2-421
     pub(crate) fn finish(&mut self, now: Now, reply: Reply, why: &'static str) {
         if self.is_serving() {
             self.reply(reply);
@@ -37,6 +38,7 @@ impl Session {
         self.close_if_done(now);
     }
 
+    // req: 959-5.2-closed-by-the-server
     pub(super) fn close_if_done(&mut self, now: Now) {
         if self.outbox.is_empty() && self.transfer.is_none() {
             self.close(now);

@@ -12,6 +12,7 @@ use core::net::{IpAddr, SocketAddr};
 
 impl Session {
     /// A port for a passive data connection is asked for; the command awaits the answer.
+    // req: 1123-4.1.2.6-each-transfer, 2428-3-same-address
     pub(crate) fn lease(&mut self, now: Now, form: Form) {
         let link = self.next_link();
         self.step_link(now, Input::Reset);
@@ -41,6 +42,7 @@ impl Session {
     }
 
     /// PORT, EPRT, LPRT: where the next transfer connects to.
+    // req: 959-3.2-close-on-new-port, 1123-4.1.2.5-stream-port
     pub(crate) fn give_target(&mut self, now: Now, target: SocketAddr, form: Form) {
         self.step_link(now, Input::Reset);
         self.way = Way { mode: Mode::Active, encrypted: self.protection.is_secure() };

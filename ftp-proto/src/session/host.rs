@@ -48,6 +48,7 @@ impl Session {
     }
 
     /// What clients of this host are welcomed by.
+    // req: 7151-3.2-default
     pub(crate) fn welcome(&self) -> &str {
         self.host().and_then(Host::greeting).unwrap_or(&self.config.greeting)
     }
@@ -58,6 +59,7 @@ impl Session {
     }
 
     /// Whether the client has named another host in the TLS handshake than this one.
+    // req: 7151-3.2.2-sni
     pub(crate) fn is_secured_for_another_host(&self, name: &str) -> bool {
         let Some(secured) = self.secured_name() else { return false };
         let host = |name: &str| self.config.hosts.find(name).map(|host| host.name());
@@ -72,6 +74,7 @@ impl Session {
     }
 
     /// REIN: as the connection began (RFC 7151 section 3.2.1).
+    // req: 7151-3.2.1-rein
     pub(crate) fn forget_host(&mut self) {
         self.hosting = Hosting { told: self.hosting.told.take(), ..Hosting::default() };
         self.settle_host();

@@ -7,6 +7,10 @@ use alloc::vec::Vec;
 const IAC: u8 = 255;
 const TELNET_COMMANDS: core::ops::RangeInclusive<u8> = 240..=250;
 const TELNET_OPTIONS: core::ops::RangeInclusive<u8> = 251..=254;
+const WILL: u8 = 251;
+const WONT: u8 = 252;
+const DO: u8 = 253;
+const DONT: u8 = 254;
 
 /// An empty buffer above this is given back.
 const KEPT_CAPACITY: usize = 1024;
@@ -21,8 +25,8 @@ enum Telnet {
     Command,
     /// After a 255 that is a letter, unless another one follows.
     Letter,
-    /// After IAC and WILL, WON'T, DO or DON'T.
-    Option,
+    /// After IAC and WILL, WON'T, DO or DON'T: what says no to the option that follows, if anything has to.
+    Option(Option<u8>),
 }
 
 /// What the next thing to do is.
@@ -32,6 +36,8 @@ pub(crate) enum Item {
     Line(usize),
     /// A line that was too long was here.
     Overlong,
+    /// What has to be said to a Telnet option, in front of the reply to the line in which it came.
+    Refusal([u8; 3]),
 }
 
 #[derive(Debug)]
@@ -72,6 +78,9 @@ impl Inbox {
         self.letter_255 = is_letter;
     }
 
+    // req: 959-2.3-telnet, 959-4.1-telnet-signals, 1123-4.1.2.10-no-read-boundaries
+    // req: 1123-4.1.2.12-no-negotiation, 1123-4.1.2.12-telnet-options, 2640-3.1-8-bits, 2640-3.1-iac
+    // req: 3659-2.2-iac, 3659-2.2-no-negotiation, 3659-7-8-bits
     pub(crate) fn receive(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             match self.telnet {
@@ -87,8 +96,13 @@ impl Inbox {
                 }
                 Telnet::Text if byte == IAC => self.telnet = Telnet::Command,
                 Telnet::Text => self.text(byte),
-                Telnet::Option => self.telnet = Telnet::Text,
-                Telnet::Command if TELNET_OPTIONS.contains(&byte) => self.telnet = Telnet::Option,
+                Telnet::Option(refusal) => {
+                    self.telnet = Telnet::Text;
+                    self.items.extend(refusal.map(|refusal| Item::Refusal([IAC, refusal, byte])));
+                }
+                Telnet::Command if TELNET_OPTIONS.contains(&byte) => {
+                    self.telnet = Telnet::Option(refusal(byte));
+                }
                 Telnet::Command => {
                     self.telnet = Telnet::Text;
                     match byte {
@@ -109,6 +123,7 @@ impl Inbox {
         self.swallowing || self.bytes.len() > self.line_start
     }
 
+    // req: 959-5.3-crlf, 2640-3.1-crlf
     fn text(&mut self, byte: u8) {
         let len = self.bytes.len() - self.line_start;
         match byte {
@@ -182,6 +197,16 @@ impl Inbox {
     }
 }
 
+/// RFC 1123 section 4.1.2.12: no option is taken, and a client that offers or wants one hears so. WON'T and DON'T only
+/// say what holds anyway; an answer to them could go back and forth for ever (RFC 854).
+fn refusal(command: u8) -> Option<u8> {
+    match command {
+        WILL => Some(DONT),
+        DO => Some(WONT),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,12 +219,15 @@ mod tests {
         }
         let mut line = Vec::new();
         while let Some(item) = inbox.take(&mut line) {
-            found.push((item != Item::Overlong).then(|| line.clone()));
+            if !matches!(item, Item::Refusal(_)) {
+                found.push((item != Item::Overlong).then(|| line.clone()));
+            }
         }
         found
     }
 
     #[test]
+    // req: 959-5.3-crlf, 1123-4.1.2.10-no-read-boundaries
     fn lines_end_with_a_line_feed() {
         assert_eq!(lines(&[b"NO", b"OP\r", b"\nPWD\nLI"]), [Some(b"NOOP".to_vec()), Some(b"PWD".to_vec())]);
         assert_eq!(lines(&[b"\r\n\n"]), [Some(b"".to_vec()), Some(b"".to_vec())]);
@@ -251,5 +279,18 @@ mod tests {
         assert_eq!(lines(&[b"\xff\xfb\x01NOOP\n"]), [Some(b"NOOP".to_vec())]);
         assert_eq!(lines(&[b"x\xff\xffy\n"]), [Some(b"x\xffy".to_vec())]);
         assert_eq!(lines(&[b"x\xff", b"y\n"]), [Some(b"x\xffy".to_vec())]);
+    }
+
+    #[test]
+    fn options_are_refused_before_their_line() {
+        let mut inbox = Inbox::new(16);
+        inbox.receive(b"\xff\xfb\x01NO\xff\xfd\x03OP\xff\xfc\x01\xff\xfe\x03\n");
+        let mut line = Vec::new();
+        assert_eq!(inbox.take(&mut line), Some(Item::Refusal([IAC, DONT, 1])));
+        assert_eq!(inbox.take(&mut line), Some(Item::Refusal([IAC, WONT, 3])));
+        assert_eq!((inbox.take(&mut line), line.as_slice()), (Some(Item::Line(4)), &b"NOOP"[..]));
+        assert_eq!(inbox.take(&mut line), None);
+        inbox.receive(&b"\xff\xfd\x03".repeat(10_000));
+        assert!(!inbox.wants_input());
     }
 }

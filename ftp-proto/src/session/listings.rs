@@ -24,6 +24,7 @@ pub(crate) struct StatListing {
 }
 
 /// LIST, NLST, MLSD.
+// req: 3659-7.1-mlsd-501, 3659-7.2-mlsd-replies
 pub(super) fn opened(turn: &mut Turn<'_>, opening: Opening, walk: Walk, is_dir: bool) -> Reaction {
     let Opening::Listing { verb, path, listing, directories_only, coding } = opening else {
         return failed(turn, Done::Panicked);
@@ -37,6 +38,7 @@ pub(super) fn opened(turn: &mut Turn<'_>, opening: Opening, walk: Walk, is_dir: 
 }
 
 /// STAT. lftp takes the first and the last line for what they are by their first words.
+// req: 959-4.2.2-212
 pub(super) fn begin_status(turn: &mut Turn<'_>, mut stat: StatListing, walk: Walk, is_dir: bool) -> Reaction {
     stat.code = if is_dir { 212 } else { 213 };
     let first = alloc::format!("Status of {}:", stat.path).into_bytes();

@@ -235,6 +235,7 @@ impl Session {
     }
 
     /// The first word: at once in the clear; under TLS when its handshake has told which host is meant.
+    // req: 959-5.4-greeting
     pub(crate) fn greet(&mut self) {
         if self.protection.is_handshaking() {
             return;
@@ -334,6 +335,7 @@ impl Session {
     }
 
     /// Runs commands as long as nothing has to be waited for.
+    // req: 959-5.4-order
     fn advance(&mut self, now: Now) {
         self.drain_if_idle(now);
         self.resume_stat(now);
@@ -346,6 +348,7 @@ impl Session {
                     self.react(now, reaction);
                 }
                 Some(Item::Overlong) => self.reply(Reply::new(500, "The line is too long.")),
+                Some(Item::Refusal(commands)) => self.outbox.push_telnet(&commands),
                 None => {}
             }
             self.line = line;
@@ -359,6 +362,7 @@ impl Session {
         self.keep_a_deadline(now);
     }
 
+    // req: 959-4.2-queue
     fn next_may_run(&self) -> bool {
         // The reply would go the old way, in the clear or under TLS.
         if self.protection.awaits_switch() {
@@ -370,6 +374,7 @@ impl Session {
             self.transfer.as_ref().is_some_and(|transfer| transfer.after.is_some()) || self.work_is_ending();
         match self.inbox.peek() {
             None => false,
+            Some((Item::Refusal(_), _)) => true,
             Some(_) if !is_busy => true,
             Some((Item::Line(_), line)) => !is_ending && command::runs_now(line),
             Some((Item::Overlong, _)) => false,
@@ -385,6 +390,7 @@ impl Session {
         self.rearm_idle(now);
     }
 
+    // req: 1123-4.1.3.2-not-in-a-transfer
     fn rearm_idle(&mut self, now: Now) {
         let is_busy = self.transfer.is_some() || self.work.is_some() || self.pending.is_some();
         if !self.is_serving() || is_busy {
@@ -413,7 +419,7 @@ impl Session {
         if charset.is_utf_8() {
             self.outbox.push(&reply);
         } else {
-            self.outbox.push(&reply.with_texts(|text| names::on_the_wire(charset, text)));
+            self.outbox.push(&reply.with_texts(|text| charset.encode(text)));
         }
     }
 
@@ -457,6 +463,7 @@ impl Session {
         }
     }
 
+    // req: 1123-4.1.3.2-idle
     fn timer_expired(&mut self, now: Now, timer: Timer) {
         match timer {
             Timer::Login if self.protection.is_handshaking() => {
@@ -493,6 +500,7 @@ impl Session {
     }
 
     /// USER, REIN: nobody is logged in, and what was set up for a transfer is forgotten.
+    // req: 959-4.1.1-user-again, 959-4.1.1-user-keeps-parameters
     pub(crate) fn forget_login(&mut self, now: Now) {
         self.step_link(now, Input::Reset);
         if !matches!(self.login, Login::Nobody | Login::Named(_)) {

@@ -8,6 +8,7 @@ use crate::path::VirtualPath;
 use crate::transfer::{Coding, Deflate, Mode};
 
 #[derive(Debug)]
+// req: 2428-4-all-until
 pub(crate) struct Modes {
     /// TYPE, STRU and MODE. How MODE Z is done is asked for when it is needed ([`Session::coding`]).
     pub(crate) coding: Coding,
@@ -30,6 +31,7 @@ pub(crate) struct Modes {
 }
 
 impl Default for Modes {
+    // req: 959-5.1-defaults
     fn default() -> Self {
         Self {
             coding: Coding::default(),
@@ -59,6 +61,7 @@ impl Modes {
     }
 
     /// REST: where the next transfer begins. It takes the place of a RANG.
+    // req: 3659-5.3-zero
     pub(crate) fn set_restart(&mut self, offset: u64) {
         self.restart = offset;
         self.range = None;
@@ -76,6 +79,7 @@ impl Modes {
     }
 
     /// A transfer command uses the restart point up, and a part that it has not taken.
+    // req: 959-4.1.3-rest-next-command, 3659-5.3-next-command
     pub(crate) fn take_restart(&mut self) -> u64 {
         self.range = None;
         core::mem::take(&mut self.restart)
@@ -86,6 +90,7 @@ impl Modes {
     }
 
     /// RNFR holds for the next command only.
+    // req: 959-4.1.3-rnfr
     pub(crate) fn begin_command(&mut self) {
         self.renaming = self.rename_from.take();
     }

@@ -2,11 +2,6 @@
 
 use super::Session;
 use crate::charset::Charset;
-use alloc::borrow::Cow;
-use alloc::vec::Vec;
-
-/// Telnet's escape, which stands for itself if it is doubled (RFC 959 section 4.1, RFC 854).
-const IAC: u8 = 255;
 
 impl Session {
     /// The character set of names on the wire.
@@ -27,28 +22,11 @@ impl Session {
 
     /// The first line of a block that is made piece by piece.
     pub(super) fn open_block(&mut self, code: u16, first: &[u8]) {
-        self.outbox.open_block(code, &on_the_wire(self.charset(), first));
+        self.outbox.open_block(code, &self.charset().encode(first));
     }
 
     /// A line of such a block.
     pub(super) fn push_line(&mut self, line: &[u8]) {
-        self.outbox.push_raw(&on_the_wire(self.charset(), line));
+        self.outbox.push_raw(&self.charset().encode(line));
     }
-}
-
-/// The text of a reply in the client's characters. A letter that is Telnet's escape is doubled; clients that know nothing
-/// of that send back what they saw, and are understood.
-pub(super) fn on_the_wire(charset: Charset, text: &[u8]) -> Cow<'_, [u8]> {
-    let text = charset.encode(text);
-    if !charset.has_letter_255() || !text.contains(&IAC) {
-        return text;
-    }
-    let mut doubled = Vec::with_capacity(text.len() + 1);
-    for &byte in &*text {
-        if byte == IAC {
-            doubled.push(IAC);
-        }
-        doubled.push(byte);
-    }
-    Cow::Owned(doubled)
 }

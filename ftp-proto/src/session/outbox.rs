@@ -3,7 +3,7 @@
 //! A 227 or 229 must stand alone in its segment, since firewalls and NATs look for it at a segment's start
 //! and drop what they cannot read: [`Outbox::transmit`] never shows it together with anything else.
 
-use crate::reply::Reply;
+use crate::reply::{Reply, put_text};
 use alloc::collections::VecDeque;
 use bytes::{Buf as _, BufMut as _, BytesMut};
 
@@ -21,6 +21,7 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
+    // req: 959-5.4-spontaneous
     pub(crate) fn push(&mut self, reply: &Reply) {
         if let Some(code) = self.open_block.take()
             && code != reply.code()
@@ -54,8 +55,13 @@ impl Outbox {
 
     /// A line of such a block.
     pub(crate) fn push_raw(&mut self, line: &[u8]) {
-        self.bytes.put_slice(line);
+        put_text(&mut self.bytes, line);
         self.bytes.put_slice(b"\r\n");
+    }
+
+    /// Telnet commands, which are no part of any reply.
+    pub(crate) fn push_telnet(&mut self, commands: &[u8]) {
+        self.bytes.put_slice(commands);
     }
 
     /// Nobody will read it.

@@ -166,13 +166,14 @@ impl Session {
     }
 }
 
+// req: 959-4.2.2-230, 2228-4-232
 fn resume(turn: &mut Turn<'_>, pending: Pending, done: Done) -> Reaction {
     match (pending, done) {
         (Pending::Login { user }, Done::Login(Ok(account))) => {
             logged_in(turn, user, account, Reply::new(230, "Logged in."))
         }
         (Pending::CertificateLogin { user }, Done::Login(Ok(account))) => {
-            // RFC 4217 section 14: no password is needed.
+            // RFC 2228 section 4: no password is needed.
             logged_in(turn, user, account, Reply::new(232, "Logged in by your certificate."))
         }
         (Pending::CertificateLogin { user }, Done::Login(Err(_))) => turn.ask_for_password(Some(user)),
@@ -210,6 +211,7 @@ pub(super) fn failed(turn: &mut Turn<'_>, done: Done) -> Reaction {
     turn.session.storage_failed(&error).into()
 }
 
+// req: 959-4.1.1-acct
 fn logged_in(turn: &mut Turn<'_>, user: String, account: Account, reply: Reply) -> Reaction {
     let session = &mut *turn.session;
     // Who keeps the accounts may know somebody by another name than the one that was typed.
@@ -229,6 +231,7 @@ impl Turn<'_> {
     /// The reply is the same whatever the client had wrong, and comes late: guessing shall cost time. Accounts
     /// that can't be read are not the client's fault: 421 lets it come back later, while 530 makes many forget a
     /// right password.
+    // req: 959-4.1.1-pass-once, 959-6-repeat
     pub(crate) fn login_failed(&mut self, user: String, why: LoginError) -> Reaction {
         let session = &mut *self.session;
         session.set_login(Login::Nobody);
@@ -253,6 +256,7 @@ fn changed(turn: &mut Turn<'_>, change: Change) -> Reaction {
     reply.into()
 }
 
+// req: 3659-5.3-beyond
 fn opened(turn: &mut Turn<'_>, opening: Opening, file: Box<dyn File>) -> Reaction {
     let kind = |coding: Coding| match coding.kind {
         Kind::Ascii => "ASCII",
@@ -289,6 +293,7 @@ fn opened(turn: &mut Turn<'_>, opening: Opening, file: Box<dyn File>) -> Reactio
 
 /// RFC 1123 section 4.1.2.9: the name stands in the 150 reply as `FILE: name`; the whole path, if that is not in
 /// the current directory.
+// req: 1123-4.1.2.9-150, 1123-4.1.2.9-name
 fn unique(turn: &mut Turn<'_>, path: VirtualPath, file: Box<dyn File>, coding: Coding) -> Reaction {
     let here = path.parent() == turn.session.modes.directory;
     let text = [&b"FILE: "[..], if here { path.name() } else { path.as_bytes() }].concat();

@@ -57,6 +57,7 @@ pub(crate) struct Protection {
 }
 
 impl Protection {
+    // req: 2228-3-prot-default, 4217-9-prot-default
     pub(super) fn new(tls: Option<Arc<dyn Tls>>, implicit: bool) -> Self {
         Self { tls, implicit, ..Self::default() }
     }
@@ -148,6 +149,7 @@ impl Session {
     }
 
     /// Whether this name may log in over the control connection as it is; if not, the reply that says what to do.
+    // req: 2228-4-530, 4217-4.2-refused-commands, 4217-10.1-530
     pub(crate) fn check_login_protection(&self, user: Option<&str>) -> Result<(), Reply> {
         let required = match self.tls_policy_for(user).control {
             ControlPolicy::Allow => false,
@@ -174,6 +176,7 @@ impl Session {
 
     /// Whether a transfer may use data connections as PROT says; if not, the reply that says what to do (RFC 4217
     /// section 9).
+    // req: 2228-8.2-521, 4217-10.2-521
     pub(crate) fn check_data_protection(&self) -> Result<(), Reply> {
         match (self.tls_policy().data, self.protection.private) {
             (DataPolicy::Require, false) if self.protection.family.is_none() => Err(Reply::new(
@@ -191,6 +194,7 @@ impl Session {
     }
 
     /// PROT: whether data connections may get this level.
+    // req: 2228-3-prot-534, 4217-10.2-534
     pub(crate) fn check_protection_level(&self, private: bool) -> Result<(), Reply> {
         match (self.tls_policy().data, private) {
             (DataPolicy::Require, false) => {
@@ -207,6 +211,7 @@ impl Session {
 
     /// AUTH, or the beginning of an implicit one: what was queued goes out in the clear, then TLS begins. Whatever the
     /// client said before may have been said by somebody else on the way, so nothing of it stays.
+    // req: 2228-3-auth-431, 2228-3-auth-reset, 4217-4.1-login-behind, 4217-4.1-server-side
     pub(crate) fn begin_tls(&mut self, now: Now, private: bool) -> Result<(), Reply> {
         let Some(tls) = &self.protection.tls else {
             return Err(Reply::new(431, "There is no TLS here."));
@@ -255,6 +260,7 @@ impl Session {
     }
 
     /// TLS on the control connection is of no use any more; nothing can be said either.
+    // req: 4217-4.1-failed-handshake
     pub(crate) fn control_tls_failed(&mut self, now: Now, error: TlsError) {
         if self.is_serving() {
             self.notify(Notice::ControlTlsFailed(error));
@@ -275,8 +281,9 @@ impl Session {
         self.protection.control = Control::Clear;
     }
 
-    /// REIN: as if the connection had just been opened, so that TLS ends, too (RFC 4217 section 11), unless it began
+    /// REIN: as if the connection had just been opened, so that TLS ends, too (RFC 4217 section 13), unless it began
     /// with the connection.
+    // req: 4217-13-rein-cleared, 4217-13-rein-no-mandate, 4217-13-rein-reply
     pub(crate) fn reset_protection(&mut self) {
         let protection = &mut self.protection;
         protection.private = protection.implicit;
@@ -292,6 +299,7 @@ impl Session {
     }
 
     /// PROT. What was set up for a transfer was set up for the other level.
+    // req: 4217-9-prot-c
     pub(crate) fn set_private(&mut self, now: Now, private: bool) {
         if core::mem::replace(&mut self.protection.private, private) != private
             && !matches!(self.link, Link::Given(_))
@@ -315,6 +323,7 @@ impl Session {
 
     /// The TLS handshake of a data connection; `upload` says which way the bytes will go, `own` whether the connection
     /// comes from the client's address.
+    // req: 4217-7-always-server, 4217-10.2-resumption
     pub(super) fn data_handshake(&self, upload: bool, own: bool) -> Result<Handshake, TlsError> {
         let policy = self.tls_policy();
         let demands = Demands {
@@ -336,6 +345,7 @@ impl Session {
     }
 
     /// A data connection's handshake is over, one way or the other.
+    // req: 4217-15.2-stolen-connections
     pub(super) fn data_secured(&mut self, now: Now, link: LinkId, handshake: Handshake) {
         if self.link.securing(link).is_none() {
             return;

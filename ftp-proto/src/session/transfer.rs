@@ -81,6 +81,7 @@ impl Transfer {
 
 impl Session {
     /// Whether a transfer command has a chance; if not, the reply that says why.
+    // req: 959-3.2-only-the-client-changes-ports
     pub(crate) fn check_link(&mut self) -> Result<(), Reply> {
         self.check_data_protection()?;
         match core::mem::take(&mut self.link) {
@@ -94,6 +95,7 @@ impl Session {
     }
 
     /// Everything is opened: 150, and the bytes go as soon as the data connection is there.
+    // req: 959-4.2.2-150
     pub(crate) fn begin_transfer(
         &mut self,
         now: Now,
@@ -160,6 +162,7 @@ impl Session {
     }
 
     /// The data connection is there. If a transfer waits for it, it begins, or else the TLS handshake does.
+    // req: 4217-9-prot-p
     pub(super) fn connected(&mut self, now: Now) {
         let Some(transfer) = &mut self.transfer else { return };
         if !matches!(self.link, Link::Ready(_)) || transfer.is_moving() {
@@ -176,6 +179,7 @@ impl Session {
     }
 
     /// 150, if it is still to come: a client begins its handshake when it has seen it.
+    // req: 959-4.2-one-1yz
     fn say_preliminary(&mut self) {
         if let Some(text) = self.transfer.as_mut().and_then(|transfer| transfer.preliminary.take()) {
             self.reply(Reply::with(150, text));
@@ -211,6 +215,7 @@ impl Session {
         }
     }
 
+    // req: 959-3.2-server-connects, 959-5.2-source-port, 1123-4.1.2.12-default-port-address
     pub(super) fn connect(&mut self, now: Now, link: LinkId, target: SocketAddr) {
         // Of the socket: an address of the balancer's can't be connected from.
         let mut source = self.listener;
@@ -235,6 +240,7 @@ impl Session {
     }
 
     /// The data connection is as it has to be: the bytes can go.
+    // req: 959-4.1.3-data-connection
     pub(super) fn start_transfer(&mut self, now: Now, security: Option<Security>) {
         let Some(transfer) = &mut self.transfer else { return };
         let (Link::Ready(ready), Some(mut pipe)) = (&self.link, transfer.pipe.take()) else { return };
@@ -287,6 +293,7 @@ impl Session {
     // Ways to stop one.
 
     /// ABOR. `false`: there is no transfer.
+    // req: 959-3.2-close-on-abort
     pub(crate) fn abort_transfer(&mut self, now: Now) -> bool {
         let Some(transfer) = &mut self.transfer else { return false };
         transfer.after = Some(After::AbortReply);
@@ -295,12 +302,14 @@ impl Session {
     }
 
     /// QUIT: the transfer ends first (RFC 959 section 4.1.1). `false`: there is none.
+    // req: 959-4.1.1-quit-in-a-transfer
     pub(crate) fn quit_after_transfer(&mut self) -> bool {
         let Some(transfer) = &mut self.transfer else { return false };
         transfer.after = Some(After::Quit);
         true
     }
 
+    // req: 959-3.2-close-on-error
     pub(super) fn stalled(&mut self, now: Now) {
         self.stop_transfer(now, Stop::Stalled);
     }
@@ -383,6 +392,8 @@ impl Session {
         self.go_on_after(now, transfer.after);
     }
 
+    // req: 959-3.2-close-when-sent, 959-3.3-each-transfer-a-connection, 959-4.2.2-226, 959-4.2.2-426
+    // req: 959-5.2-226-after-close
     pub(super) fn transfer_ended(&mut self, now: Now, id: TransferId, end: TransferEnd) {
         let Some(transfer) = self.transfer.take_if(|transfer| transfer.id == id) else { return };
         let setup = self.link.setup();

@@ -51,6 +51,7 @@ impl Session {
         }
     }
 
+    // req: 959-4.2.2-425, 1123-4.1.2.11-other-codes, 4217-10.2-522
     pub(super) fn lost_reply(&mut self, lost: link::Lost) -> Reply {
         // RFC 4217 section 10: a client that does not resume will not the next time either.
         let code = if matches!(lost.cause, Cause::NotResumed(_)) { 522 } else { 425 };

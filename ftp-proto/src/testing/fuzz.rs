@@ -5,6 +5,7 @@
 
 use super::balancer::{binary_header, text_header};
 use super::simulator::{Choices, simulate, simulate_control_connection};
+use super::telnet::Telnet;
 use super::{MemoryAccounts, MemoryStorage};
 use crate::Connection;
 use crate::account::Rights;
@@ -41,7 +42,7 @@ pub fn command_line(data: &[u8]) {
     assert!(whole == pieces, "the replies depend on how the bytes were split");
     let mut finals = 0usize;
     let mut block = false;
-    for line in whole.split_inclusive(|&byte| byte == b'\n') {
+    for line in without_telnet(&whole).split_inclusive(|&byte| byte == b'\n') {
         assert!(line.ends_with(b"\r\n"), "a reply line without its end");
         assert!(line.iter().filter(|&&byte| byte == b'\r').count() == 1, "a bare CR in a reply");
         let digits = line.get(..3).is_some_and(|code| code.iter().all(u8::is_ascii_digit));
@@ -58,6 +59,13 @@ pub fn command_line(data: &[u8]) {
     let lines = data.iter().filter(|&&byte| byte == b'\n').count();
     // The greeting, USER and PASS come on top.
     assert!(finals <= lines + 3, "{finals} replies to {lines} lines");
+}
+
+/// The replies as they are without refusals of Telnet options, and with the byte 255 once where it was sent twice.
+fn without_telnet(bytes: &[u8]) -> Vec<u8> {
+    let mut telnet = Telnet::default();
+    let text = |&byte: &u8| telnet.text(byte).unwrap_or_else(|why| panic!("{why}"));
+    bytes.iter().filter_map(text).collect()
 }
 
 /// All replies to `data`, given in pieces of `size` bytes, after a login.

@@ -7,6 +7,7 @@ pub mod fuzz;
 mod memory;
 mod pipe;
 mod simulator;
+mod telnet;
 mod tls;
 mod transcript;
 

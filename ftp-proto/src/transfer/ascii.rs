@@ -13,6 +13,7 @@ pub(super) struct Encoder {
 
 impl Encoder {
     /// Appends the wire's form of the next bytes of the file; twice their number at most.
+    // req: 959-3.1.1.1-send
     pub(super) fn encode(&mut self, stored: &[u8], wire: &mut Vec<u8>) {
         for piece in stored.split_inclusive(|&byte| byte == b'\n') {
             if let Some((b'\n', text)) = piece.split_last() {
@@ -37,6 +38,7 @@ pub(super) struct Decoder {
 
 impl Decoder {
     /// Appends the storage's form of the next bytes from the wire.
+    // req: 959-3.1.1.1-receive, 959-3.1.2-same-file
     pub(super) fn decode(&mut self, wire: &[u8], stored: &mut Vec<u8>) {
         let Some(&first) = wire.first() else { return };
         if core::mem::take(&mut self.held_cr) && first != b'\n' {
@@ -136,6 +138,7 @@ mod tests {
     }
 
     #[test]
+    // req: 959-3.1.2-same-file
     fn what_is_sent_and_stored_again_is_the_same_but_for_its_line_ends() {
         fn property(text: Text) -> bool {
             let whole = text.0.concat();

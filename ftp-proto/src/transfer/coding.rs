@@ -28,6 +28,7 @@ impl Coding {
 
 /// TYPE without its form (RFC 959 section 3.1.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+// req: 959-3.1.1.1-default
 pub enum Kind {
     /// TYPE A: text, its lines end in CR LF.
     #[default]

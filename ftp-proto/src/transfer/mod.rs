@@ -144,6 +144,7 @@ const UNTIL_THE_END: u64 = 1 << 40;
 impl Pipe {
     /// Sends a file from `start` to `end`, or up to the size it had when it was opened. A file that ends earlier than
     /// that fails the transfer.
+    // req: 959-3.1.1.3-contiguous, 959-3.4.1-all-bytes-are-data
     pub fn download(file: Box<dyn File>, start: u64, end: Option<u64>, coding: Coding) -> Self {
         Self::new(Work::Download(Download::new(file, start, end, coding)), coding)
     }
@@ -155,6 +156,7 @@ impl Pipe {
     }
 
     /// Sends the entries of a walk, or of one directory, as lines.
+    // req: 3659-7.2-mlsd-type
     pub fn listing(walk: impl Into<Walk>, listing: Listing, coding: Coding) -> Self {
         Self::new(Work::Listing(Lines::new(walk.into(), listing, coding)), coding)
     }
@@ -296,6 +298,7 @@ impl Pipe {
     }
 
     /// Under TLS: the socket is at its end.
+    // req: 959-3.3-eof-by-closing
     fn end_of_stream(&mut self) {
         let (Some(secure), Work::Upload(upload), None) = (&self.secure, &self.work, &self.outcome) else {
             return;

@@ -67,6 +67,7 @@ impl Secure {
     }
 
     /// Says that no more comes.
+    // req: 4217-7-close-notify
     pub(super) fn close_notify(&mut self) {
         self.stream.close_notify();
     }

@@ -2,6 +2,7 @@
 //! or under TLS, and what must hold for them.
 
 use super::choices::Choices;
+use crate::testing::telnet::Telnet;
 use crate::testing::{FakeHello, FakeTlsClient};
 use crate::tls::{TlsStatus, TlsVersion};
 use alloc::collections::VecDeque;
@@ -80,6 +81,7 @@ pub(super) struct Control {
     /// Commands whose line is complete on the server's side, and final replies that came.
     received: usize,
     pub(super) answered: usize,
+    telnet: Telnet,
     reply: Vec<u8>,
     in_block: Option<Vec<u8>>,
     pub(super) saw_421: bool,
@@ -120,6 +122,7 @@ impl Control {
             unsaid: VecDeque::new(),
             received: 0,
             answered: 0,
+            telnet: Telnet::default(),
             reply: Vec::new(),
             in_block: None,
             saw_421: false,
@@ -313,6 +316,7 @@ impl Control {
 
     fn read(&mut self, plain: &[u8]) -> Result<(), String> {
         for &byte in plain {
+            let Some(byte) = self.telnet.text(byte)? else { continue };
             self.reply.push(byte);
             if byte == b'\n' {
                 let line = core::mem::take(&mut self.reply);

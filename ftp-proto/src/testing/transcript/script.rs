@@ -127,6 +127,7 @@ pub(super) struct Block {
     pub(super) with: Vec<String>,
     pub(super) without: Vec<String>,
     pub(super) holding: Vec<String>,
+    pub(super) exact: Vec<String>,
 }
 
 impl Block {
@@ -137,6 +138,7 @@ impl Block {
             with: Vec::new(),
             without: Vec::new(),
             holding: Vec::new(),
+            exact: Vec::new(),
         };
         for word in words {
             // A space within a looked-for line is written `_`.
@@ -147,8 +149,10 @@ impl Block {
                 block.without.push(text(word));
             } else if let Some(word) = word.strip_prefix('~') {
                 block.holding.push(text(word));
+            } else if let Some(word) = word.strip_prefix('=') {
+                block.exact.push(text(word));
             } else {
-                return Err(format!("write +BEGINS, -BEGINS or ~HOLDS, not {word}"));
+                return Err(format!("write +BEGINS, -BEGINS, ~HOLDS or =LINE, not {word}"));
             }
         }
         Ok(block)
@@ -170,6 +174,11 @@ impl Block {
         for wanted in &self.holding {
             if !lines.iter().any(|line| line.windows(wanted.len()).any(|part| part == wanted.as_bytes())) {
                 return Err(format!("no line of the reply holds \"{wanted}\""));
+            }
+        }
+        for wanted in &self.exact {
+            if !lines.iter().any(|line| line == wanted.as_bytes()) {
+                return Err(format!("no line of the reply is \"{wanted}\""));
             }
         }
         for unwanted in &self.without {
