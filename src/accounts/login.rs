@@ -253,7 +253,7 @@ mod tests {
         };
         edit::add(&path, &without_password).unwrap();
         let sources = Sources { file: Some(path), ..Sources::default() };
-        let accounts = ServerAccounts::open(sources).unwrap();
+        let accounts = ServerAccounts::open(sources, Vec::new()).unwrap();
 
         let good = Some((der.as_slice(), true));
         let bad = [None, Some((der.as_slice(), false)), Some((b"junk".as_slice(), true))];

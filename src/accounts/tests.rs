@@ -1,9 +1,14 @@
 //! The accounts file from its first user to its last, and logins by it.
 
 use super::edit::{self, EditError};
+use super::realm::LOOK_AGAIN;
 use super::*;
+use ftp_proto::account::RightsByPath;
+use ftp_proto::path::VirtualPath;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::Instant;
 
 /// A hash that is quick to check.
 pub(super) fn cheap(password: &[u8]) -> PasswordHash {
@@ -40,7 +45,7 @@ pub(super) fn credentials(user: &str, password: &str) -> Credentials {
 }
 
 fn by_file(path: &Path) -> ServerAccounts {
-    ServerAccounts::open(Sources { file: Some(path.to_owned()), ..Sources::default() }).unwrap()
+    ServerAccounts::open(Sources { file: Some(path.to_owned()), ..Sources::default() }, Vec::new()).unwrap()
 }
 
 #[test]
@@ -189,7 +194,7 @@ fn guests_and_the_single_user() {
     let root = directory.path().to_owned();
     let guests = |writable| {
         let sources = Sources { anonymous: Some((root.clone(), writable)), ..Sources::default() };
-        ServerAccounts::open(sources).unwrap()
+        ServerAccounts::open(sources, Vec::new()).unwrap()
     };
     for name in ["anonymous", "ftp", "Anonymous", "FTP"] {
         let account = guests(false).authenticate(&credentials(name, "")).unwrap();
@@ -201,7 +206,8 @@ fn guests_and_the_single_user() {
     assert_eq!(guests(true).authenticate(&credentials("bob", "")).unwrap_err(), LoginError::Refused);
 
     let single = SingleUser { name: "bob".into(), password: "secret".into(), root: root.clone() };
-    let accounts = ServerAccounts::open(Sources { single: Some(single), ..Sources::default() }).unwrap();
+    let accounts =
+        ServerAccounts::open(Sources { single: Some(single), ..Sources::default() }, Vec::new()).unwrap();
     let account = accounts.authenticate(&credentials("bob", "secret")).unwrap();
     assert_eq!(account.rights, RightsByPath::everywhere(Rights::ALL));
     for (name, password) in [("bob", "Secret"), ("eve", "secret"), ("ftp", "")] {
@@ -217,7 +223,7 @@ fn a_changed_file_counts_and_a_broken_one_does_not() {
     let accounts = by_file(&path);
     let look_now = || {
         let long_ago = Instant::now().checked_sub(LOOK_AGAIN).unwrap();
-        *accounts.looked.lock().unwrap() = long_ago;
+        accounts.realms().find(None).unwrap().last_looked(long_ago);
     };
     edit::set_password(&path, "bob", &cheap(b"other")).unwrap();
     look_now();
@@ -231,7 +237,7 @@ fn a_changed_file_counts_and_a_broken_one_does_not() {
     look_now();
     assert!(accounts.authenticate(&credentials("bob", "other")).is_ok());
     let sources = Sources { file: Some(path.clone()), ..Sources::default() };
-    assert!(accounts.replace(sources).is_err());
+    assert!(accounts.replace(sources, Vec::new()).is_err());
     assert!(accounts.authenticate(&credentials("bob", "other")).is_ok());
 }
 
@@ -240,7 +246,7 @@ fn what_is_missing_shows_at_the_start() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("accounts.toml");
     edit::add(&path, &user("bob", None)).unwrap();
-    let refused = |sources| ServerAccounts::open(sources).err().unwrap().to_string();
+    let refused = |sources| ServerAccounts::open(sources, Vec::new()).err().unwrap().to_string();
     let sources = Sources { file: Some(path.clone()), ..Sources::default() };
     assert_eq!(
         refused(sources),
@@ -271,5 +277,54 @@ fn an_unknown_name_costs_as_much_as_a_wrong_password() {
     // A check of a hash takes thousands of times what a look into a map takes.
     assert!(least("nobody") > least("bob") / 10.0);
     let settings = |hash: &PasswordHash| hash.as_str().split('$').nth(3).map(str::to_owned);
-    assert_eq!(accounts.state().decoy().and_then(settings), settings(&hash));
+    let realms = accounts.realms();
+    assert_eq!(realms.find(None).unwrap().state().decoy().and_then(settings), settings(&hash));
+}
+
+#[test]
+fn the_same_user_is_somebody_else_on_each_host() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let file = |name: &str, password: &[u8]| {
+        let bob = User { password: Some(cheap(password)), ..user("bob", None) };
+        edit::add(&path(name), &bob).unwrap();
+        Sources { file: Some(path(name)), root: Some(directory.path().to_owned()), ..Sources::default() }
+    };
+    let (server, one, other) = (file("server", b"server"), file("one", b"one"), file("other", b"other"));
+    let hosts = vec![("one.example".to_owned(), one), ("other.example".to_owned(), other)];
+    let accounts = ServerAccounts::open(server.clone(), hosts.clone()).unwrap();
+    let ask = |host: Option<&str>, password| {
+        let host = host.map(str::to_owned);
+        accounts.authenticate(&Credentials { host, ..credentials("bob", password) })
+    };
+    let all = [None, Some("one.example"), Some("other.example")];
+    for (host, own) in all.into_iter().zip(["server", "one", "other"]) {
+        for password in ["server", "one", "other"] {
+            assert_eq!(ask(host, password).is_ok(), password == own, "{host:?} {password}");
+        }
+    }
+    // What one of them began to upload is not the other's to go on with.
+    let (one, other) = (ask(all[1], "one").unwrap(), ask(all[2], "other").unwrap());
+    assert!(!Arc::ptr_eq(&one.storage, &other.storage));
+    assert!(Arc::ptr_eq(&one.storage, &ask(all[1], "one").unwrap().storage));
+
+    assert_eq!(ask(Some("gone.example"), "server").unwrap_err(), LoginError::Refused);
+    assert_eq!((accounts.users(None), accounts.users(Some("gone.example"))), (Some(1), None));
+    accounts.replace(server, hosts[..1].to_vec()).unwrap();
+    assert!(ask(all[1], "one").is_ok());
+    assert_eq!(ask(all[2], "other").unwrap_err(), LoginError::Refused);
+    assert_eq!(ask(all[2], "server").unwrap_err(), LoginError::Refused);
+}
+
+#[test]
+fn guests_of_one_host_are_none_on_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let guests = Sources { anonymous: Some((directory.path().to_owned(), false)), ..Sources::default() };
+    let hosts = vec![("open.example".to_owned(), guests), ("closed.example".to_owned(), Sources::default())];
+    let accounts = ServerAccounts::open(Sources::default(), hosts).unwrap();
+    for (host, enters) in [(None, false), (Some("open.example"), true), (Some("closed.example"), false)] {
+        let host = host.map(str::to_owned);
+        let answer = accounts.authenticate(&Credentials { host, ..credentials("ftp", "me@") });
+        assert_eq!(answer.is_ok(), enters);
+    }
 }

@@ -1,10 +1,10 @@
 //! `ftpd check-config`: reads all files as the server would, and shows what they amount to.
 
-use super::{Failure, complain, policy, print};
+use super::{Failure, complain, hosts, policy, print};
 use crate::accounts::AccountsFile;
 use crate::config_file::{
-    self, ACTIVE_ADDRESS_NAMES, Bind, ControlSocket, LAN_CLIENTS_NAMES, LogFormat, LogLevel, PARTIAL_NAMES,
-    PEER_CHECK_NAMES, RuntimeKind, ServerConfig, Uploads,
+    self, ACTIVE_ADDRESS_NAMES, Bind, ControlSocket, FileError, HostConfig, LAN_CLIENTS_NAMES, LogFormat,
+    LogLevel, PARTIAL_NAMES, PEER_CHECK_NAMES, RuntimeKind, ServerConfig, Uploads,
 };
 use crate::tls::{self, ServerCertificate};
 use ftp_proto::config::{ActiveRule, AddressRule, External, Ports};
@@ -15,8 +15,14 @@ use std::time::Duration;
 pub(super) fn run(path: &Path) -> Result<(), Failure> {
     let config = config_file::load(path)?;
     let accounts = config.accounts.as_deref().map(AccountsFile::load).transpose()?;
+    let load =
+        |host: &HostConfig| Ok((host.clone(), host.accounts.as_deref().map(AccountsFile::load).transpose()?));
+    let hosts = config.hosts.iter().map(load).collect::<Result<Vec<_>, FileError>>()?;
     let loaded = config.tls.as_ref().map(tls::load).transpose().map_err(Failure::Configuration)?;
-    let users = accounts.as_ref().map(|accounts| accounts.users.len());
+    let users = |host: Option<&str>| {
+        let of_host = |name: &str| hosts.iter().find(|(host, _)| host.host.name() == name)?.1.as_ref();
+        host.map_or(accounts.as_ref(), of_host).map(|accounts| accounts.users.len())
+    };
     let certificates = loaded.as_ref().map(|loaded| loaded.certificates.as_slice());
     print("ok\n");
     for (key, value) in rows(&config, users, certificates) {
@@ -25,9 +31,20 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
     for warning in loaded.iter().flat_map(|loaded| &loaded.warnings) {
         complain(&format!("warning: {warning}"));
     }
+    for warning in hosts::warnings(&config, certificates) {
+        complain(&format!("warning: {warning}"));
+    }
     let mut roots: Vec<_> = config.root.iter().collect();
+    for (host, accounts) in &hosts {
+        roots.extend(host.root.iter().chain(host.guests().map(|(root, _)| root)));
+        roots.extend(
+            accounts.iter().flat_map(|file| file.users.values()).filter_map(|user| user.root.as_ref()),
+        );
+    }
     roots.extend(config.anonymous.iter().filter_map(|anonymous| anonymous.root.as_ref()));
     roots.extend(accounts.iter().flat_map(|file| file.users.values()).filter_map(|user| user.root.as_ref()));
+    roots.sort_unstable();
+    roots.dedup();
     for root in roots {
         if let Err(error) = std::fs::read_dir(root) {
             complain(&format!("warning: {}: {}", root.display(), config_file::reader::plain(&error)));
@@ -36,11 +53,11 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The values of all settings, defaults included. `users`: how many there are in the accounts file; `certificates`: what
-/// was loaded, if there is TLS.
+/// The values of all settings, defaults included. `users`: how many there are in the accounts file of a host, or of the
+/// server itself; `certificates`: what was loaded, if there is TLS.
 pub(super) fn rows(
     config: &ServerConfig,
-    users: Option<usize>,
+    users: impl Fn(Option<&str>) -> Option<usize>,
     certificates: Option<&[ServerCertificate]>,
 ) -> Vec<(String, String)> {
     let mut rows = Vec::new();
@@ -103,13 +120,16 @@ pub(super) fn rows(
     row("limits.login_delay", &seconds(core.limits.login_delay));
     row("limits.line", &core.limits.line);
     row("limits.deflate_ratio", &deflate_ratio(core.limits.deflate_ratio));
-    match (config.accounts.as_deref(), users) {
+    match (config.accounts.as_deref(), users(None)) {
         (Some(path), Some(users)) => {
             row("accounts.file", &format_args!("{}, users: {users}", path.display()));
         }
         _ => row("accounts.file", &"none"),
     }
     row("accounts.anonymous", &anonymous(config));
+    for host in &config.hosts {
+        row("host", &hosts::in_words(host, users(Some(host.host.name()))));
+    }
     row("log.format", &name(LogFormat::NAMES, config.log.format));
     row("log.level", &name(LogLevel::NAMES, config.log.level));
     row("log.commands", &config.log.commands);

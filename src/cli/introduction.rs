@@ -50,6 +50,9 @@ pub(super) fn text(
     if let Some(served) = served(config, guests) {
         line(format_args!("{served}"));
     }
+    for words in super::hosts::introduced(config) {
+        line(format_args!("{words}"));
+    }
     if let Some((name, Some(password))) = guests.user {
         line(format_args!("user {name}, password {password} (shown only now)"));
     }
@@ -105,7 +108,8 @@ impl Shown {
 /// What is served to whom, unless an accounts file says.
 fn served(config: &ServerConfig, guests: &Guests<'_>) -> Option<String> {
     let own = config.anonymous.as_ref().and_then(|anonymous| anonymous.root.as_ref());
-    let root = own.or(config.root.as_ref()).filter(|_| config.accounts.is_none())?;
+    let somebody = guests.user.is_some() || guests.anonymous;
+    let root = own.or(config.root.as_ref()).filter(|_| config.accounts.is_none() && somebody)?;
     let who = match guests.user {
         Some((name, _)) => format!("user {name} may read and write, nobody else may enter"),
         None if guests.writable => "anybody may read and upload".to_owned(),

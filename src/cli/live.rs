@@ -80,10 +80,11 @@ impl Live {
 
     /// All keys and what they amount to; those with several rows are one.
     pub(super) fn rows(&self) -> Vec<Row> {
-        let certificates = self.service.certificates.loaded();
-        let users = self.service.accounts.users();
+        let (certificates, accounts) = (self.service.certificates.loaded(), &self.service.accounts);
         let mut rows: Vec<Row> = Vec::new();
-        for (key, value) in check::rows(&self.plan.config, Some(users), certificates.as_deref()) {
+        for (key, value) in
+            check::rows(&self.plan.config, |host| accounts.users(host), certificates.as_deref())
+        {
             let key = key.split(' ').next().unwrap_or_default();
             // What that means is said once, when it happens.
             let value =
@@ -108,7 +109,7 @@ impl Live {
                     None => tracing::info!("certificates read again"),
                 }
                 self.service.certificates.log(crate::tls::now());
-                self.plan.warn(&self.service.accounts);
+                self.plan.warn(&self.service.accounts, &self.service.certificates);
             }
             Err(reason) => {
                 self.problem = Some(reason.clone());
@@ -227,7 +228,8 @@ impl Live {
         let certificates = scope == Scope::All || plan.config.tls != old.tls;
         let loaded = if certificates { Some(plan.load_tls().map_err(words)?) } else { None };
         if scope == Scope::All || accounts_differ(&plan.config, old) {
-            service.accounts.replace(plan.sources()).map_err(|error| error.to_string())?;
+            let replaced = service.accounts.replace(plan.sources(), plan.host_sources());
+            replaced.map_err(|error| error.to_string())?;
         }
         if let Some(loaded) = loaded {
             match service.certificates.set(loaded) {
@@ -270,6 +272,7 @@ fn accounts_differ(new: &ServerConfig, old: &ServerConfig) -> bool {
     new.accounts != old.accounts
         || new.root != old.root
         || new.anonymous != old.anonymous
+        || new.hosts != old.hosts
         || new.uploads != old.uploads
 }
 

@@ -9,6 +9,7 @@ mod answer;
 mod check;
 mod doctor;
 mod firewall;
+mod hosts;
 mod import;
 mod introduction;
 mod live;

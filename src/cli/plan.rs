@@ -7,10 +7,10 @@ use crate::accounts::{ServerAccounts, SingleUser, Sources, password};
 use crate::certificate::self_signed::SelfSigned;
 use crate::config_file::document::Document;
 use crate::config_file::{
-    self, Anonymous, Bind, CertificateFiles, ControlSocket, LogConfig, LogFormat, LogLevel, RuntimeKind,
-    ServerConfig, TlsFiles, Uploads, policies_with_certificate,
+    self, Anonymous, Bind, CertificateFiles, ControlSocket, HostConfig, LogConfig, LogFormat, LogLevel,
+    RuntimeKind, ServerConfig, TlsFiles, Uploads, policies_with_certificate,
 };
-use crate::tls::{Loaded, OwnCertificate};
+use crate::tls::{Certificates, Loaded, OwnCertificate};
 use ftp_proto::config::{ConfigError, External, Settings, TlsChange};
 use ftp_proto::tls::TlsVersion;
 use std::net::SocketAddr;
@@ -141,6 +141,7 @@ impl Plan {
             tls,
             accounts: None,
             anonymous: single.is_none().then_some(Anonymous { root: None, writable: arguments.writable }),
+            hosts: Vec::new(),
             log: LogConfig::default(),
             watch: true,
             control_socket: arguments.control_socket.clone().unwrap_or_default(),
@@ -179,6 +180,18 @@ impl Plan {
             anonymous,
             uploads: config.uploads,
         }
+    }
+
+    /// Where those of virtual hosts come from, under their names.
+    pub(super) fn host_sources(&self) -> Vec<(String, Sources)> {
+        let sources = |host: &HostConfig| Sources {
+            file: host.accounts.clone(),
+            root: host.root.clone(),
+            single: None,
+            anonymous: host.guests().map(|(root, writable)| (root.clone(), writable)),
+            uploads: self.config.uploads,
+        };
+        self.config.hosts.iter().map(|host| (host.host.name().to_owned(), sources(host))).collect()
     }
 
     /// Reads the certificates, and makes one first if it is to be the server's own.
@@ -220,11 +233,14 @@ impl Plan {
     }
 
     /// What clients are told, and what isn't wrong, but should be known.
-    pub(super) fn warn(&self, accounts: &ServerAccounts) {
+    pub(super) fn warn(&self, accounts: &ServerAccounts, certificates: &Certificates) {
         if self.config.anonymous.as_ref().is_some_and(|anonymous| anonymous.writable) {
             tracing::warn!("anybody may upload without a password");
         }
         for warning in accounts.warnings() {
+            tracing::warn!("{warning}");
+        }
+        for warning in super::hosts::warnings(&self.config, certificates.loaded().as_deref()) {
             tracing::warn!("{warning}");
         }
         let passive = &self.config.core.passive;

@@ -214,6 +214,15 @@ fn in_words(status: &Status) -> String {
     if !configuration.live.is_empty() {
         row("  set, not saved", joined(&configuration.live));
     }
+    for host in &status.hosts {
+        let anonymous = if host.anonymous { ", anonymous" } else { "" };
+        let certificate =
+            if host.certificate || status.certificates.is_empty() { "" } else { ", no certificate" };
+        row(
+            "virtual host",
+            format!("{}: users: {}{anonymous}{certificate}", joined(&host.names), host.users),
+        );
+    }
     for certificate in &status.certificates {
         let (file, names) = (certificate.file.display(), joined(&certificate.names));
         row("certificate", format!("{file}: {names}, {} days left", certificate.days_left));
@@ -284,7 +293,8 @@ fn failing_in_words(one: &Failing) -> String {
 fn session_in_words(session: &SessionStatus) -> String {
     let user = session.user.as_deref().unwrap_or("not logged in");
     let transfer = session.transfer.as_ref().map_or_else(String::new, |transfer| format!(", {transfer}"));
-    format!("{} {}, {} s{transfer}", session.peer, Escaped(user.as_bytes()), session.age)
+    let host = session.host.as_ref().map_or_else(String::new, |host| format!(" at {host}"));
+    format!("{} {}{host}, {} s{transfer}", session.peer, Escaped(user.as_bytes()), session.age)
 }
 
 /// Seconds since 1970 as people write them, in UTC.

@@ -3,9 +3,9 @@
 use super::check::name;
 use super::live::Live;
 use crate::config_file::reader::without_number;
-use crate::config_file::{ACTIVE_ADDRESS_NAMES, CONTROL_CONNECTION, RuntimeKind};
+use crate::config_file::{ACTIVE_ADDRESS_NAMES, CONTROL_CONNECTION, HostConfig, RuntimeKind};
 use crate::control::{
-    ActiveStatus, AdvertisedAddress, CertificateStatus, ConfigurationStatus, FailedPort, Failing,
+    ActiveStatus, AdvertisedAddress, CertificateStatus, ConfigurationStatus, FailedPort, Failing, HostStatus,
     PassiveStatus, PortRange, ProxyStatus, SessionStatus, Status, Totals,
 };
 use crate::log::SessionView;
@@ -56,6 +56,7 @@ pub(super) fn status(live: &Live, sessions: bool) -> Status {
             problem: live.problem.clone(),
             live: live.live_keys(),
         },
+        hosts: hosts(live),
         certificates: certificates(live),
     }
 }
@@ -107,6 +108,7 @@ fn session(view: SessionView) -> SessionStatus {
         id: view.id.0,
         peer: view.peer,
         user: view.user,
+        host: view.host,
         age: view.age.as_secs(),
         transfer: view.transfer.map(|(verb, path)| format!("{verb} {}", Escaped(path.as_bytes()))),
     }
@@ -151,6 +153,18 @@ fn totals(counters: &Counters) -> Totals {
         verdicts: by_name(&counters.verdicts),
         suspects: by_name(&counters.suspects),
     }
+}
+
+fn hosts(live: &Live) -> Vec<HostStatus> {
+    let certificates = live.service.certificates.loaded().unwrap_or_default();
+    let has = |name: &String| certificates.iter().any(|certificate| certificate.is_for(name));
+    let status = |config: &HostConfig| HostStatus {
+        names: config.host.names().to_vec(),
+        users: count(live.service.accounts.users(Some(config.host.name())).unwrap_or_default()),
+        anonymous: config.anonymous.is_some(),
+        certificate: config.host.names().iter().all(has),
+    };
+    live.plan.config.hosts.iter().map(status).collect()
 }
 
 fn certificates(live: &Live) -> Vec<CertificateStatus> {

@@ -44,7 +44,7 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), Failure> {
     warn_of_few_descriptors(service.running.passive_ports().len());
     service.certificates.log(crate::tls::now());
     service.certificates.watch();
-    plan.warn(&service.accounts);
+    plan.warn(&service.accounts, &service.certificates);
     sweep_uploads(Arc::clone(&service.accounts));
 
     watch.start(wishes.sender());
@@ -109,10 +109,11 @@ pub(super) struct Service {
 impl Service {
     /// Opens what the plan names and starts to serve it; the certificate is for the introduction.
     fn start(plan: &mut Plan, level: LevelHandle) -> Result<(Self, Option<Shown>), Failure> {
-        let accounts = ServerAccounts::open(plan.sources()).map_err(|error| match error {
-            OpenError::File(error) => error.into(),
-            OpenError::Tree(message) => Failure::System(message),
-        })?;
+        let accounts =
+            ServerAccounts::open(plan.sources(), plan.host_sources()).map_err(|error| match error {
+                OpenError::File(error) => error.into(),
+                OpenError::Tree(message) => Failure::System(message),
+            })?;
         let accounts = Arc::new(accounts);
         let loaded = plan.load_tls()?;
         let shown = loaded.as_ref().and_then(|loaded| plan.shown(loaded));

@@ -81,7 +81,13 @@ impl Edit {
     }
 
     fn apply(&self, document: &mut DocumentMut) {
-        let Some((section, name)) = self.key.split_once('.') else { return };
+        let Some((section, name)) = self.key.split_once('.') else {
+            match &self.value {
+                Some(value) => replace(document.as_table_mut(), self.key, value.clone()),
+                None => drop(document.remove(self.key)),
+            }
+            return;
+        };
         let Some(value) = &self.value else {
             if let Some(table) = document.get_mut(section).and_then(Item::as_table_like_mut) {
                 table.remove(name);
@@ -132,7 +138,9 @@ fn candidates(written: &str) -> Vec<Value> {
 
 /// What the reader of the key says to a value.
 fn check(path: &Path, key: &str, value: &Value) -> Result<(), FileError> {
-    let Some((section, name)) = key.split_once('.') else { return Ok(()) };
+    let Some((section, name)) = key.split_once('.') else {
+        return keys::check(&Source::new(path, &format!("{key} = {value}\n")));
+    };
     let mut inner = InlineTable::new();
     inner.insert(name, value.clone());
     let source = Source::new(path, &format!("{section} = {inner}\n"));
@@ -226,6 +234,11 @@ anonymous = true
             ("passive.client_networks", "10.0.0.0/8, 192.0.2.0/24", "[\"10.0.0.0/8\", \"192.0.2.0/24\"]"),
             ("passive.routers", "[]", "[]"),
             ("server.greeting", "Hello, world", "\"Hello, world\""),
+            (
+                "host",
+                "[{ names = \"a.example\", accounts = \"a.toml\" }]",
+                "[{ names = \"a.example\", accounts = \"a.toml\" }]",
+            ),
             ("server.greeting", "2024", "\"2024\""),
             ("server.greeting", "true", "\"true\""),
             (
@@ -235,7 +248,7 @@ anonymous = true
             ),
         ] {
             let new = edited(FILE, &[(key, Some(written))]).unwrap();
-            let name = key.split_once('.').unwrap().1;
+            let name = key.split_once('.').map_or(key, |(_, name)| name);
             assert!(
                 new.lines().any(|line| line.starts_with(&format!("{name} = {want}"))),
                 "{key} {written}: {new}"

@@ -5,7 +5,7 @@ use super::nearest::nearest;
 use super::reader::{FileError, Node, Source};
 use super::{
     Anonymous, Bind, ControlSocket, Draft, LogFormat, LogLevel, PARTIAL_NAMES, RuntimeKind, UPLOADS_NAMES,
-    active, passive, tls,
+    active, hosts, passive, tls,
 };
 use std::net::{Ipv6Addr, SocketAddr};
 
@@ -102,10 +102,11 @@ const KEYS: &[(&str, Setter)] = &[
         draft.config.accounts = Some(node.source().resolve(node.text("accounts.toml")?));
         Ok(())
     }),
-    ("accounts.anonymous", anonymous),
+    ("accounts.anonymous", |draft, node| put(&mut draft.config.anonymous, anonymous(node))),
     ("log.format", |draft, node| put(&mut draft.config.log.format, node.one_of(LogFormat::NAMES))),
     ("log.level", |draft, node| put(&mut draft.config.log.level, node.one_of(LogLevel::NAMES))),
     ("log.commands", |draft, node| put(&mut draft.config.log.commands, node.boolean())),
+    (hosts::HOST, hosts::hosts),
 ];
 
 /// What to do with the value of this dotted key.
@@ -219,10 +220,9 @@ fn keepalive(draft: &mut Draft, node: &Node<'_>) -> Result<(), FileError> {
 }
 
 /// `true`, `false`, or a table with `root` and `writable`.
-fn anonymous(draft: &mut Draft, node: &Node<'_>) -> Result<(), FileError> {
+pub(super) fn anonymous(node: &Node<'_>) -> Result<Option<Anonymous>, FileError> {
     if let Some(enabled) = node.as_boolean() {
-        draft.config.anonymous = enabled.then(Anonymous::default);
-        return Ok(());
+        return Ok(enabled.then(Anonymous::default));
     }
     if !node.is_table() {
         return Err(node.wrong(format_args!(
@@ -232,19 +232,16 @@ fn anonymous(draft: &mut Draft, node: &Node<'_>) -> Result<(), FileError> {
     }
     let mut anonymous = Anonymous::default();
     for entry in node.entries()? {
-        match entry.key() {
-            "accounts.anonymous.root" => {
-                anonymous.root = Some(entry.source().resolve(entry.text("/srv/pub")?));
-            }
-            "accounts.anonymous.writable" => anonymous.writable = entry.boolean()?,
+        match entry.key().strip_prefix(node.key()) {
+            Some(".root") => anonymous.root = Some(entry.source().resolve(entry.text("/srv/pub")?)),
+            Some(".writable") => anonymous.writable = entry.boolean()?,
             _ => {
-                let known = ["accounts.anonymous.root", "accounts.anonymous.writable"];
-                return Err(entry.unknown(known.into_iter()));
+                let known = ["root", "writable"].map(|name| format!("{}.{name}", node.key()));
+                return Err(entry.unknown(known.iter().map(String::as_str)));
             }
         }
     }
-    draft.config.anonymous = Some(anonymous);
-    Ok(())
+    Ok(Some(anonymous))
 }
 
 #[cfg(test)]

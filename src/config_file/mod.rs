@@ -76,6 +76,12 @@
 //! login_delay = 1
 //! line = 8192
 //! deflate_ratio = 0               # how many times its size an upload in MODE Z may become; 0: any
+//! [[host]]                        # a virtual host, see docs/hosts.md
+//! names = ["ftp.example.com"]     # or one string
+//! greeting = "Welcome to example.com."
+//! root = "/srv/example.com"       # the tree of its users who have no other
+//! accounts = "example.com.toml"
+//! anonymous = { root = "/srv/example.com/pub" }           # or true
 //! [accounts]
 //! file = "accounts.toml"
 //! anonymous = { root = "/srv/pub", writable = false }     # or true
@@ -87,6 +93,7 @@
 
 mod active;
 pub(crate) mod document;
+mod hosts;
 pub(crate) mod keys;
 pub(crate) mod nearest;
 mod passive;
@@ -95,6 +102,7 @@ mod tls;
 
 pub use crate::storage::{Partial, Uploads};
 pub use active::ACTIVE_ADDRESS_NAMES;
+pub use hosts::HostConfig;
 #[cfg(unix)]
 pub(crate) use keys::parse_bind;
 pub(crate) use passive::parse_external;
@@ -143,6 +151,8 @@ pub struct ServerConfig {
     pub accounts: Option<PathBuf>,
     /// Whether and where anybody may enter.
     pub anonymous: Option<Anonymous>,
+    /// Virtual hosts, in their order.
+    pub hosts: Vec<HostConfig>,
     /// What is logged and how.
     pub log: LogConfig,
     /// Whether changes of the configuration and accounts files are taken over by themselves.
@@ -373,6 +383,7 @@ impl Draft {
                 tls: None,
                 accounts: None,
                 anonymous: None,
+                hosts: Vec::new(),
                 log: LogConfig::default(),
                 watch: true,
                 control_socket: ControlSocket::default(),
@@ -389,10 +400,15 @@ impl Draft {
         let mut draft = Self::new();
         let root = Node::root(source, &document);
         for section in root.entries()? {
+            if let Some(set) = keys::find(section.key()) {
+                draft.places.push((section.key().to_owned(), section.offset()));
+                set(&mut draft, &section)?;
+                continue;
+            }
             if !keys::sections().any(|name| name == section.key()) {
                 // A bare key at the top may be one that belongs into a section.
                 return Err(if section.is_table() {
-                    section.unknown(keys::sections())
+                    section.unknown(keys::sections().chain([hosts::HOST]))
                 } else {
                     section.unknown(keys::all())
                 });
@@ -411,7 +427,8 @@ impl Draft {
         let place =
             |key: &str| self.places.iter().find(|(known, _)| known == key).map_or(0, |(_, offset)| *offset);
         self.settings.notify_commands = self.config.log.wants_commands();
-        let nobody = self.config.accounts.is_none() && self.config.anonymous.is_none();
+        let nobody =
+            self.config.accounts.is_none() && self.config.anonymous.is_none() && self.config.hosts.is_empty();
         if nobody && logins == Logins::InFile {
             return Err(source.error_at(
                 place("accounts.anonymous"),

@@ -24,11 +24,11 @@ fn each_mistake_is_one_line_with_place_key_and_fix() {
         ("bind = \"[::]:21\"\n", "ftpd.toml:1:1: unknown key `bind`; did you mean `server.bind`?"),
         (
             "[colours]\n",
-            "ftpd.toml:1:2: unknown key `colours`; write one of server, passive, active, proxy, transfers, tls, timeouts, limits, accounts, log",
+            "ftpd.toml:1:2: unknown key `colours`; write one of server, passive, active, proxy, transfers, tls, timeouts, limits, accounts, log, host",
         ),
         (
             "colour = 1\n",
-            "ftpd.toml:1:1: unknown key `colour`; write one of server, passive, active, proxy, transfers, tls, timeouts, limits, accounts, log",
+            "ftpd.toml:1:1: unknown key `colour`; write one of server, passive, active, proxy, transfers, tls, timeouts, limits, accounts, log, host",
         ),
         ("server = 1\n", "ftpd.toml:1:10: server: expected a section, not a number; write [server]"),
         (
@@ -215,7 +215,7 @@ fn what_only_the_whole_shows_points_at_the_key() {
             "ftpd.toml:5:19: server.partial_uploads: direct uploads have no part to discard; write uploads = \"atomic\" below [server]",
         ),
         (
-            "[accounts]\nfile = \"a\"\n[server]\ngreeting = \"a\\nb\"\n",
+            "[accounts]\nfile = \"a\"\n[server]\ngreeting = \"a\\tb\"\n",
             "ftpd.toml:4:12: server.greeting: write one line of 1 to 512 characters, or up to 16 of them",
         ),
     ] {
@@ -240,6 +240,7 @@ fn a_file_that_can_not_be_read_is_named() {
 #[test]
 fn every_key_works() {
     let text = r#"
+        host = [{ names = "a.example", greeting = "A.", root = "a", accounts = "a.toml", anonymous = true }]
         [server]
         bind = ["127.0.0.1:21", "[::1]:2121", "2222"]
         root = "files"
@@ -326,6 +327,8 @@ fn every_key_works() {
     assert_eq!(config.keepalive, Duration::from_secs(120));
     assert_eq!(config.accounts, Some("/etc/accounts.toml".into()));
     assert_eq!(config.anonymous, Some(Anonymous { root: Some("conf/../pub".into()), writable: true }));
+    assert_eq!(config.hosts.len(), 1);
+    assert_eq!(config.core.hosts.find("a.example").and_then(|host| host.greeting()), Some("A."));
     assert_eq!(config.log, LogConfig { format: LogFormat::Json, level: LogLevel::Debug, commands: true });
     let core = &config.core;
     assert_eq!(core.greeting, "Hello.");

@@ -20,7 +20,7 @@ pub use client::{Client, ControlError};
 pub(crate) use place::{Place, default_place};
 pub(crate) use server::{Asked, Socket, listen};
 pub use status::{
-    ActiveStatus, AdvertisedAddress, CertificateStatus, ConfigurationStatus, FailedPort, Failing,
+    ActiveStatus, AdvertisedAddress, CertificateStatus, ConfigurationStatus, FailedPort, Failing, HostStatus,
     PassiveStatus, PortRange, ProxyStatus, SessionStatus, Status, Totals,
 };
 

@@ -42,6 +42,9 @@ pub struct Status {
     pub totals: Totals,
     /// Where the settings come from.
     pub configuration: ConfigurationStatus,
+    /// Virtual hosts.
+    #[serde(default)]
+    pub hosts: Vec<HostStatus>,
     /// The certificates clients see, the first one if they ask for no name. Empty: there is no TLS.
     pub certificates: Vec<CertificateStatus>,
 }
@@ -148,6 +151,19 @@ pub struct ProxyStatus {
     pub data: bool,
 }
 
+/// A virtual host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostStatus {
+    /// Its names; the first stands for it.
+    pub names: Vec<String>,
+    /// How many users its accounts file has.
+    pub users: u64,
+    /// Whether guests may enter.
+    pub anonymous: bool,
+    /// Whether there is a certificate for each of its names.
+    pub certificate: bool,
+}
+
 /// A session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionStatus {
@@ -157,6 +173,9 @@ pub struct SessionStatus {
     pub peer: SocketAddr,
     /// Who logged in; any text.
     pub user: Option<String>,
+    /// At which virtual host.
+    #[serde(default)]
+    pub host: Option<String>,
     /// Seconds since it began.
     pub age: u64,
     /// What it transfers right now, as `RETR /file`; any text.

@@ -45,6 +45,16 @@ kinds! {
         "There are accounts with passwords and no TLS: who listens on the way reads passwords and files."
         "Write certificates below `[tls]`."
 
+    HOST_OK "host-ok" Configuration Ok
+        "A virtual host has accounts, and a certificate if there is TLS."
+        ""
+    HOST_WITHOUT_USERS "host-without-users" Configuration Warning
+        "The accounts file of a virtual host has no user, and anonymous guests are not let in there: nobody can log in."
+        "Run `ftpd user add --accounts FILE NAME`, or write `anonymous = { root = \"DIR\" }` below `[[host]]`."
+    HOST_WITHOUT_CERTIFICATE "host-without-certificate" Configuration Warning
+        "No certificate is for a virtual host's name: clients that check names refuse what they are shown."
+        "Have one issued for that name and add its file to `certificates` below `[tls]`."
+
     PORTS_FREE "ports-ok" Ports Ok
         "All ports are free, or the running server has them."
         ""

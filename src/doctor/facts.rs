@@ -2,7 +2,7 @@
 
 use crate::accounts::AccountsFile;
 use crate::certificate::CertificateFacts;
-use crate::config_file::ServerConfig;
+use crate::config_file::{HostConfig, ServerConfig};
 use crate::control::Status;
 use ftp_proto::config::Ports;
 use ftp_proto::time::UnixTime;
@@ -19,6 +19,8 @@ pub struct Facts {
     pub file: PathBuf,
     /// The accounts file: none, or what is in it.
     pub accounts: Option<AccountsFile>,
+    /// The virtual hosts of the configuration.
+    pub hosts: Vec<HostState>,
     /// By this machine's clock.
     pub now: UnixTime,
     /// The machine.
@@ -78,6 +80,24 @@ pub struct Held {
     pub address: SocketAddr,
     /// Who, if the system tells.
     pub by: Option<Process>,
+}
+
+/// A virtual host of the configuration.
+#[derive(Clone, Debug)]
+pub struct HostState {
+    /// What is configured.
+    pub config: HostConfig,
+    /// Its accounts file: none, or what is in it.
+    pub accounts: Option<AccountsFile>,
+    /// Those of its names that no certificate is for, although there is TLS.
+    pub without_certificate: Vec<String>,
+}
+
+impl HostState {
+    /// How many users its accounts file has.
+    pub fn users(&self) -> usize {
+        self.accounts.as_ref().map_or(0, |accounts| accounts.users.len())
+    }
 }
 
 /// A certificate of the configuration.

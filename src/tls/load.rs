@@ -26,6 +26,14 @@ pub struct ServerCertificate {
     pub file: PathBuf,
     /// What it says.
     pub facts: CertificateFacts,
+    identity: Identity,
+}
+
+impl ServerCertificate {
+    /// Whether it is for this name or address, as a client would see it.
+    pub fn is_for(&self, name: &str) -> bool {
+        self.identity.is_for(name)
+    }
 }
 
 /// Reads all files.
@@ -87,7 +95,7 @@ fn identity(files: &CertificateFiles) -> Result<Identity, String> {
 fn server_certificate(file: &Path, identity: &Identity) -> Result<ServerCertificate, String> {
     let facts = CertificateFacts::from_der(identity.chain().next().unwrap_or_default())
         .map_err(|problem| format!("{}: {problem}; ask for a new certificate", file.display()))?;
-    Ok(ServerCertificate { file: file.to_owned(), facts })
+    Ok(ServerCertificate { file: file.to_owned(), facts, identity: identity.clone() })
 }
 
 fn authorities_of_clients(

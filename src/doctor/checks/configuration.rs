@@ -2,14 +2,14 @@
 
 use crate::control::ConfigurationStatus;
 use crate::doctor::catalogue as kinds;
-use crate::doctor::facts::Facts;
+use crate::doctor::facts::{Facts, HostState};
 use crate::doctor::finding::Finding;
 
 pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let config = &facts.config;
     let users = facts.accounts.as_ref().map_or(0, |accounts| accounts.users.len());
     let mut findings = vec![kinds::CONFIGURATION_OK.found(format!("{} is right", facts.file.display()))];
-    if users == 0 && config.anonymous.is_none() {
+    if users == 0 && config.anonymous.is_none() && (config.hosts.is_empty() || config.accounts.is_some()) {
         let file = config.accounts.as_deref().unwrap_or(&facts.file).display();
         findings.push(
             kinds::ACCOUNTS_NONE
@@ -24,6 +24,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
                 .fix("write writable = false in anonymous below [accounts]"),
         );
     }
+    let users = users + facts.hosts.iter().map(HostState::users).sum::<usize>();
     if users > 0 && config.tls.is_none() {
         let whose = if users == 1 {
             "the password of 1 user".into()

@@ -6,6 +6,7 @@ mod certificate;
 mod configuration;
 mod files;
 mod firewall;
+mod hosts;
 mod ports;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ type Check = fn(&Facts) -> Vec<Finding>;
 
 const ALL: &[Check] = &[
     configuration::check,
+    hosts::check,
     ports::check,
     address::check,
     firewall::check,

@@ -5,7 +5,9 @@ use crate::accounts::AccountsFile;
 use crate::certificate::CertificateFacts;
 use crate::config_file;
 use crate::doctor::catalogue;
-use crate::doctor::facts::{Access, CertificateState, DirectoryState, Held, OpenFile, Process, System};
+use crate::doctor::facts::{
+    Access, CertificateState, DirectoryState, Held, HostState, OpenFile, Process, System,
+};
 use crate::doctor::finding::Severity;
 use crate::firewall::check::{Fix, Kind};
 use crate::firewall::ports::PortSet;
@@ -74,6 +76,7 @@ fn healthy() -> Facts {
         config: configured(""),
         file: "/etc/ftpd.toml".into(),
         accounts: Some(one_user()),
+        hosts: vec![host()],
         now: NOW,
         system: System {
             ephemeral: Some(32_768..=60_999),
@@ -87,6 +90,13 @@ fn healthy() -> Facts {
         firewall: Ok(Vec::new()),
         open_files: Vec::new(),
     }
+}
+
+/// With users and a certificate of its own.
+fn host() -> HostState {
+    let text = "[[host]]\nnames = \"ftp.example.com\"\nroot = \"/srv/ftp.example.com\"\naccounts = \"example.toml\"\n";
+    let config = config_file::parse(Path::new("/etc/ftpd.toml"), text).unwrap();
+    HostState { config: config.hosts[0].clone(), accounts: Some(one_user()), without_certificate: Vec::new() }
 }
 
 fn walled(facts: &mut Facts, kind: Kind) {
@@ -120,6 +130,13 @@ fn held(port: u16, by: Option<&str>) -> Held {
 type Fault = (&'static str, fn(&mut Facts));
 
 const FAULTS: &[Fault] = &[
+    ("host-without-users", |facts| facts.hosts[0].accounts = Some(AccountsFile::default())),
+    ("host-without-certificate", |facts| {
+        facts.hosts[0].without_certificate = vec!["ftp.example.com".into()];
+    }),
+    ("anonymous-writable", |facts| {
+        facts.hosts[0].config.anonymous = Some(config_file::Anonymous { root: None, writable: true });
+    }),
     ("accounts-none", |facts| facts.accounts = Some(AccountsFile::default())),
     ("anonymous-writable", |facts| {
         facts.config.anonymous = Some(config_file::Anonymous { root: Some(ROOT.into()), writable: true });
@@ -232,6 +249,7 @@ fn other_healthy_servers() {
         }),
         ("guests who read", |facts| {
             facts.accounts = None;
+            facts.hosts.clear();
             facts.config.anonymous = Some(config_file::Anonymous::default());
             facts.config.tls = None;
             facts.certificates.clear();

@@ -3,8 +3,9 @@
 use crate::accounts::AccountsFile;
 use crate::config_file::ServerConfig;
 use crate::config_file::reader::plain;
-use crate::doctor::facts::{Access, DirectoryState, OpenFile};
+use crate::doctor::facts::{Access, DirectoryState, HostState, OpenFile};
 use ftp_proto::account::Rights;
+use std::collections::BTreeSet;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -47,6 +48,7 @@ fn writes(rights: Rights) -> bool {
 pub(super) fn directories(
     config: &ServerConfig,
     accounts: Option<&AccountsFile>,
+    hosts: &[HostState],
     user: &User,
 ) -> Vec<DirectoryState> {
     let mut wanted: Vec<(PathBuf, bool)> = Vec::new();
@@ -63,6 +65,16 @@ pub(super) fn directories(
     }
     for account in accounts.into_iter().flat_map(|file| file.users.values()) {
         want(account.root.as_ref().or(config.root.as_ref()), writes(account.rights));
+    }
+    for host in hosts {
+        let root = host.config.root.as_ref();
+        want(root, false);
+        if let Some((root, writable)) = host.config.guests() {
+            want(Some(root), writable);
+        }
+        for account in host.accounts.iter().flat_map(|file| file.users.values()) {
+            want(account.root.as_ref().or(root), writes(account.rights));
+        }
     }
     let states = wanted.into_iter().map(|(path, wants_write)| DirectoryState {
         state: access(&path, user),
@@ -97,8 +109,10 @@ fn access(path: &Path, user: &User) -> Result<Access, String> {
 pub(super) fn open_files(config: &ServerConfig) -> Vec<OpenFile> {
     let open = |path: &Path| std::fs::metadata(path).is_ok_and(|facts| facts.mode() & 0o004 != 0);
     let accounts =
-        config.accounts.as_deref().filter(|path| open(path)).map(|path| OpenFile::Accounts(path.to_owned()));
+        config.accounts.iter().chain(config.hosts.iter().filter_map(|host| host.accounts.as_ref()));
+    let accounts: BTreeSet<_> = accounts.filter(|path| open(path)).collect();
+    let accounts = accounts.into_iter().map(|path| OpenFile::Accounts(path.clone()));
     let keys = config.tls.iter().flat_map(|tls| &tls.certificates).map(|own| own.key_file());
     let keys = keys.filter(|path| open(path));
-    accounts.into_iter().chain(keys.map(|path| OpenFile::Key(path.to_owned()))).collect()
+    accounts.chain(keys.map(|path| OpenFile::Key(path.to_owned()))).collect()
 }

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod files;
+mod hosts;
 mod sockets;
 mod system;
 #[cfg(test)]
@@ -39,17 +40,18 @@ pub fn facts(
     }
     let accounts = config.accounts.as_deref().map(AccountsFile::load).transpose();
     let accounts = accounts.map_err(|error| kinds::ACCOUNTS_INVALID.found(error.to_string()))?;
+    let hosts = hosts::look(&config).map_err(|error| kinds::ACCOUNTS_INVALID.found(error.to_string()))?;
     let proc = Proc::default();
     let system = system::look(&proc, &config, file, server.map(|server| server.status));
     let certificates = certificates::look(&config, trust);
     let user =
         system.server.as_ref().and_then(|server| proc.user(server.id)).unwrap_or_else(files::User::own);
-    let directories = files::directories(&config, accounts.as_ref(), &user);
+    let directories = files::directories(&config, accounts.as_ref(), &hosts, &user);
     let open_files = files::open_files(&config);
     let now = crate::tls::now();
     let firewall = firewall(&config);
     let file = file.to_owned();
-    Ok(Facts { config, file, accounts, now, system, certificates, directories, firewall, open_files })
+    Ok(Facts { config, file, accounts, hosts, now, system, certificates, directories, firewall, open_files })
 }
 
 /// A server that runs with this file.

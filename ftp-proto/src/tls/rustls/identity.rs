@@ -49,7 +49,7 @@ impl Identity {
     }
 
     /// Whether the certificate is for this name or address, as a client would see it (RFC 9525 section 6).
-    pub(super) fn is_for(&self, name: &str) -> bool {
+    pub fn is_for(&self, name: &str) -> bool {
         let name = ServerName::try_from(name.strip_suffix('.').unwrap_or(name));
         let leaf = self.key.cert.first().map(ParsedCertificate::try_from);
         match (name, leaf) {
