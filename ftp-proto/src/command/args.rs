@@ -32,6 +32,8 @@ pub(crate) enum Syntax {
     Number,
     /// `YYYYMMDDHHMMSS path`.
     TimeAndPath,
+    /// A path; if it reads as a time and a path, that too.
+    PathOrTimeAndPath,
 }
 
 /// What came of it.
@@ -43,6 +45,8 @@ pub(crate) enum Arg<'a> {
     HostPort(SocketAddr),
     Number(u64),
     TimeAndPath(CivilTime, VirtualPath),
+    /// The whole as a path, and what else it may mean.
+    Either(VirtualPath, CivilTime, VirtualPath),
 }
 
 /// Why it is not of the verb's form.
@@ -94,13 +98,24 @@ pub(crate) fn parse<'a>(syntax: Syntax, text: &'a [u8], directory: &VirtualPath)
         Syntax::LongHostPort => long_host_port(trimmed).map(Arg::HostPort),
         Syntax::Number => number(trimmed).map(Arg::Number).ok_or(Problem::Malformed),
         Syntax::TimeAndPath => {
-            let (time, name) =
-                text.split_at(text.iter().position(|&byte| byte == b' ').ok_or(Problem::Missing)?);
-            let time = CivilTime::parse(time).ok_or(Problem::Malformed)?;
-            let name = name.get(1..).filter(|name| !name.is_empty()).ok_or(Problem::Missing)?;
+            let (time, name) = time_and_name(text)?;
             Ok(Arg::TimeAndPath(time, path(name)?))
         }
+        Syntax::PathOrTimeAndPath => {
+            let whole = path(text)?;
+            Ok(match time_and_name(text).and_then(|(time, name)| Ok((time, path(name)?))) {
+                Ok((time, path)) => Arg::Either(whole, time, path),
+                Err(_) => Arg::Path(whole),
+            })
+        }
     }
+}
+
+fn time_and_name(text: &[u8]) -> Result<(CivilTime, &[u8]), Problem> {
+    let (time, name) = text.split_at(text.iter().position(|&byte| byte == b' ').ok_or(Problem::Missing)?);
+    let time = CivilTime::parse(time).ok_or(Problem::Malformed)?;
+    let name = name.get(1..).filter(|name| !name.is_empty()).ok_or(Problem::Missing)?;
+    Ok((time, name))
 }
 
 /// The words of a text. One that begins with a quote goes on to the next quote and may hold spaces; a quote in it is

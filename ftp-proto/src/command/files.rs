@@ -112,13 +112,23 @@ fn size_known(_: &mut Turn<'_>, _: VirtualPath, metadata: &Metadata) -> Reaction
     }
 }
 
+/// RFC 3659 section 3. Older clients set the time by it, as in `MDTM 20261125100000 a.txt` (NcFTP, lftp, and vsftpd serves
+/// them): so it is read if there is no file of that whole name.
 pub(super) fn mdtm(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
-    let Arg::Path(path) = arg else { return Reaction::Silent };
-    turn.files(FileJob::MetadataToResume, path, |path| Pending::Metadata(path, time_known))
+    match arg {
+        Arg::Path(path) => {
+            turn.files(FileJob::MetadataToResume, path, |path| Pending::Metadata(path, time_known))
+        }
+        Arg::Either(whole, time, path) if turn.may(&whole, Rights::LIST) => {
+            turn.files(FileJob::MetadataToResume, whole, |_| Pending::NoSuchFile(time, path))
+        }
+        Arg::Either(_, time, path) => set_modified(turn, "MDTM", time, path),
+        _ => Reaction::Silent,
+    }
 }
 
 // req: 3659-3.1-213, 3659-3.1-not-retrievable, 3659-3.2-550
-fn time_known(_: &mut Turn<'_>, _: VirtualPath, metadata: &Metadata) -> Reaction {
+pub(crate) fn time_known(_: &mut Turn<'_>, _: VirtualPath, metadata: &Metadata) -> Reaction {
     let time = CivilTime::from_unix(metadata.modified);
     if !time.can_be_told() {
         return Reply::new(550, "Its time can't be told: the year has no four digits.").into();
@@ -128,11 +138,20 @@ fn time_known(_: &mut Turn<'_>, _: VirtualPath, metadata: &Metadata) -> Reaction
 
 pub(super) fn mfmt(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::TimeAndPath(time, path) = arg else { return Reaction::Silent };
+    set_modified(turn, "MFMT", time, path)
+}
+
+pub(crate) fn set_modified(
+    turn: &mut Turn<'_>,
+    verb: &'static str,
+    time: CivilTime,
+    path: VirtualPath,
+) -> Reaction {
     if !turn.may(&path, Rights::ATTRIBUTES) {
         return DENIED.into();
     }
     let text = [alloc::format!("Modify={time}; ").as_bytes(), path.as_bytes()].concat();
-    turn.change("MFMT", path, Reply::with(213, text), |path| FileJob::SetModified(path, time.to_unix()))
+    turn.change(verb, path, Reply::with(213, text), |path| FileJob::SetModified(path, time.to_unix()))
 }
 
 // req: 3659-2.2.2-no-patterns, 3659-7.1-mlst

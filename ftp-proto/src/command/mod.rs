@@ -21,6 +21,7 @@ mod target;
 mod transfers;
 
 pub(crate) use data::{established_reply, passive_reply};
+pub(crate) use files::{set_modified, time_known};
 pub(crate) use transfers::append_known;
 
 use crate::account::Rights;

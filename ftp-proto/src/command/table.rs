@@ -313,13 +313,13 @@ pub static COMMANDS: &[CommandSpec] = &[
     // req: 3659-3.3-feat
     CommandSpec {
         name: "MDTM",
-        syntax: Syntax::Path,
+        syntax: Syntax::PathOrTimeAndPath,
         needs: Rights::LIST,
         feat: Feat::Line("MDTM"),
         source: "RFC 3659 section 3",
         replies: &[213, 450, 451, 550, 553],
-        help: "<path> (time of last modification)",
-        samples: &["MDTM a.txt"],
+        help: "[<YYYYMMDDHHMMSS>] <path> (time of last modification, or set it)",
+        samples: &["MDTM a.txt", "MDTM 20261125100000 a.txt"],
         run: files::mdtm,
         ..LOGGED_IN
     },

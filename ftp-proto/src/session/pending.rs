@@ -14,7 +14,7 @@ use crate::listing::{Listing, Walk};
 use crate::notice::Notice;
 use crate::path::VirtualPath;
 use crate::reply::Reply;
-use crate::time::Now;
+use crate::time::{CivilTime, Now};
 use crate::transfer::{Coding, Kind, Pipe};
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -33,6 +33,8 @@ pub(crate) enum Pending {
     Established { active: bool },
     /// A command that only asks for metadata.
     Metadata(VirtualPath, fn(&mut Turn<'_>, VirtualPath, &Metadata) -> Reaction),
+    /// MDTM, whose argument is a path unless there is nothing of that name: then it sets this time of this path.
+    NoSuchFile(CivilTime, VirtualPath),
     /// STOR behind REST and APPE of an account that may only append: how long the file is. `at`: where to begin.
     Append { verb: &'static str, path: VirtualPath, at: Option<u64> },
     /// A command that changes something.
@@ -179,6 +181,12 @@ fn resume(turn: &mut Turn<'_>, pending: Pending, done: Done) -> Reaction {
         (Pending::CertificateLogin { user }, Done::Login(Err(_))) => turn.ask_for_password(Some(user)),
         (Pending::Login { user }, Done::Login(Err(error))) => turn.login_failed(user, error),
         (Pending::Metadata(path, next), Done::Metadata(Ok(metadata))) => next(turn, path, &metadata),
+        (Pending::NoSuchFile(..), Done::Metadata(Ok(metadata))) => {
+            command::time_known(turn, VirtualPath::root(), &metadata)
+        }
+        (Pending::NoSuchFile(time, path), Done::Metadata(Err(StorageError::NotFound))) => {
+            command::set_modified(turn, "MDTM", time, path)
+        }
         (Pending::Append { verb, path, at }, Done::Metadata(Ok(metadata))) => {
             command::append_known(turn, verb, path, at, metadata.size)
         }
