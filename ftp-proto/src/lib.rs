@@ -135,6 +135,7 @@ pub mod diagnose;
 #[cfg(feature = "digests")]
 pub mod digest;
 pub mod event;
+pub mod foreign;
 pub mod host;
 pub mod listing;
 pub mod notice;

@@ -277,6 +277,10 @@ fn totals_in_words(totals: &Totals, row: &mut impl FnMut(&str, String)) {
     );
     let verdicts = totals.verdicts.iter().map(|(kind, times)| format!("{kind} {times}"));
     row("  verdicts", joined(verdicts));
+    if !totals.other_protocols.is_empty() {
+        let others = totals.other_protocols.iter().map(|(name, times)| format!("{name} {times}"));
+        row("  not FTP", joined(others));
+    }
     for (what, failing) in [("network", &totals.networks), ("program", &totals.software)] {
         for one in failing {
             row(&format!("  failing {what}"), failing_in_words(one));

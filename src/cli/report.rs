@@ -150,6 +150,7 @@ fn totals(counters: &Counters) -> Totals {
         tls_failures: counters.tls_failures,
         networks: failing(&counters.networks),
         software: failing(&counters.software),
+        other_protocols: by_name(&counters.other_protocols),
         verdicts: by_name(&counters.verdicts),
         suspects: by_name(&counters.suspects),
     }

@@ -207,6 +207,9 @@ pub struct Totals {
     pub secured: u64,
     /// Control connections on which TLS failed.
     pub tls_failures: u64,
+    /// Control connections on which something else than FTP was spoken, by its name.
+    #[serde(default)]
+    pub other_protocols: BTreeMap<String, u64>,
     /// Failed data connections, by what happened.
     pub verdicts: BTreeMap<String, u64>,
     /// The same by the likely cause.

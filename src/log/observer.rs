@@ -4,6 +4,7 @@ use super::seldom::Seldom;
 use ftp_proto::account::LoginError;
 use ftp_proto::diagnose::{Cause, Setup, Verdict, is_public};
 use ftp_proto::event::SessionId;
+use ftp_proto::foreign::Protocol;
 use ftp_proto::notice::{ByName, Counters, Notice, Observer, Row, TransferRecord, Trust};
 use ftp_proto::path::{Escaped, VirtualPath};
 use ftp_proto::tls::Resumption;
@@ -45,6 +46,8 @@ pub struct LogObserver {
     totals: Mutex<Counters>,
     /// Balancers that don't say whose a connection is: they do it with each.
     unnamed: Seldom,
+    /// Who spoke another protocol.
+    foreign: Seldom,
 }
 
 #[derive(Clone)]
@@ -99,6 +102,7 @@ impl LogObserver {
             bytes_up = totals.bytes_up,
             verdicts = %ByName(&totals.verdicts),
             suspects = %ByName(&totals.suspects),
+            other_protocols = %ByName(&totals.other_protocols),
             "totals"
         );
         let evicted = totals.networks.evicted();
@@ -109,6 +113,24 @@ impl LogObserver {
         for (software, row) in totals.software.worst(WORST) {
             log_row(row, None, Some(software), evicted);
         }
+    }
+
+    /// Scanners come again and again.
+    fn write_foreign(&self, session: Option<SessionId>, which: Protocol, peer: SocketAddr) {
+        let ip = peer.ip().to_canonical();
+        let Some(left_out) = self.foreign.is_due(Instant::now(), ip) else { return };
+        let left_out = (left_out > 0).then_some(left_out);
+        let advice = match which {
+            Protocol::Tls => Some(
+                "the client expects TLS from the first byte: set it to explicit FTP over TLS (AUTH TLS), or have it \
+                 connect to a port of bind_implicit_tls",
+            ),
+            Protocol::Http => Some(
+                "a browser, a scanner or a health check; if a page made a browser do it, nothing of it was obeyed",
+            ),
+            _ => None,
+        };
+        warn!(session = session.map(|id| id.0), %ip, protocol = %which.name(), advice, left_out, "spoke another protocol");
     }
 
     /// What has happened since the start, by network and by client software as well.
@@ -196,6 +218,7 @@ impl Observer for LogObserver {
                     warn!(%ip, port, reason = %problem, left_out, "connection of a balancer without PROXY header");
                 }
             }
+            Notice::SpokeOtherProtocol { which, peer } => self.write_foreign(session, *which, *peer),
             Notice::SessionRefused { peer, why } => {
                 let (ip, port) = (peer.ip().to_canonical(), peer.port());
                 warn!(%ip, port, reason = %Escaped(why.as_bytes()), "session refused");
@@ -305,6 +328,7 @@ impl Line<'_> {
             | Notice::PortOpened { .. }
             | Notice::PortFailed { .. }
             | Notice::NoProxyHeader { .. }
+            | Notice::SpokeOtherProtocol { .. }
             | Notice::AcceptFailed { .. }
             | Notice::NameResolved { .. }
             | Notice::NameFailed { .. } => {}
@@ -563,6 +587,16 @@ mod tests {
                 ),
             ]
         );
+    }
+
+    #[test]
+    fn another_protocol_is_told_once_a_minute() {
+        let spoke = |which| Notice::SpokeOtherProtocol { which, peer: "192.0.2.7:50000".parse().unwrap() };
+        let lines = logged(LogConfig::default(), &session(vec![spoke(Protocol::Ssh), spoke(Protocol::Ssh)]));
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert_eq!(lines[1], "WARN spoke another protocol session=7 ip=192.0.2.7 protocol=ssh");
+        let lines = logged(LogConfig::default(), &session(vec![spoke(Protocol::Tls)]));
+        assert!(lines[1].contains("protocol=tls") && lines[1].contains("AUTH TLS"), "{}", lines[1]);
     }
 
     #[test]

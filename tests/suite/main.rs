@@ -29,6 +29,7 @@ mod active;
 mod addresses;
 mod balancers;
 mod control;
+mod foreign;
 mod lifecycle;
 mod live;
 mod long;

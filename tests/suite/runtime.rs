@@ -228,6 +228,7 @@ pub(crate) struct Witness {
     counters: Mutex<Counters>,
     elsewhere: Mutex<Vec<(IpAddr, IpAddr)>>,
     unnamed: Mutex<Vec<String>>,
+    foreign: Mutex<Vec<&'static str>>,
 }
 
 impl Witness {
@@ -246,6 +247,11 @@ impl Witness {
 
     pub(crate) fn unnamed(&self) -> Vec<String> {
         self.unnamed.lock().unwrap().clone()
+    }
+
+    /// Other protocols that were spoken.
+    pub(crate) fn foreign(&self) -> Vec<&'static str> {
+        self.foreign.lock().unwrap().clone()
     }
 
     pub(crate) fn verdicts(&self) -> Vec<&'static str> {
@@ -273,6 +279,7 @@ impl Observer for Witness {
                 self.peers.lock().unwrap().push(*peer);
             }
             Notice::NoProxyHeader { problem, .. } => self.unnamed.lock().unwrap().push(problem.to_string()),
+            Notice::SpokeOtherProtocol { which, .. } => self.foreign.lock().unwrap().push(which.name()),
             Notice::DataConnectionFailed(verdict) => self.verdicts.lock().unwrap().push(verdict.kind()),
             _ => {}
         }

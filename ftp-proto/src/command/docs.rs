@@ -2,7 +2,7 @@
 //! with the files in the repository.
 
 use super::codes;
-use super::table::{COMMANDS, NOT_IMPLEMENTED};
+use super::table::{COMMANDS, HTTP_METHODS, MAIL_COMMANDS, NOT_IMPLEMENTED};
 use super::{Busy, CommandSpec, Feat, Gate, Stage};
 use crate::account::Rights;
 use alloc::format;
@@ -138,6 +138,16 @@ fn feat(spec: &CommandSpec) -> String {
     }
 }
 
+/// What tells other protocols apart ([`foreign`](crate::foreign)), as the dictionary writes it.
+const FOREIGN: [&str; 6] = [
+    r"\x16\x03\x01",
+    r"\x03\x00\x00",
+    r"\x00\x00\x00\x85\xffSMB",
+    "SSH-2.0-",
+    "Host: ",
+    r" HTTP/1.1\x0d\x0a",
+];
+
 /// `fuzz/ftp.dict`: verbs and sample lines for fuzzers.
 pub fn dictionary() -> String {
     let mut page = String::from("# Made from the command table of ftp-proto; a test keeps it true.\n");
@@ -148,6 +158,12 @@ pub fn dictionary() -> String {
         for sample in spec.samples {
             page.push_str(&format!("\"{sample}\\x0d\\x0a\"\n"));
         }
+    }
+    for name in HTTP_METHODS.iter().chain(MAIL_COMMANDS) {
+        page.push_str(&format!("\"{name} \"\n"));
+    }
+    for beginning in FOREIGN {
+        page.push_str(&format!("\"{beginning}\"\n"));
     }
     page
 }

@@ -246,12 +246,15 @@ pub(crate) fn runs_now(line: &[u8]) -> bool {
 /// Runs one command line.
 // req: 959-4.2-every-command
 pub(crate) fn run(turn: &mut Turn<'_>, line: &[u8]) -> Reaction {
+    if turn.session.hangs_up(turn.now, line, true) {
+        return Reaction::Silent;
+    }
     let (verb, argument) = split(line);
     if turn.session.config.notify_commands {
         turn.session.notify(Notice::Command { line: masked(line) });
     }
     turn.session.modes.begin_command();
-    let Some(spec) = find(verb) else { return unknown(turn, verb) };
+    let Some(spec) = find(verb) else { return unknown(verb) };
     let text = in_utf_8(turn.session, spec, argument.unwrap_or_default());
     match text.as_ref().map_err(Reply::clone).and_then(|text| checked(turn.session, spec, text)) {
         Ok(arg) => (spec.run)(turn, arg),
@@ -297,14 +300,8 @@ fn checked<'a>(session: &Session, spec: &CommandSpec, argument: &'a [u8]) -> Res
 }
 
 // req: 959-4.2.2-500, 959-4.2.2-502, 959-5.4-smnt, 2228-3-adat, 2228-3-mic-conf-enc, 5797-3-recognised
-fn unknown(turn: &mut Turn<'_>, verb: &[u8]) -> Reaction {
-    let is = |names: &[&str]| names.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(verb));
-    if is(table::OTHER_PROTOCOLS) && turn.session.login.account().is_none() {
-        // A browser was made to speak to this port (cross-protocol attack).
-        turn.session.finish(turn.now, Reply::new(421, "This is an FTP server."), "spoke another protocol");
-        return Reaction::Silent;
-    }
-    if is(table::NOT_IMPLEMENTED) {
+fn unknown(verb: &[u8]) -> Reaction {
+    if table::NOT_IMPLEMENTED.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(verb)) {
         return Reply::new(502, "Command not implemented.").into();
     }
     Reply::new(500, "Unknown command.").into()

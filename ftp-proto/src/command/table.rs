@@ -37,9 +37,13 @@ const TRANSFER: CommandSpec = CommandSpec { transfers: true, ..LOGGED_IN };
 pub const NOT_IMPLEMENTED: &[&str] =
     &["ADAT", "ALGS", "AVBL", "COMB", "CONF", "ENC", "MFCT", "MFF", "MIC", "SMNT"];
 
-/// First words of other protocols: whoever begins so was sent here by mistake or by an attacker.
-pub(crate) const OTHER_PROTOCOLS: &[&str] =
-    &["GET", "POST", "HEAD", "PUT", "CONNECT", "OPTIONS", "EHLO", "HELO"];
+/// First words of HTTP (RFC 9110 section 9, RFC 5789, RFC 9113 section 3.4): whoever begins so was sent here by mistake or
+/// by an attacker.
+pub(crate) const HTTP_METHODS: &[&str] =
+    &["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PRI", "PUT", "TRACE"];
+
+/// First words of mail (RFC 5321 section 4.1, RFC 2033 section 4.1, RFC 3207).
+pub(crate) const MAIL_COMMANDS: &[&str] = &["EHLO", "HELO", "LHLO", "STARTTLS"];
 
 /// Every command, in alphabetical order.
 pub static COMMANDS: &[CommandSpec] = &[
@@ -778,7 +782,8 @@ mod tests {
         for spec in COMMANDS {
             for name in spec.aliases.iter().chain([&spec.name]) {
                 assert!(core::ptr::eq(find(name.as_bytes()).unwrap(), spec), "{name}");
-                assert!(!NOT_IMPLEMENTED.contains(name) && !OTHER_PROTOCOLS.contains(name), "{name}");
+                let others = [NOT_IMPLEMENTED, HTTP_METHODS, MAIL_COMMANDS];
+                assert!(!others.iter().any(|names| names.contains(name)), "{name}");
             }
         }
     }

@@ -41,6 +41,9 @@ pub struct Counters {
     pub plaintext_discarded: u64,
     /// Connections of balancers without a PROXY header.
     pub no_proxy_header: u64,
+    /// Control connections on which something else than FTP was spoken, by its name
+    /// ([`Protocol`](crate::foreign::Protocol)).
+    pub other_protocols: BTreeMap<&'static str, u64>,
     /// Failed data connections by the kind of their [`Verdict`](crate::diagnose::Verdict::kind).
     pub verdicts: BTreeMap<&'static str, u64>,
     /// The same data connections by their likely cause, its [`Suspect`](crate::diagnose::Suspect).
@@ -90,6 +93,9 @@ impl Counters {
             Notice::ControlTlsFailed(_) => self.tls_failures += 1,
             Notice::PlaintextDiscarded { .. } => self.plaintext_discarded += 1,
             Notice::NoProxyHeader { .. } => self.no_proxy_header += 1,
+            Notice::SpokeOtherProtocol { which, .. } => {
+                *self.other_protocols.entry(which.name()).or_default() += 1;
+            }
             Notice::ClientNamed { .. }
             | Notice::HostChosen { .. }
             | Notice::ProfilesApplied { .. }

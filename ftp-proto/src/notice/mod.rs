@@ -9,6 +9,7 @@ pub use table::{MAX_ROWS, Row, Table};
 use crate::account::LoginError;
 use crate::diagnose::Verdict;
 use crate::event::SessionId;
+use crate::foreign::Protocol;
 use crate::path::VirtualPath;
 use crate::proxy::Problem;
 use crate::tls::{Resumption, TlsError, TlsFacts};
@@ -56,6 +57,13 @@ pub enum Notice {
     PlaintextDiscarded {
         /// How much.
         bytes: usize,
+    },
+    /// Somebody began with another protocol before a login, and was hung up on.
+    SpokeOtherProtocol {
+        /// Which one.
+        which: Protocol,
+        /// The client's end.
+        peer: SocketAddr,
     },
     /// Somebody whom nobody waits for came to the passive port of a session, which waits on.
     StrangerTurnedAway {

@@ -12,6 +12,9 @@ const WONT: u8 = 252;
 const DO: u8 = 253;
 const DONT: u8 = 254;
 
+/// What is kept of a line that is too long.
+pub(super) const BEGINNING: usize = 80;
+
 /// An empty buffer above this is given back.
 const KEPT_CAPACITY: usize = 1024;
 /// The same for the queue.
@@ -34,8 +37,8 @@ enum Telnet {
 pub(crate) enum Item {
     /// A line of this many bytes, without its end.
     Line(usize),
-    /// A line that was too long was here.
-    Overlong,
+    /// A line that was too long was here; so many bytes of its beginning are left.
+    Overlong(usize),
     /// What has to be said to a Telnet option, in front of the reply to the line in which it came.
     Refusal([u8; 3]),
 }
@@ -129,7 +132,8 @@ impl Inbox {
         match byte {
             b'\n' if self.swallowing => {
                 self.swallowing = false;
-                self.items.push_back(Item::Overlong);
+                self.items.push_back(Item::Overlong(self.bytes.len() - self.line_start));
+                self.line_start = self.bytes.len();
             }
             b'\n' => {
                 if self.bytes.last() == Some(&b'\r') && len > 0 {
@@ -142,7 +146,7 @@ impl Inbox {
             // The rest of a Synch whose urgent byte the system took out of line; no command begins so.
             byte if len == 0 && byte >= *TELNET_COMMANDS.start() => {}
             _ if len >= self.limit => {
-                self.bytes.truncate(self.line_start);
+                self.bytes.truncate(self.line_start + BEGINNING);
                 self.swallowing = true;
             }
             byte => self.bytes.push(byte),
@@ -152,8 +156,16 @@ impl Inbox {
     /// The next line without taking it.
     pub(crate) fn peek(&self) -> Option<(Item, &[u8])> {
         let item = *self.items.front()?;
-        let len = if let Item::Line(len) = item { len } else { 0 };
+        let len = match item {
+            Item::Line(len) | Item::Overlong(len) => len,
+            Item::Refusal(_) => 0,
+        };
         Some((item, self.bytes.get(self.start..self.start + len).unwrap_or_default()))
+    }
+
+    /// The line that has not ended, if no other waits.
+    pub(crate) fn unfinished(&self) -> &[u8] {
+        self.bytes.get(self.line_start..).filter(|_| self.items.is_empty()).unwrap_or_default()
     }
 
     /// Takes the next line into `line`.
@@ -220,7 +232,7 @@ mod tests {
         let mut line = Vec::new();
         while let Some(item) = inbox.take(&mut line) {
             if !matches!(item, Item::Refusal(_)) {
-                found.push((item != Item::Overlong).then(|| line.clone()));
+                found.push(matches!(item, Item::Line(_)).then(|| line.clone()));
             }
         }
         found

@@ -7,6 +7,7 @@
 
 mod closing;
 mod data;
+mod foreign;
 mod host;
 mod inbox;
 mod introduction;
@@ -347,7 +348,8 @@ impl Session {
                     let reaction = command::run(&mut Turn { now, session: self }, &line);
                     self.react(now, reaction);
                 }
-                Some(Item::Overlong) => self.reply(Reply::new(500, "The line is too long.")),
+                Some(Item::Overlong(_)) if self.hangs_up(now, &line, false) => {}
+                Some(Item::Overlong(_)) => self.reply(Reply::new(500, "The line is too long.")),
                 Some(Item::Refusal(commands)) => self.outbox.push_telnet(&commands),
                 None => {}
             }
@@ -358,6 +360,7 @@ impl Session {
             self.rearm_idle(now);
             self.drain_if_idle(now);
         }
+        self.look_at_unfinished(now);
         self.close_if_answered(now);
         self.keep_a_deadline(now);
     }
@@ -377,7 +380,7 @@ impl Session {
             Some((Item::Refusal(_), _)) => true,
             Some(_) if !is_busy => true,
             Some((Item::Line(_), line)) => !is_ending && command::runs_now(line),
-            Some((Item::Overlong, _)) => false,
+            Some((Item::Overlong(_), _)) => false,
         }
     }
 

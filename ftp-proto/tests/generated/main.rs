@@ -5,6 +5,7 @@
 mod examples;
 
 use ftp_proto::diagnose::{Suspect, Verdict};
+use ftp_proto::foreign::Protocol;
 use std::path::Path;
 
 fn check(file: &str, made: &str) {
@@ -44,6 +45,8 @@ fn the_page_of_verdicts_is_complete() {
         names.join("\n")
     };
     assert_eq!(sorted(first_column(&page, "Kinds")), sorted(Verdict::KINDS.to_vec()));
+    let protocols = Protocol::ALL.map(Protocol::name);
+    assert_eq!(sorted(first_column(&page, "Other protocols")), sorted(protocols.to_vec()));
     let suspects = Suspect::ALL.iter().map(|suspect| suspect.id()).collect();
     assert_eq!(sorted(first_column(&page, "Suspects")), sorted(suspects));
 }

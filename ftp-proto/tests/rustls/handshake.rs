@@ -45,6 +45,32 @@ fn handshake_messages_may_be_cut_into_many_records() {
     }
 }
 
+/// RFC 7301 section 3.2: a browser asks for HTTP alone, and gets none of it by mistake (the ALPACA attack).
+#[test]
+fn who_asks_for_other_protocols_alone_is_refused() {
+    for version in BOTH {
+        for (role, asked, got) in [
+            (TlsRole::Control, &[][..], None),
+            (TlsRole::Control, &["ftp"], Some("ftp")),
+            (TlsRole::Control, &["x-filezilla-ftp", "ftp"], Some("ftp")),
+            (TlsRole::Upload, &["ftp-data"], Some("ftp-data")),
+        ] {
+            let client = Client::new(version).change(|config| config.alpn_protocols = names(asked));
+            let mut pair = client.connect(&*family(&tls()), role);
+            assert_eq!(pair.hear(b"x"), b"x", "{version} {asked:?}");
+            assert_eq!(pair.client.alpn_protocol(), got.map(str::as_bytes), "{version} {asked:?}");
+        }
+        let client = Client::new(version).change(|config| config.alpn_protocols = names(&["h2", "http/1.1"]));
+        let pair = client.connect(&*family(&tls()), TlsRole::Control);
+        assert!(matches!(pair.outcome, Err(TlsError::Refused(_))), "{version} {:?}", pair.outcome);
+        assert_eq!(format!("{:?}", pair.refusal.unwrap()), "AlertReceived(NoApplicationProtocol)");
+    }
+}
+
+fn names(protocols: &[&str]) -> Vec<Vec<u8>> {
+    protocols.iter().map(|name| name.as_bytes().to_vec()).collect()
+}
+
 #[test]
 fn the_plain_text_is_appended_and_each_record_is_taken_whole() {
     let mut pair = Client::new(TlsVersion::V1_3).connect(&*family(&tls()), TlsRole::Upload);

@@ -41,7 +41,8 @@ fn whatever_is_not_expected_of_tls_fails() {
     for (conversation, why) in [
         ("S: 220 ...\nC: AUTH TLS\nS: 234 ...\nTLS fails=unknown_ca\n", "expected the alert unknown_ca"),
         ("S: 220 ...\nC: AUTH TLS\nS: 234 ...\nTLS shows=x\n", "the certificate of default"),
-        ("S: 220 ...\nTLS\n", "the handshake goes on and on"),
+        ("S: 220 ...\nTLS\n", "the handshake failed"),
+        ("as: bob\nTLS\n", "the handshake goes on and on"),
         ("as: bob over TLS\nTLS ticket-of=2\n", "there is no client 2"),
         ("as: bob over TLS\nC: EPSV\nS: 229 ...\nconnect\ndata-closed\n", "still open"),
         ("as: bob over TLS\ndata-TLS off\nC: EPSV\nS: 229 ...\nC: NLST\nS: 150 ...\ndata>\n", "still open"),

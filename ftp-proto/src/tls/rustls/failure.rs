@@ -8,6 +8,7 @@ use alloc::string::{String, ToString};
 pub(super) fn failure(why: &Error, minimum: TlsVersion) -> TlsError {
     match why {
         Error::AlertReceived(alert) => TlsError::Alert(alert_name(*alert)),
+        Error::NoApplicationProtocol => refused("the client wants another protocol than FTP (ALPN)"),
         Error::PeerIncompatible(why) => TlsError::Refused(incompatible(why, minimum)),
         Error::NoCertificatesPresented => refused("the client showed no certificate"),
         Error::InvalidCertificate(why) => TlsError::Refused(certificate(why)),

@@ -51,6 +51,10 @@ pub(super) struct Prepared {
     client: Arc<ClientConfig>,
 }
 
+/// What is spoken here, as clients ask for it (RFC 7301; IANA's registry of ALPN). One that asks for other protocols
+/// alone is refused: a browser that was led here from a web server of the same certificate does.
+const PROTOCOLS: [&[u8]; 2] = [b"ftp", b"ftp-data"];
+
 impl Prepared {
     pub(super) fn new(settings: TlsSettings) -> Result<Self, IdentityError> {
         let first = settings.identities.first().cloned().ok_or(IdentityError::NoIdentity)?;
@@ -66,7 +70,9 @@ impl Prepared {
                 }
                 None => builder.with_no_client_auth(),
             };
-            Ok(builder.with_cert_resolver(Arc::new(Unresolved)))
+            let mut config = builder.with_cert_resolver(Arc::new(Unresolved));
+            config.alpn_protocols = PROTOCOLS.iter().map(|name| name.to_vec()).collect();
+            Ok(config)
         };
         Ok(Self {
             minimum: settings.minimum,
