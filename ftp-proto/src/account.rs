@@ -16,7 +16,7 @@ pub struct Rights(u16);
 impl Rights {
     /// Nothing.
     pub const NONE: Self = Self(0);
-    /// RETR.
+    /// RETR, digests, and what is copied.
     pub const READ: Self = Self(1);
     /// LIST, NLST, MLSD, MLST, STAT of a path.
     pub const LIST: Self = Self(1 << 1);
@@ -26,15 +26,15 @@ impl Rights {
     pub const OVERWRITE: Self = Self(1 << 3);
     /// APPE and REST with STOR.
     pub const APPEND: Self = Self(1 << 4);
-    /// DELE.
+    /// DELE, RMDA, and the parts of COMB.
     pub const DELETE: Self = Self(1 << 5);
     /// MKD.
     pub const MAKE_DIRECTORY: Self = Self(1 << 6);
-    /// RMD.
+    /// RMD and RMDA.
     pub const REMOVE_DIRECTORY: Self = Self(1 << 7);
     /// RNFR and RNTO.
     pub const RENAME: Self = Self(1 << 8);
-    /// MFMT and SITE CHMOD.
+    /// MFMT, MFCT, MFF, SITE CHMOD and SITE UTIME.
     pub const ATTRIBUTES: Self = Self(1 << 9);
     /// Reading and listing.
     pub const READ_ONLY: Self = Self(Self::READ.0 | Self::LIST.0);
@@ -121,9 +121,17 @@ impl RightsByPath {
         self.rules.iter().any(|(prefix, _)| prefix.starts_with(path))
     }
 
-    /// Whether any of `rights` is given anywhere; FEAT and HELP list no command that can never work.
+    /// Whether all of `rights` is given on `path` and on everything below it.
+    pub fn throughout(&self, path: &VirtualPath, rights: Rights) -> bool {
+        let mut below = self.rules.iter().filter(|(prefix, _)| prefix.starts_with(path));
+        self.on(path).contains(rights) && below.all(|(_, given)| given.contains(rights))
+    }
+
+    /// Whether each of `rights` is given somewhere, if not in the same place; FEAT and HELP list no command that can never
+    /// work.
     pub fn anywhere(&self, rights: Rights) -> bool {
-        self.everywhere.contains(rights) || self.rules.iter().any(|(_, given)| given.contains(rights))
+        let given = self.rules.iter().fold(self.everywhere, |all, (_, given)| all | *given);
+        given.contains(rights)
     }
 }
 
@@ -205,6 +213,8 @@ mod tests {
         assert_eq!(rights.on(&path("/inner")), Rights::READ_ONLY);
         assert!(rights.anywhere(Rights::CREATE) && !rights.anywhere(Rights::DELETE));
         assert!(rights.reaches(&path("/in")) && !rights.reaches(&path("/in/done/a")));
+        assert!(rights.throughout(&path("/x"), Rights::LIST) && !rights.throughout(&path("/"), Rights::LIST));
+        assert!(!rights.throughout(&path("/in"), Rights::CREATE));
         assert!(rights.rule_within(&path("/in")) && !rights.rule_within(&path("/in/a")));
     }
 }

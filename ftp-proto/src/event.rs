@@ -7,7 +7,7 @@ mod long;
 mod part;
 
 pub use course::Course;
-pub use job::{Batch, Done, FileJob, Job};
+pub use job::{Batch, Done, FileJob, Job, NewFacts};
 #[cfg(feature = "digests")]
 pub use long::Digested;
 pub use long::LongJob;

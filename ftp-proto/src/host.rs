@@ -99,13 +99,6 @@ pub trait Storage: Send + Sync {
         Err(StorageError::Unsupported)
     }
 
-    /// Makes the symbolic link `link` that leads to `target`, which is there, for one with [`Abilities::SYMLINK`].
-    /// [`StorageError::AlreadyExists`] if something of that name is there. Default: [`StorageError::Unsupported`].
-    fn symlink(&self, target: &VirtualPath, link: &VirtualPath) -> Result<(), StorageError> {
-        let _ = (target, link);
-        Err(StorageError::Unsupported)
-    }
-
     /// Sets the permission bits (`0o7777` at most), for one with [`Abilities::SET_PERMISSIONS`]. Default:
     /// [`StorageError::Unsupported`].
     fn set_permissions(&self, path: &VirtualPath, mode: u32) -> Result<(), StorageError> {
@@ -127,8 +120,6 @@ impl Abilities {
     pub const SET_CREATED: Self = Self(1 << 1);
     /// [`Storage::available`].
     pub const AVAILABLE: Self = Self(1 << 2);
-    /// [`Storage::symlink`].
-    pub const SYMLINK: Self = Self(1 << 3);
 
     /// Whether all of `other` is in here.
     pub const fn contains(self, other: Self) -> bool {

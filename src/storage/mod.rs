@@ -8,7 +8,7 @@
 //! Uploads appear under their name when they are complete, see [`Uploads`].
 //!
 //! ```
-//! use ftp_proto::host::{Create, Storage as _};
+//! use ftp_proto::host::{Abilities, Create, Storage as _};
 //! use ftp_proto::path::VirtualPath;
 //! use ftpd::storage::{DiskStorage, Options};
 //!
@@ -35,7 +35,7 @@ mod tests;
 mod tree;
 mod upload;
 
-use ftp_proto::host::{Create, Directory, File, Metadata, Storage, StorageError, Wanted};
+use ftp_proto::host::{Abilities, Create, Directory, File, Metadata, Storage, StorageError, Wanted};
 use ftp_proto::path::VirtualPath;
 use ftp_proto::time::UnixTime;
 use jail::Jail;
@@ -181,6 +181,14 @@ impl core::fmt::Debug for DiskStorage {
 }
 
 impl Storage for DiskStorage {
+    fn abilities(&self) -> Abilities {
+        self.tree.abilities()
+    }
+
+    fn available(&self, path: &VirtualPath) -> Result<u64, StorageError> {
+        self.tree.available(path)
+    }
+
     fn metadata(&self, path: &VirtualPath) -> Result<Metadata, StorageError> {
         self.tree.metadata(path)
     }

@@ -3,7 +3,9 @@
 use super::jail::{Folder, Jail, Opening, Result, Stat, failure, regular};
 use super::names::{self, Owners};
 use super::{Options, Uploads, sweep, upload};
-use ftp_proto::host::{Create, Directory, Entry, File, Kind, Metadata, Storage, StorageError, Wanted};
+use ftp_proto::host::{
+    Abilities, Create, Directory, Entry, File, Kind, Metadata, Storage, StorageError, Wanted,
+};
 use ftp_proto::path::VirtualPath;
 use ftp_proto::time::UnixTime;
 use std::sync::Arc;
@@ -112,6 +114,23 @@ impl<J: Jail> AnyTree for Tree<J> {
 }
 
 impl<J: Jail> Storage for Tree<J> {
+    fn abilities(&self) -> Abilities {
+        if cfg!(unix) { Abilities::SET_PERMISSIONS.with(Abilities::AVAILABLE) } else { Abilities::NONE }
+    }
+
+    fn available(&self, path: &VirtualPath) -> Result<u64> {
+        visible(path)?;
+        #[cfg(unix)]
+        {
+            let directory = self.jail.open(path, Opening::READ)?;
+            let system = rustix::fs::fstatvfs(&directory).map_err(|error| failure(error.into()))?;
+            // What is kept for the administrator does not count.
+            Ok(system.f_bavail.saturating_mul(system.f_frsize))
+        }
+        #[cfg(not(unix))]
+        Err(StorageError::Unsupported)
+    }
+
     /// A link that leads nowhere shows as itself, so that it can be listed, renamed and removed.
     fn metadata(&self, path: &VirtualPath) -> Result<Metadata> {
         visible(path)?;

@@ -297,6 +297,43 @@ impl<J: Jail> File for Upload<J> {
         write_all_at(&self.file, offset, bytes).map_err(failure)
     }
 
+    /// The system copies by itself where it can, on some file systems without moving a byte.
+    #[cfg(target_os = "linux")]
+    fn copy_from(&mut self, offset: u64, source: &mut dyn File, from: u64, length: u64) -> Result<u64> {
+        use rustix::io::Errno;
+        let wanted = usize::try_from(length).unwrap_or(usize::MAX);
+        if let Some(other) = source.os_file() {
+            let (mut read, mut write) = (from, offset);
+            match rustix::fs::copy_file_range(other, Some(&mut read), &self.file, Some(&mut write), wanted) {
+                // Other file systems, and some files: then by reading and writing.
+                Err(
+                    Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM | Errno::BADF,
+                ) => {}
+                // Files that the kernel makes up have no bytes for it.
+                Ok(0) => {}
+                other => {
+                    return other
+                        .map(|count| u64::try_from(count).unwrap_or(0))
+                        .map_err(|error| failure(error.into()));
+                }
+            }
+        }
+        let mut buffer = vec![0; wanted];
+        let count = source.read_at(from, &mut buffer)?;
+        self.write_at(offset, buffer.get(..count).unwrap_or_default())?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    fn discard(self: Box<Self>) -> Result<()> {
+        match &self.part {
+            Some(part) => {
+                part.check(&self.file)?;
+                part.folder.remove_file(&part.hidden)
+            }
+            None => Ok(()),
+        }
+    }
+
     fn finish(self: Box<Self>, commit: bool) -> Result<()> {
         if commit && self.durable {
             self.file.sync_data().map_err(failure)?;

@@ -113,6 +113,7 @@ fn allowed(spec: &CommandSpec) -> String {
     };
     let gate = match spec.gate {
         Gate::Always => "",
+        Gate::Able(_) => ", if the account's storage can do it",
         Gate::Passive => ", if passive mode is on",
         Gate::ExtendedPassive => ", if passive mode is on and no profile hides it",
         Gate::Active => ", if active mode is on",

@@ -1,10 +1,10 @@
-//! Files and directories without a transfer: DELE RMD MKD RNFR RNTO SIZE MDTM MFMT MLST and SITE CHMOD.
+//! Files and directories without a transfer: DELE RMD MKD RNFR RNTO SIZE MDTM MFMT MFCT MFF MLST and SITE CHMOD.
 
 use super::args::Arg;
 use super::navigation::named;
 use crate::account::Rights;
-use crate::event::FileJob;
-use crate::host::Metadata;
+use crate::event::{FileJob, NewFacts};
+use crate::host::{Abilities, Metadata};
 use crate::listing::mlst_line;
 use crate::path::VirtualPath;
 use crate::reply::Reply;
@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 const DENIED: Reply = Reply::new(550, "Permission denied.");
 
 impl Turn<'_> {
-    fn change(
+    pub(super) fn change(
         &mut self,
         verb: &'static str,
         path: VirtualPath,
@@ -154,6 +154,83 @@ pub(crate) fn set_modified(
     turn.change(verb, path, Reply::with(213, text), |path| FileJob::SetModified(path, time.to_unix()))
 }
 
+pub(super) fn mfct(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
+    let Arg::TimeAndPath(time, path) = arg else { return Reaction::Silent };
+    if !turn.may(&path, Rights::ATTRIBUTES) {
+        return DENIED.into();
+    }
+    let text = [alloc::format!("Create={time}; ").as_bytes(), path.as_bytes()].concat();
+    turn.change("MFCT", path, Reply::with(213, text), |path| FileJob::SetCreated(path, time.to_unix()))
+}
+
+/// Facts that MFF can set: the name, what the storage must be able to do, and how the value is read.
+type Settable = (&'static str, Abilities, fn(&[u8], &mut NewFacts) -> bool);
+
+const SETTABLE: &[Settable] = &[
+    ("Modify", Abilities::NONE, |value, facts| {
+        facts.modified = CivilTime::parse(value).map(|time| time.to_unix());
+        facts.modified.is_some()
+    }),
+    ("Create", Abilities::SET_CREATED, |value, facts| {
+        facts.created = CivilTime::parse(value).map(|time| time.to_unix());
+        facts.created.is_some()
+    }),
+    ("UNIX.mode", Abilities::SET_PERMISSIONS, |value, facts| {
+        facts.mode = octal_mode(value);
+        facts.mode.is_some()
+    }),
+];
+
+/// At most `0o7777`.
+fn octal_mode(text: &[u8]) -> Option<u32> {
+    let digits = text.iter().all(|byte| matches!(byte, b'0'..=b'7'));
+    let mode = core::str::from_utf8(text).ok().filter(|_| digits)?;
+    u32::from_str_radix(mode, 8).ok().filter(|mode| *mode <= 0o7777)
+}
+
+/// The line of FEAT: what the account's storage can set.
+pub(super) fn mff_feature(selected: super::Selected) -> Vec<u8> {
+    let able = SETTABLE.iter().filter(|(_, needs, _)| selected.abilities.contains(*needs));
+    let names: Vec<u8> = able.flat_map(|(name, ..)| [name.as_bytes(), b";"].concat()).collect();
+    [b"MFF ", names.as_slice()].concat()
+}
+
+/// draft-somers-ftp-mfxx-04 section 3.3: if one can't be set, none is.
+pub(super) fn mff(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
+    let Arg::Text(text) = arg else { return Reaction::Silent };
+    let usage = || Reply::new(501, "The argument is wrong; the syntax is MFF <fact>=<value>; ... <path>");
+    // The path is what stands behind the first space, as in MLST.
+    let (facts, name) = super::split(text);
+    let Some(name) = name.filter(|name| !name.is_empty() && facts.ends_with(b";")) else {
+        return usage().into();
+    };
+    let abilities = turn.session.login.account().map(|account| account.storage.abilities());
+    let (mut new, mut said) = (NewFacts::default(), Vec::new());
+    for pair in facts.split(|&byte| byte == b';').filter(|pair| !pair.is_empty()) {
+        let mut parts = pair.splitn(2, |&byte| byte == b'=');
+        let (Some(fact), Some(value)) = (parts.next(), parts.next()) else { return usage().into() };
+        let known = SETTABLE.iter().find(|(name, needs, _)| {
+            name.as_bytes().eq_ignore_ascii_case(fact) && abilities.unwrap_or_default().contains(*needs)
+        });
+        let Some((fact, _, take)) = known else {
+            return Reply::new(504, "That fact can't be set here; nothing is changed.").into();
+        };
+        if !take(value, &mut new) {
+            return usage().into();
+        }
+        said.extend_from_slice(&[fact.as_bytes(), b"=", value, b";"].concat());
+    }
+    let path = match super::args::resolved(&turn.session.modes.directory, name) {
+        Ok(path) => path,
+        Err(reply) => return reply.into(),
+    };
+    if !turn.may(&path, Rights::ATTRIBUTES) {
+        return DENIED.into();
+    }
+    let text = [said.as_slice(), b" ", path.as_bytes()].concat();
+    turn.change("MFF", path, Reply::with(213, text), |path| FileJob::SetFacts(path, new))
+}
+
 // req: 3659-2.2.2-no-patterns, 3659-7.1-mlst
 pub(super) fn mlst(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Path(path) = arg else { return Reaction::Silent };
@@ -170,13 +247,12 @@ fn facts_known(turn: &mut Turn<'_>, path: VirtualPath, metadata: &Metadata) -> R
 /// SITE CHMOD: octal digits, then a path.
 pub(super) fn chmod(turn: &mut Turn<'_>, argument: &[u8]) -> Reaction {
     let (mode, path) = super::split(argument.trim_ascii_start());
-    let mode = core::str::from_utf8(mode).ok().and_then(|mode| u32::from_str_radix(mode, 8).ok());
-    let (Some(mode @ ..=0o7777), Some(path)) = (mode, path.filter(|path| !path.is_empty())) else {
-        return Reply::new(501, "The argument is wrong; the syntax is SITE CHMOD <mode> <path>").into();
+    let (Some(mode), Some(path)) = (octal_mode(mode), path.filter(|path| !path.is_empty())) else {
+        return super::site::usage("CHMOD");
     };
-    let path = match turn.session.modes.directory.resolve(path) {
+    let path = match super::args::resolved(&turn.session.modes.directory, path) {
         Ok(path) => path,
-        Err(_) => return Reply::new(501, "That is no name.").into(),
+        Err(reply) => return reply.into(),
     };
     if !turn.may(&path, Rights::ATTRIBUTES) {
         return DENIED.into();

@@ -1,9 +1,8 @@
-//! Telling about the server and the session: FEAT HELP SYST STAT NOOP SITE.
+//! Telling about the server and the session: FEAT HELP SYST STAT NOOP.
 
 use super::args::Arg;
 use super::table::COMMANDS;
-use super::{Availability, Feat, availability, find, is_open, split};
-use crate::account::Rights;
+use super::{Availability, Feat, Gate, availability, find, is_open};
 use crate::listing::ListStyle;
 use crate::path::Escaped;
 use crate::reply::Reply;
@@ -27,10 +26,24 @@ pub(super) fn syst(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
     }
 }
 
-/// Whether FEAT and HELP may name it: not what can't work. Before login nobody knows the rights yet.
+/// Whether FEAT and HELP may name it: not what can't work. Before login nobody knows the rights yet,
+/// and what hardly any storage can do is not promised then.
 // req: 2389-3-nothing-else
 fn is_offered(session: &Session, spec: &super::CommandSpec) -> bool {
-    matches!(availability(spec, session), Availability::Available | Availability::NotLoggedIn)
+    match availability(spec, session) {
+        Availability::Available => true,
+        Availability::NotLoggedIn => !matches!(spec.gate, Gate::Able(_)),
+        Availability::Disabled | Availability::Denied | Availability::Forbidden => false,
+    }
+}
+
+fn selected(session: &Session) -> super::Selected {
+    super::Selected {
+        facts: session.modes.facts,
+        #[cfg(feature = "digests")]
+        algorithm: session.modes.algorithm,
+        abilities: session.login.account().map(|account| account.storage.abilities()).unwrap_or_default(),
+    }
 }
 
 /// RFC 2389 section 3: computed from the table and the live configuration.
@@ -45,7 +58,7 @@ pub(super) fn feat(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
             Feat::None => None,
             Feat::Line(line) => Some(line.as_bytes().to_vec()),
             Feat::Part(gate, line) => is_open(gate, session).then(|| line.as_bytes().to_vec()),
-            Feat::Computed(line) => Some(line(session.modes.selected())),
+            Feat::Computed(line) => Some(line(selected(session))),
         })
         .collect();
     lines.push(b"TVFS".to_vec());
@@ -86,7 +99,7 @@ pub(super) fn stat(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
 }
 
 // req: 959-4.1.3-stat, 959-4.1.3-stat-in-a-transfer, 959-4.2.2-211
-fn status(session: &Session) -> Reply {
+pub(super) fn status(session: &Session) -> Reply {
     let mut lines = Vec::new();
     lines.push(format!("Connected from {}", session.peer).into_bytes());
     if let Some(account) = session.login.account() {
@@ -110,29 +123,4 @@ fn status(session: &Session) -> Reply {
         lines.push(b"No transfer runs".to_vec());
     }
     Reply::block(211, &b"Status:"[..], lines, "End of status.")
-}
-
-/// SITE's own commands: the syntax, and the right without which one is not offered.
-const SITE: &[(&str, Rights)] = &[("CHMOD <mode> <path>", Rights::ATTRIBUTES), ("HELP", Rights::NONE)];
-
-/// Whether there is such a command behind SITE.
-pub(super) fn is_site_command(verb: &[u8]) -> bool {
-    SITE.iter().any(|(syntax, _)| split(syntax.as_bytes()).0.eq_ignore_ascii_case(verb))
-}
-
-// req: 959-4.1.3-site
-pub(super) fn site(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
-    let Arg::Text(text) = arg else { return Reaction::Silent };
-    let (verb, argument) = split(text);
-    let argument = argument.unwrap_or_default();
-    if verb.eq_ignore_ascii_case(b"CHMOD") {
-        return super::files::chmod(turn, argument);
-    }
-    if verb.eq_ignore_ascii_case(b"HELP") {
-        let may = |needs| turn.session.login.account().is_some_and(|account| account.rights.anywhere(needs));
-        let offered = SITE.iter().filter(|(_, needs)| may(*needs));
-        let lines = offered.map(|(syntax, _)| format!("SITE {syntax}").into_bytes()).collect();
-        return Reply::block(214, &b"SITE commands:"[..], lines, "End.").into();
-    }
-    Reply::new(504, "There is no such SITE command here.").into()
 }

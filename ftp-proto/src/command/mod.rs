@@ -16,15 +16,18 @@ mod listings;
 mod navigation;
 mod parameters;
 mod security;
+pub mod site;
 pub mod table;
 mod target;
 mod transfers;
+mod trees;
 
 pub(crate) use data::{established_reply, passive_reply};
 pub(crate) use files::{set_modified, time_known};
 pub(crate) use transfers::append_known;
 
 use crate::account::Rights;
+use crate::host::Abilities;
 use crate::listing::Facts;
 use crate::notice::Notice;
 use crate::reply::Reply;
@@ -114,6 +117,8 @@ pub enum Busy {
 pub enum Gate {
     /// Nothing.
     Always,
+    /// The account's storage can do this.
+    Able(Abilities),
     /// Passive mode.
     Passive,
     /// Passive mode, and no device profile that hides EPSV from this client.
@@ -145,7 +150,7 @@ pub enum Feat {
     Computed(fn(Selected) -> Vec<u8>),
 }
 
-/// What a session selected by OPTS.
+/// What lines of FEAT depend on: what a session selected by OPTS, and whose it is.
 #[derive(Clone, Copy, Debug)]
 pub struct Selected {
     /// Facts for MLST and MLSD.
@@ -153,6 +158,8 @@ pub struct Selected {
     /// The algorithm of HASH.
     #[cfg(feature = "digests")]
     pub algorithm: crate::digest::Algorithm,
+    /// What the account's storage can do.
+    pub abilities: Abilities,
 }
 
 /// What becomes of a command in a session, decided in one place for dispatch, FEAT and HELP.
@@ -172,6 +179,10 @@ pub(crate) enum Availability {
 pub(crate) fn is_open(gate: Gate, session: &Session) -> bool {
     match gate {
         Gate::Always => true,
+        // Whose storage it will be nobody knows before the login.
+        Gate::Able(wanted) => {
+            session.login.account().is_none_or(|account| account.storage.abilities().contains(wanted))
+        }
         Gate::Passive => session.config.passive.enabled,
         Gate::ExtendedPassive => session.config.passive.enabled && session.quirks.extended_passive,
         Gate::Active => session.config.active.enabled,
@@ -187,6 +198,7 @@ pub(crate) fn availability(spec: &CommandSpec, session: &Session) -> Availabilit
         Gate::ClearCommandChannel => !session.tls_policy().clear_command_channel,
         Gate::ServerToServer => !session.tls_policy().server_to_server,
         Gate::Always
+        | Gate::Able(_)
         | Gate::Passive
         | Gate::ExtendedPassive
         | Gate::Active
@@ -324,7 +336,7 @@ fn masked(line: &[u8]) -> Vec<u8> {
     let is = |known: &&str| known.as_bytes().eq_ignore_ascii_case(verb);
     match argument {
         Some(text) if verb.eq_ignore_ascii_case(b"SITE") => match split(text) {
-            (own, Some(_)) if !information::is_site_command(own) => [verb, b" ", own, b" ****"].concat(),
+            (own, Some(_)) if site::find(own).is_none() => [verb, b" ", own, b" ****"].concat(),
             _ => line.to_vec(),
         },
         Some(_) if find(verb).is_none() && !table::NOT_IMPLEMENTED.iter().any(is) => {

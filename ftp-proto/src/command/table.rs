@@ -5,9 +5,11 @@ use super::args::Syntax;
 use super::digests;
 use super::{Busy, CommandSpec, Feat, Gate, Stage};
 use super::{
-    access, client, data, files, host, information, listings, navigation, parameters, security, transfers,
+    access, client, data, files, host, information, listings, navigation, parameters, security, site,
+    transfers, trees,
 };
 use crate::account::Rights;
+use crate::host::Abilities;
 
 const ANYTIME: CommandSpec = CommandSpec {
     name: "",
@@ -34,8 +36,7 @@ const TLS: CommandSpec = CommandSpec { gate: Gate::Tls, source: "RFC 4217 sectio
 const TRANSFER: CommandSpec = CommandSpec { transfers: true, ..LOGGED_IN };
 
 /// Verbs of the registry (RFC 5797) and of the field that are recognised, but not served by this version.
-pub const NOT_IMPLEMENTED: &[&str] =
-    &["ADAT", "ALGS", "AVBL", "COMB", "CONF", "ENC", "MFCT", "MFF", "MIC", "SMNT"];
+pub const NOT_IMPLEMENTED: &[&str] = &["ADAT", "ALGS", "CONF", "ENC", "MIC", "SMNT"];
 
 /// First words of HTTP (RFC 9110 section 9, RFC 5789, RFC 9113 section 3.4): whoever begins so was sent here by mistake or
 /// by an attacker.
@@ -101,6 +102,19 @@ pub static COMMANDS: &[CommandSpec] = &[
         ..TLS
     },
     CommandSpec {
+        name: "AVBL",
+        syntax: Syntax::OptionalPath,
+        needs: Rights::CREATE,
+        gate: Gate::Able(Abilities::AVAILABLE),
+        feat: Feat::Line("AVBL"),
+        source: "draft-peterson-streamlined-ftp-command-extensions-10 section 4",
+        replies: &[213, 450, 451, 550, 553],
+        help: "[<directory>] (how many bytes can be stored)",
+        samples: &["AVBL", "AVBL /pub"],
+        run: trees::avbl,
+        ..LOGGED_IN
+    },
+    CommandSpec {
         name: "CCC",
         gate: Gate::ClearCommandChannel,
         feat: Feat::Line("CCC"),
@@ -133,6 +147,18 @@ pub static COMMANDS: &[CommandSpec] = &[
         ..ANYTIME
     },
     CommandSpec {
+        name: "COMB",
+        syntax: Syntax::Text,
+        needs: Rights::READ.with(Rights::CREATE).with(Rights::APPEND).with(Rights::DELETE),
+        feat: Feat::Line("COMB"),
+        source: "common practice",
+        replies: &[150, 250, 426, 450, 451, 452, 550, 553],
+        help: "<target> <part> ... (append the parts to a file, and remove them)",
+        samples: &["COMB a.txt log.txt", "COMB \"a b\" \"part 1\" \"part 2\""],
+        run: trees::comb,
+        ..LOGGED_IN
+    },
+    CommandSpec {
         name: "CSID",
         syntax: Syntax::Text,
         feat: Feat::Line("CSID"),
@@ -163,6 +189,18 @@ pub static COMMANDS: &[CommandSpec] = &[
         help: "<path> (delete a file)",
         samples: &["DELE old.txt"],
         run: files::dele,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "DSIZ",
+        syntax: Syntax::OptionalPath,
+        needs: Rights::LIST,
+        feat: Feat::Line("DSIZ"),
+        source: "common practice",
+        replies: &[150, 213, 426, 450, 451, 550, 553],
+        help: "[<directory>] (the bytes of all files below it)",
+        samples: &["DSIZ", "DSIZ /pub"],
+        run: trees::dsiz,
         ..LOGGED_IN
     },
     CommandSpec {
@@ -325,6 +363,31 @@ pub static COMMANDS: &[CommandSpec] = &[
         help: "[<YYYYMMDDHHMMSS>] <path> (time of last modification, or set it)",
         samples: &["MDTM a.txt", "MDTM 20261125100000 a.txt"],
         run: files::mdtm,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "MFCT",
+        syntax: Syntax::TimeAndPath,
+        needs: Rights::ATTRIBUTES,
+        gate: Gate::Able(Abilities::SET_CREATED),
+        feat: Feat::Line("MFCT"),
+        source: "draft-somers-ftp-mfxx-04 section 3.2",
+        replies: &[213, 450, 451, 452, 504, 550, 553],
+        help: "<YYYYMMDDHHMMSS> <path> (set the time of creation)",
+        samples: &["MFCT 20261125100000 a.txt"],
+        run: files::mfct,
+        ..LOGGED_IN
+    },
+    CommandSpec {
+        name: "MFF",
+        syntax: Syntax::Text,
+        needs: Rights::ATTRIBUTES,
+        feat: Feat::Computed(files::mff_feature),
+        source: "draft-somers-ftp-mfxx-04 section 3.3",
+        replies: &[213, 450, 451, 452, 504, 550, 553],
+        help: "<fact>=<value>; ... <path> (set facts of a file, all or none)",
+        samples: &["MFF Modify=20261125100000; a.txt", "MFF Modify=20261125100000;UNIX.mode=0644; a.txt"],
+        run: files::mff,
         ..LOGGED_IN
     },
     CommandSpec {
@@ -575,6 +638,18 @@ pub static COMMANDS: &[CommandSpec] = &[
     },
     // req: 959-5.4-rnfr
     CommandSpec {
+        name: "RMDA",
+        syntax: Syntax::Path,
+        needs: Rights::REMOVE_DIRECTORY.with(Rights::DELETE),
+        feat: Feat::Line("RMDA"),
+        source: "common practice",
+        replies: &[150, 250, 426, 450, 451, 550, 553],
+        help: "<path> (remove a directory with all that is in it)",
+        samples: &["RMDA old"],
+        run: trees::rmda,
+        ..LOGGED_IN
+    },
+    CommandSpec {
         name: "RNFR",
         syntax: Syntax::Path,
         needs: Rights::RENAME,
@@ -599,10 +674,10 @@ pub static COMMANDS: &[CommandSpec] = &[
     CommandSpec {
         name: "SITE",
         syntax: Syntax::Text,
-        replies: &[200, 214, 450, 451, 452, 504, 550],
-        help: "HELP | CHMOD <mode> <path> (commands of this server's own)",
+        replies: &[150, 200, 211, 214, 250, 257, 350, 426, 450, 451, 452, 503, 504, 550, 553],
+        help: "<command> (HELP names them: CHMOD, COPY, UTIME and others)",
         samples: &["SITE HELP", "SITE CHMOD 644 a.txt"],
-        run: information::site,
+        run: site::site,
         ..LOGGED_IN
     },
     // req: 2389-3.2-any-case, 3659-4.3-feat

@@ -66,13 +66,8 @@ pub enum FileJob {
     SetCreated(VirtualPath, UnixTime),
     /// [`Storage::set_permissions`].
     SetPermissions(VirtualPath, u32),
-    /// [`Storage::symlink`].
-    Symlink {
-        /// What it leads to.
-        target: VirtualPath,
-        /// Its name.
-        link: VirtualPath,
-    },
+    /// Several of these at once, all or none.
+    SetFacts(VirtualPath, NewFacts),
 }
 
 impl core::fmt::Debug for Job {
@@ -109,7 +104,7 @@ impl core::fmt::Debug for FileJob {
             Self::SetModified(path, time) => write!(out, "SetModified {path} {}", time.seconds),
             Self::SetCreated(path, time) => write!(out, "SetCreated {path} {}", time.seconds),
             Self::SetPermissions(path, mode) => write!(out, "SetPermissions {path} {mode:o}"),
-            Self::Symlink { target, link } => write!(out, "Symlink {target} {link}"),
+            Self::SetFacts(path, facts) => write!(out, "SetFacts {path} {facts:?}"),
         }
     }
 }
@@ -159,6 +154,36 @@ impl core::fmt::Debug for Done {
             Self::Panicked => write!(out, "Panicked"),
         }
     }
+}
+
+/// What is to be changed of a file or directory; `None` stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NewFacts {
+    /// Last modification.
+    pub modified: Option<UnixTime>,
+    /// Creation.
+    pub created: Option<UnixTime>,
+    /// Unix permission bits.
+    pub mode: Option<u32>,
+}
+
+/// The times last, since changing the mode is what a system refuses, and what can be taken back.
+fn set_facts(storage: &dyn Storage, path: &VirtualPath, facts: NewFacts) -> Result<(), StorageError> {
+    let before = storage.metadata(path)?;
+    if let Some(mode) = facts.mode {
+        storage.set_permissions(path, mode)?;
+    }
+    let created = facts.created.map_or(Ok(()), |time| storage.set_created(path, time));
+    let times = created.and_then(|()| facts.modified.map_or(Ok(()), |time| storage.set_modified(path, time)));
+    times.inspect_err(|_| {
+        // The error that led here is the one to tell.
+        if let (Some(_), Some(mode)) = (facts.mode, before.mode) {
+            let _ = storage.set_permissions(path, mode);
+        }
+        if let (Some(_), Some(time)) = (facts.created, before.created) {
+            let _ = storage.set_created(path, time);
+        }
+    })
 }
 
 /// How many names STOU tries before it gives up.
@@ -231,7 +256,7 @@ impl FileJob {
             Self::SetModified(path, time) => Done::Changed(storage.set_modified(&path, time)),
             Self::SetCreated(path, time) => Done::Changed(storage.set_created(&path, time)),
             Self::SetPermissions(path, mode) => Done::Changed(storage.set_permissions(&path, mode)),
-            Self::Symlink { target, link } => Done::Changed(storage.symlink(&target, &link)),
+            Self::SetFacts(path, facts) => Done::Changed(set_facts(&**storage, &path, facts)),
         }
     }
 }

@@ -184,6 +184,11 @@ impl Work<'_> {
     /// From the bottom to the top. Each entry is first taken for a file: so a link to a directory goes, and not what it
     /// leads to.
     fn remove_tree(&mut self, top: VirtualPath) -> Result<(), StorageError> {
+        // The top could be a link to a directory, which this refuses; or empty.
+        match self.storage.remove_dir(&top) {
+            Err(StorageError::NotEmpty) => {}
+            other => return other,
+        }
         let mut above = Vec::from([top]);
         while let Some(path) = above.last() {
             match self.clear(path)? {

@@ -3,7 +3,7 @@
 use super::Facts;
 use super::text::{decimal, hexadecimal, octal_mode, two_digits};
 use crate::host::{Kind, Metadata};
-use crate::time::CivilTime;
+use crate::time::{CivilTime, UnixTime};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -18,6 +18,8 @@ impl Facts {
     pub const UNIX_MODE: Self = Self(1 << 3);
     /// What identifies it beyond its names.
     pub const UNIQUE: Self = Self(1 << 4);
+    /// When it was made, in UTC.
+    pub const CREATE: Self = Self(1 << 5);
 
     /// The line of FEAT, without the space before it: every known fact, those selected with a `*`
     /// (RFC 3659 section 7.8), as in `MLST type*;size*;modify*;UNIX.mode;unique;`.
@@ -71,7 +73,7 @@ pub(super) fn append(facts: Facts, metadata: &Metadata, out: &mut Vec<u8>) {
         out.push(b';');
     }
     if facts.contains(Facts::MODIFY) {
-        modify(metadata, out);
+        time("modify", metadata.modified, out);
     }
     if let (true, Some(mode)) = (facts.contains(Facts::UNIX_MODE), metadata.mode) {
         out.extend_from_slice(b"UNIX.mode=");
@@ -85,14 +87,18 @@ pub(super) fn append(facts: Facts, metadata: &Metadata, out: &mut Vec<u8>) {
         hexadecimal(out, file);
         out.push(b';');
     }
+    if let (true, Some(created)) = (facts.contains(Facts::CREATE), metadata.created) {
+        time("create", created, out);
+    }
 }
 
 /// Appends the time, unless its year has no form in section 2.3.
 // req: 3659-7.5.3-modify
-fn modify(metadata: &Metadata, out: &mut Vec<u8>) {
-    let time = CivilTime::from_unix(metadata.modified);
+fn time(fact: &str, time: UnixTime, out: &mut Vec<u8>) {
+    let time = CivilTime::from_unix(time);
     let Some(year) = u64::try_from(time.year).ok().filter(|_| time.can_be_told()) else { return };
-    out.extend_from_slice(b"modify=");
+    out.extend_from_slice(fact.as_bytes());
+    out.push(b'=');
     decimal(out, year, 4, b'0');
     for part in [time.month, time.day, time.hour, time.minute, time.second] {
         two_digits(out, part);
@@ -103,7 +109,6 @@ fn modify(metadata: &Metadata, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::UnixTime;
 
     fn line(facts: Facts, metadata: &Metadata) -> String {
         let mut out = Vec::new();
@@ -128,6 +133,12 @@ mod tests {
                 file.clone(),
                 "type=file;size=1234;modify=20251125100000;UNIX.mode=0644;unique=fe01g10000; /a b",
             ),
+            (
+                Facts::CREATE,
+                Metadata { created: Some(UnixTime::from_seconds(0)), ..file.clone() },
+                "create=19700101000000; /a b",
+            ),
+            (Facts::CREATE, file.clone(), " /a b"),
             (some, file.clone(), "type=file;size=1234; /a b"),
             (Facts::parse(b""), file.clone(), " /a b"),
             (Facts::ALL, Metadata::default(), "type=file;size=0;modify=19700101000000; /a b"),
@@ -143,13 +154,13 @@ mod tests {
     #[test]
     // req: 3659-7.8-asterisk
     fn the_selection_is_told() {
-        assert_eq!(Facts::ALL.feat_line(), "MLST type*;size*;modify*;UNIX.mode*;unique*;");
+        assert_eq!(Facts::ALL.feat_line(), "MLST type*;size*;modify*;UNIX.mode*;unique*;create*;");
         let some = Facts::parse(b"unix.MODE;type");
-        assert_eq!(some.feat_line(), "MLST type*;size;modify;UNIX.mode*;unique;");
+        assert_eq!(some.feat_line(), "MLST type*;size;modify;UNIX.mode*;unique;create;");
         assert_eq!(some.selected(), "type;UNIX.mode;");
         assert_eq!(Facts::parse(b"").selected(), "");
-        let all =
-            [Facts::TYPE, Facts::SIZE, Facts::MODIFY, Facts::UNIX_MODE, Facts::UNIQUE].map(Facts::selected);
+        let all = [Facts::TYPE, Facts::SIZE, Facts::MODIFY, Facts::UNIX_MODE, Facts::UNIQUE, Facts::CREATE]
+            .map(Facts::selected);
         assert_eq!(all.concat(), Facts::ALL.selected());
     }
 }

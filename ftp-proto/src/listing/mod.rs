@@ -61,7 +61,7 @@ pub struct Facts(u8);
 
 impl Facts {
     /// All that are known.
-    pub const ALL: Self = Self(0b1_1111);
+    pub const ALL: Self = Self(0b11_1111);
     /// Names and bits, in the order of FEAT.
     pub const NAMES: &'static [(&'static str, Self)] = &[
         ("type", Self(1)),
@@ -69,6 +69,7 @@ impl Facts {
         ("modify", Self(1 << 2)),
         ("UNIX.mode", Self(1 << 3)),
         ("unique", Self(1 << 4)),
+        ("create", Self(1 << 5)),
     ];
 
     /// Whether all of `other` is selected.

@@ -1,7 +1,6 @@
 //! Transfer parameters and what else one command leaves for a later one.
 
 use super::Session;
-use crate::command::Selected;
 use crate::event::Part;
 use crate::listing::Facts;
 use crate::path::VirtualPath;
@@ -28,6 +27,9 @@ pub(crate) struct Modes {
     rename_from: Option<VirtualPath>,
     /// What the command before said by RNFR.
     renaming: Option<VirtualPath>,
+    copy_from: Option<VirtualPath>,
+    /// What the command before said by SITE CPFR.
+    copying: Option<VirtualPath>,
 }
 
 impl Default for Modes {
@@ -46,20 +48,13 @@ impl Default for Modes {
             range: None,
             rename_from: None,
             renaming: None,
+            copy_from: None,
+            copying: None,
         }
     }
 }
 
 impl Modes {
-    /// What was selected by OPTS.
-    pub(crate) const fn selected(&self) -> Selected {
-        Selected {
-            facts: self.facts,
-            #[cfg(feature = "digests")]
-            algorithm: self.algorithm,
-        }
-    }
-
     /// REST: where the next transfer begins. It takes the place of a RANG.
     // req: 3659-5.3-zero
     pub(crate) fn set_restart(&mut self, offset: u64) {
@@ -89,10 +84,20 @@ impl Modes {
         self.rename_from = Some(path);
     }
 
-    /// RNFR holds for the next command only.
+    pub(crate) fn set_copy_from(&mut self, path: VirtualPath) {
+        self.copy_from = Some(path);
+    }
+
+    /// RNFR and SITE CPFR hold for the next command only.
     // req: 959-4.1.3-rnfr
     pub(crate) fn begin_command(&mut self) {
         self.renaming = self.rename_from.take();
+        self.copying = self.copy_from.take();
+    }
+
+    /// SITE CPTO: what the command before said by SITE CPFR.
+    pub(crate) fn take_copying(&mut self) -> Option<VirtualPath> {
+        self.copying.take()
     }
 
     /// RNTO: what the command before said by RNFR.

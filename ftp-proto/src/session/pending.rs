@@ -37,6 +37,8 @@ pub(crate) enum Pending {
     NoSuchFile(CivilTime, VirtualPath),
     /// STOR behind REST and APPE of an account that may only append: how long the file is. `at`: where to begin.
     Append { verb: &'static str, path: VirtualPath, at: Option<u64> },
+    /// AVBL: how many bytes.
+    Measured,
     /// A command that changes something.
     Change(Change),
     /// A transfer command: its file or directory.
@@ -190,6 +192,7 @@ fn resume(turn: &mut Turn<'_>, pending: Pending, done: Done) -> Reaction {
         (Pending::Append { verb, path, at }, Done::Metadata(Ok(metadata))) => {
             command::append_known(turn, verb, path, at, metadata.size)
         }
+        (Pending::Measured, Done::Measured(Ok(bytes))) => Reply::with(213, alloc::format!("{bytes}")).into(),
         (Pending::Change(change), Done::Changed(Ok(()))) => changed(turn, change),
         (Pending::Open(opening), Done::File(Ok(file))) => opened(turn, opening, file),
         (Pending::Open(Opening::Unique { coding }), Done::Unique(Ok((path, file)))) => {
@@ -211,6 +214,7 @@ pub(super) fn failed(turn: &mut Turn<'_>, done: Done) -> Reaction {
     let error = match done {
         Done::Metadata(Err(error))
         | Done::Changed(Err(error))
+        | Done::Measured(Err(error))
         | Done::File(Err(error))
         | Done::Unique(Err(error))
         | Done::Listing(Err(error)) => error,

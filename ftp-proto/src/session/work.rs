@@ -22,7 +22,6 @@ use alloc::sync::Arc;
 /// How long a stopped job has to come back.
 const STOP_GRACE: core::time::Duration = core::time::Duration::from_secs(10);
 
-#[expect(dead_code, reason = "changes and sizes come with their commands")]
 /// What is said when it has come to its end.
 pub(crate) enum Finish {
     /// Something is changed.

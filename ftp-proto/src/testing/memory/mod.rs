@@ -3,7 +3,7 @@
 mod opened;
 
 use crate::account::{Account, Rights, RightsByPath};
-use crate::host::{Create, Directory, Entry, File, Kind, Metadata, Storage, StorageError, Wanted};
+use crate::host::{Abilities, Create, Directory, Entry, File, Kind, Metadata, Storage, StorageError, Wanted};
 
 use crate::path::VirtualPath;
 use crate::time::UnixTime;
@@ -53,6 +53,8 @@ struct Tree {
 struct Node {
     content: Content,
     modified: UnixTime,
+    /// If it was set.
+    created: Option<UnixTime>,
     mode: u32,
     unique: u64,
 }
@@ -87,7 +89,7 @@ impl Node {
             kind: if directory { Kind::Directory } else { Kind::File },
             size: self.content.len(),
             modified: self.modified,
-            created: None,
+            created: self.created,
             mode: Some(self.mode),
             owner: Some(Arc::from("ftp")),
             group: Some(Arc::from("ftp")),
@@ -101,7 +103,7 @@ impl Tree {
     fn add(&mut self, path: &[u8], content: Content, mode: u32) {
         let unique = self.next_unique;
         self.next_unique += 1;
-        let node = Node { content, modified: self.now, mode, unique };
+        let node = Node { content, modified: self.now, created: None, mode, unique };
         self.nodes.insert(path.to_vec(), node);
     }
 
@@ -314,6 +316,26 @@ fn virtual_path(bytes: &[u8]) -> VirtualPath {
 }
 
 impl Storage for MemoryStorage {
+    fn abilities(&self) -> Abilities {
+        Abilities::SET_PERMISSIONS.with(Abilities::SET_CREATED).with(Abilities::AVAILABLE)
+    }
+
+    /// What [`capacity`](Self::capacity) leaves, or as much as can be counted.
+    fn available(&self, path: &VirtualPath) -> Result<u64, StorageError> {
+        let tree = self.lock();
+        tree.node(path)?;
+        Ok(tree.capacity.map_or(u64::MAX, |capacity| capacity.saturating_sub(tree.used())))
+    }
+
+    fn set_created(&self, path: &VirtualPath, time: UnixTime) -> Result<(), StorageError> {
+        let mut tree = self.lock();
+        tree.node(path)?;
+        if let Some(node) = tree.nodes.get_mut(path.as_bytes()) {
+            node.created = Some(time);
+        }
+        Ok(())
+    }
+
     fn metadata(&self, path: &VirtualPath) -> Result<Metadata, StorageError> {
         self.lock().node(path).map(Node::metadata)
     }

@@ -86,6 +86,13 @@ impl File for Upload {
         Ok(())
     }
 
+    fn discard(mut self: Box<Self>) -> Result<(), StorageError> {
+        self.open = false;
+        let storage = self.storage.clone();
+        end_upload(&mut storage.lock(), self.path.as_bytes());
+        Ok(())
+    }
+
     fn finish(mut self: Box<Self>, commit: bool) -> Result<(), StorageError> {
         if !commit {
             return Ok(());
