@@ -130,6 +130,9 @@ pub(super) fn rows(
     for host in &config.hosts {
         row("host", &hosts::in_words(host, users(Some(host.host.name()))));
     }
+    for profile in &core.profiles {
+        row("profile", &policy::profile_in_words(profile));
+    }
     row("log.format", &name(LogFormat::NAMES, config.log.format));
     row("log.level", &name(LogLevel::NAMES, config.log.level));
     row("log.commands", &config.log.commands);

@@ -6,7 +6,7 @@ use crate::config_file::{
     VERSION_NAMES,
 };
 use crate::tls::ServerCertificate;
-use ftp_proto::config::{Listener, TlsChange, TlsCondition, TlsRule};
+use ftp_proto::config::{Listener, Profile, ProfileCondition, TlsChange, TlsCondition, TlsRule};
 use ftp_proto::time::UnixTime;
 use std::path::PathBuf;
 
@@ -72,6 +72,17 @@ fn settings(set: &TlsChange) -> Vec<(&'static str, &'static str)> {
         ("server_to_server", set.server_to_server.map(yes_or_no)),
     ];
     all.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+}
+
+/// For whom a device profile is, and what it changes.
+pub(super) fn profile_in_words(profile: &Profile) -> String {
+    let ProfileCondition { networks, users, hosts, software } = &profile.when;
+    let networks: Vec<_> = networks.iter().map(ToString::to_string).collect();
+    let lists = [("networks", &networks), ("users", users), ("hosts", hosts), ("software", software)];
+    let named = lists.iter().filter(|(_, list)| !list.is_empty());
+    let whom: Vec<_> = named.map(|(name, list)| format!("{name} {}", list.join(", "))).collect();
+    let whom = if whom.is_empty() { "everybody".to_owned() } else { whom.join(", ") };
+    format!("{} for {whom}: {}", profile.name, profile.set.words().join(", "))
 }
 
 fn rule_in_words(rule: &TlsRule) -> String {

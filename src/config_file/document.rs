@@ -223,6 +223,19 @@ anonymous = true
     }
 
     #[test]
+    fn lists_at_the_top_are_replaced() {
+        let new = "[{ use = \"camera\", networks = \"10.0.0.0/8\" }]";
+        let written = format!("{FILE}[[profile]]\nepsv = false\n");
+        for (before, had) in [(FILE, false), (&written, true)] {
+            let after = edited(before, &[("profile", Some(new))]).unwrap();
+            assert!(after.contains(&format!("profile = {new}\n")), "{after}");
+            assert!(!after.contains("epsv"), "{after}");
+            let without = edited(&after, &[("profile", None)]).unwrap();
+            assert!(!without.contains("camera"), "{had} {without}");
+        }
+    }
+
+    #[test]
     fn values_need_no_quotes() {
         for (key, written, want) in [
             ("passive.ports", "41000-41099", "\"41000-41099\""),
@@ -259,6 +272,11 @@ anonymous = true
     #[test]
     fn complaints_are_those_of_the_file() {
         for (key, written, want) in [
+            (
+                "profile",
+                "[{ use = \"camara\" }]",
+                "profile.use: \"camara\" is no known profile; did you mean \"camera\"?",
+            ),
             (
                 "passive.ports",
                 "many",

@@ -5,7 +5,7 @@ use super::nearest::nearest;
 use super::reader::{FileError, Node, Source};
 use super::{
     Anonymous, Bind, ControlSocket, Draft, LogFormat, LogLevel, PARTIAL_NAMES, RuntimeKind, UPLOADS_NAMES,
-    active, hosts, passive, tls,
+    active, hosts, passive, profiles, tls,
 };
 use std::net::{Ipv6Addr, SocketAddr};
 
@@ -103,6 +103,7 @@ const KEYS: &[(&str, Setter)] = &[
         Ok(())
     }),
     ("accounts.anonymous", |draft, node| put(&mut draft.config.anonymous, anonymous(node))),
+    (profiles::PROFILE, profiles::profiles),
     ("log.format", |draft, node| put(&mut draft.config.log.format, node.one_of(LogFormat::NAMES))),
     ("log.level", |draft, node| put(&mut draft.config.log.level, node.one_of(LogLevel::NAMES))),
     ("log.commands", |draft, node| put(&mut draft.config.log.commands, node.boolean())),
@@ -177,6 +178,11 @@ pub(super) fn sections() -> impl Iterator<Item = &'static str> + Clone {
     let mut names: Vec<_> = all().filter_map(|key| key.split_once('.')).map(|(section, _)| section).collect();
     names.dedup();
     names.into_iter()
+}
+
+/// The keys that stand in no section: lists of tables.
+pub(super) fn lists() -> impl Iterator<Item = &'static str> + Clone {
+    all().filter(|key| !key.contains('.'))
 }
 
 pub(super) fn put<T>(place: &mut T, value: Result<T, FileError>) -> Result<(), FileError> {

@@ -82,6 +82,20 @@
 //! root = "/srv/example.com"       # the tree of its users who have no other
 //! accounts = "example.com.toml"
 //! anonymous = { root = "/srv/example.com/pub" }           # or true
+//! [[profile]]                     # a device profile, see docs/profiles.md
+//! name = "cameras"
+//! use = "camera"                  # a known one
+//! networks = ["10.0.5.0/24"]      # for whom: all of networks, users, hosts, software
+//! users = ["camera1"]
+//! hosts = ["ftp.example.com"]
+//! software = ["ACME"]             # how the name begins that a client gives itself by CLNT
+//! allo = 200                      # and what: any of these
+//! epsv = false
+//! active_address = "control-peer"
+//! charset = "gbk"
+//! list = "dos"
+//! file_mode = "644"
+//! tls_minimum = "1.3"
 //! [accounts]
 //! file = "accounts.toml"
 //! anonymous = { root = "/srv/pub", writable = false }     # or true
@@ -97,6 +111,7 @@ mod hosts;
 pub(crate) mod keys;
 pub(crate) mod nearest;
 mod passive;
+mod profiles;
 pub(crate) mod reader;
 mod tls;
 
@@ -408,7 +423,7 @@ impl Draft {
             if !keys::sections().any(|name| name == section.key()) {
                 // A bare key at the top may be one that belongs into a section.
                 return Err(if section.is_table() {
-                    section.unknown(keys::sections().chain([hosts::HOST]))
+                    section.unknown(keys::sections().chain(keys::lists()))
                 } else {
                     section.unknown(keys::all())
                 });

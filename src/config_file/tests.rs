@@ -24,11 +24,11 @@ fn each_mistake_is_one_line_with_place_key_and_fix() {
         ("bind = \"[::]:21\"\n", "ftpd.toml:1:1: unknown key `bind`; did you mean `server.bind`?"),
         (
             "[colours]\n",
-            "ftpd.toml:1:2: unknown key `colours`; write one of server, passive, active, proxy, transfers, tls, timeouts, limits, accounts, log, host",
+            "ftpd.toml:1:2: unknown key `colours`; write one of server, passive, active, proxy, transfers, tls, timeouts, limits, accounts, log, host, profile",
         ),
         (
             "colour = 1\n",
-            "ftpd.toml:1:1: unknown key `colour`; write one of server, passive, active, proxy, transfers, tls, timeouts, limits, accounts, log, host",
+            "ftpd.toml:1:1: unknown key `colour`; write one of server, passive, active, proxy, transfers, tls, timeouts, limits, accounts, log, host, profile",
         ),
         ("server = 1\n", "ftpd.toml:1:10: server: expected a section, not a number; write [server]"),
         (
@@ -241,6 +241,7 @@ fn a_file_that_can_not_be_read_is_named() {
 fn every_key_works() {
     let text = r#"
         host = [{ names = "a.example", greeting = "A.", root = "a", accounts = "a.toml", anonymous = true }]
+        profile = [{ use = "camera", networks = "10.0.5.0/24" }]
         [server]
         bind = ["127.0.0.1:21", "[::1]:2121", "2222"]
         root = "files"
@@ -351,6 +352,7 @@ fn every_key_works() {
     assert_eq!(limits.deflate_ratio, 200);
     assert_eq!(core.transfers, Transfers { deflate: false, deflate_level: 9 });
     assert!(core.notify_commands);
+    assert_eq!(core.profiles.len(), 1);
 }
 
 fn assert_active(active: &Active) {

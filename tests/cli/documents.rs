@@ -72,12 +72,12 @@ fn commands_are_the_programs_own() {
     assert!(tried > 5, "only {tried} commands found");
 }
 
-/// Every configuration in the page about firewalls is one that the program takes.
+/// Every configuration in the pages about firewalls and device profiles is one that the program takes.
 #[test]
-fn configurations_for_firewalls_are_valid() {
-    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/firewall.md");
-    let blocks = blocks(&document, "toml");
-    assert!(blocks.len() > 3, "only {} configurations found", blocks.len());
+fn configurations_in_pages_are_valid() {
+    let page = |name: &str| blocks(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name), "toml");
+    let blocks = [page("firewall.md"), page("profiles.md")].concat();
+    assert!(blocks.len() > 5, "only {} configurations found", blocks.len());
     let folder = tempfile::tempdir().unwrap();
     for block in blocks {
         let file = folder.path().join("ftpd.toml");

@@ -136,7 +136,11 @@ impl Profile {
         self.when.is_met(traits)
     }
 
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    /// Checks what can be wrong with it alone.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with what to write.
+    pub fn check(&self) -> Result<(), ConfigError> {
         let wrong =
             |problem: &str| Err(ConfigError { key: "profile", problem: format!("{}: {problem}", self.name) });
         if self.name.is_empty() || self.name.len() > 64 || self.name.chars().any(char::is_control) {

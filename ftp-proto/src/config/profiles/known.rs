@@ -1,5 +1,5 @@
-//! Profiles for devices and programs that are known to need them. Each is here because somebody has shown the dialogue;
-//! what works without a profile has none.
+//! Profiles for devices and programs that are known to need them, by what somebody has told of them. What works without
+//! a profile has none.
 
 use super::{ActiveAddress, AlloReply, QuirkChange};
 use crate::listing::ListStyle;
@@ -34,8 +34,8 @@ pub const KNOWN_PROFILES: &[KnownProfile] = &[
     KnownProfile {
         name: "camera",
         whom: "network cameras that upload pictures and videos",
-        why: "some hang when EPSV is answered, and go on with PASV where there is none; some begin anew when ALLO is \
-              answered by 202, so it is 200 here, as it is for everybody",
+        why: "some hang when EPSV is answered, and go on with PASV where there is none; of some it is said that \
+              they begin anew at a 202 to ALLO, so it is 200 here, as it is for everybody",
         source: "roleoroleo/yi-hack-Allwinner#180, hassio-addons/app-ftp#245",
         set: QuirkChange { extended_passive: Some(false), allo: Some(AlloReply::Done), ..NOTHING },
     },
