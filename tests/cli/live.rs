@@ -90,6 +90,38 @@ fn login(server: &Server) -> Client {
     client
 }
 
+/// A device profile comes and goes while a session runs, by command and with the file.
+#[test]
+fn profiles_change_in_running_sessions() {
+    for runtime in RUNTIMES {
+        let place = Place::new("auto:2");
+        let server = place.start(&["--runtime", runtime]);
+        let mut client = login(&server);
+        epsv(&mut client);
+        let said = place.tell(&["set", "profile", "[{ use = \"camera\", networks = \"127.0.0.0/8\" }]"]);
+        let words = "camera for networks 127.0.0.0/8: allo = 200, epsv = false";
+        assert_eq!(said.lines().next(), Some(format!("profile none -> {words}").as_str()));
+        assert_eq!(place.tell(&["get", "profile"]), format!("{words}\n"));
+        let mut ask = |line: &str| {
+            client.send(line);
+            client.reply()
+        };
+        assert!(ask("EPSV").starts_with("502 "));
+        let (code, _, complaint) = place.ask(&["set", "profile", "[{ use = \"camara\" }]"]);
+        assert_eq!(code, Some(2));
+        assert!(
+            complaint.contains("\"camara\" is no known profile; did you mean \"camera\"?"),
+            "{complaint}"
+        );
+        place.tell(&["unset", "profile"]);
+        assert!(ask("EPSV").starts_with("229 "));
+        place.write(&format!("{}[[profile]]\nepsv = false\nusers = \"anonymous\"\n", place.text()));
+        place.tell(&["reload"]);
+        assert!(ask("EPSV").starts_with("502 "));
+        eventually(|| place.log().contains("profiles=\"profile 1\""));
+    }
+}
+
 #[test]
 fn a_range_is_set_while_a_client_waits() {
     for (runtime, number) in RUNTIMES.into_iter().zip(0..) {

@@ -16,6 +16,8 @@ pub(crate) const OTHER_NAME: &str = "other.example.org";
 pub(crate) struct Configuration {
     /// Lines below `[tls]`.
     pub(crate) tls: String,
+    /// Sections of their own.
+    pub(crate) sections: String,
     /// Lines of the accounts file.
     pub(crate) users: String,
     /// Anybody may upload.
@@ -52,6 +54,7 @@ impl Configuration {
             "certificates = [{ certificate = \"tls/server.pem\" }, { certificate = \"tls/other.pem\" }]",
             "client_authorities = \"tls/authority.pem\"",
             &self.tls,
+            &self.sections,
         ];
         write("ftpd.toml", lines.join("\n"))
     }

@@ -175,6 +175,48 @@ def errors_are_permanent(ftp):
     ftp.storbinary("STOR file", io.BytesIO(b"still alive"))
 
 
+def refused(ftp, line):
+    try:
+        ftp.sendcmd(line)
+    except ftplib.error_perm as error:
+        return str(error)[:3]
+    raise AssertionError(line + " should have been refused")
+
+
+def profile(ftp):
+    """A camera's profile by network, and that of an old program by what it calls itself."""
+    assert refused(ftp, "EPSV") == "502"
+    features = [line.strip().split(" ")[0] for line in ftp.sendcmd("FEAT").splitlines()]
+    assert "EPSV" not in features and "EPRT" in features, features
+    assert "EPSV" not in ftp.sendcmd("HELP")
+    assert ftp.sendcmd("ALLO 1000")[:3] == "202"
+    ftp.set_pasv(True)
+    ftp.storbinary("STOR picture", io.BytesIO(content()))
+    assert download(ftp, "picture") == content()
+    lines = []
+    ftp.dir(lines.append)
+    assert lines[0].startswith("-rw"), lines
+    # The address that a program behind a router has inside; the server connects to where the session comes from.
+    listener = socket.create_server(("127.0.0.1", 0))
+    high, low = divmod(listener.getsockname()[1], 256)
+    port = "PORT 10,28,14,115,%d,%d" % (high, low)
+    assert refused(ftp, port) == "500"
+    assert ftp.sendcmd("CLNT old program 1.0")[:3] == "200"
+    lines = []
+    ftp.dir(lines.append)
+    assert lines[0].endswith(" picture") and not lines[0].startswith("-rw"), lines
+    ftp.voidcmd("TYPE I")
+    assert ftp.sendcmd(port)[:3] == "200"
+    ftp.putcmd("RETR picture")
+    data, _ = listener.accept()
+    assert ftp.getresp()[:3] == "150"
+    got = b""
+    while chunk := data.recv(65536):
+        got += chunk
+    assert got == content()
+    assert ftp.getresp()[:3] == "226"
+
+
 class Client(ftplib.FTP):
     """Remembers what it said."""
 

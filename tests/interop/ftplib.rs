@@ -6,6 +6,7 @@ use crate::server::{PASSWORD, Runtime, Server, Setup, USER};
 on_both_runtimes! {
     lists, passive, active, passive_over_ipv6, active_over_ipv6, active_by_lprt, active_by_lprt_over_ipv6, resumes_a_download, resumes_an_upload, appends,
     resumes_a_broken_upload, renames_and_deletes, text, aborts, errors_are_permanent,
+    profile_by_network,
 }
 
 fn python(server: &Server, case: &str) {
@@ -75,4 +76,18 @@ fn aborts(runtime: Runtime) {
 
 fn errors_are_permanent(runtime: Runtime) {
     python(&Server::start(runtime), "errors_are_permanent");
+}
+
+/// A device profile that holds for this network, and what the log says of it.
+fn profile_by_network(runtime: Runtime) {
+    let plain = "control = \"allow\"\ndata = \"allow\"\n";
+    let profiles = "[[profile]]\nuse = \"camera\"\nnetworks = \"127.0.0.0/8\"\nallo = 202\n\
+                    [[profile]]\nname = \"elsewhere\"\nnetworks = \"192.0.2.0/24\"\nlist = \"dos\"\n\
+                    [[profile]]\nname = \"old program\"\nsoftware = \"Old\"\nlist = \"dos\"\nactive_address = \"control-peer\"\n";
+    let server = Setup::new(runtime).secured(plain).sections(profiles).start();
+    python(&server, "profile");
+    server.wait_for_log("device profiles apply", 2);
+    let log = server.log();
+    assert!(log.contains("profiles=camera") && log.contains("profiles=\"camera, old program\""), "{log}");
+    assert!(!log.contains("elsewhere"), "{log}");
 }

@@ -73,6 +73,12 @@ impl Setup {
         self
     }
 
+    /// With these sections in a configuration file.
+    pub(crate) fn sections(mut self, lines: &str) -> Self {
+        self.configuration.get_or_insert_default().sections.push_str(lines);
+        self
+    }
+
     /// With a configuration file in which anybody may upload.
     pub(crate) fn guests_upload(mut self) -> Self {
         self.configuration.get_or_insert_default().guests_upload = true;
