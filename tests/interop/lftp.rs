@@ -8,7 +8,7 @@ on_both_runtimes! {
     lists, uploads_and_downloads_passive, uploads_and_downloads_active, uploads_and_downloads_over_ipv6,
     resumes_a_download, resumes_an_upload, goes_on_after_the_server_died, renames_deletes_and_makes_folders,
     mirrors_a_tree, mirrors_a_tree_back, mirrors_by_machine_listing, fetches_one_file_in_segments,
-    changes_permissions,
+    changes_permissions, lists_recursively, takes_what_matches, lists_by_status,
 }
 
 /// Runs commands; the first that fails ends it.
@@ -147,4 +147,47 @@ fn changes_permissions(runtime: Runtime) {
     server.put("file", b"");
     lftp(&server, "chmod 640 file");
     assert_eq!(std::fs::metadata(server.path("file")).unwrap().permissions().mode() & 0o777, 0o640);
+}
+
+/// `/a/x.txt`, `/a/deep/y.txt`, `/b/x.txt` and `/top.txt`.
+fn with_tree(runtime: Runtime) -> Server {
+    let server = Server::start(runtime);
+    for folder in ["a", "a/deep", "b"] {
+        std::fs::create_dir(server.path(folder)).unwrap();
+    }
+    for file in ["a/x.txt", "a/deep/y.txt", "b/x.txt", "top.txt"] {
+        server.put(file, file.as_bytes());
+    }
+    server
+}
+
+fn lists_recursively(runtime: Runtime) {
+    let server = with_tree(runtime);
+    let text = lftp(&server, "ls -lR").text();
+    for heading in ["./a:", "./a/deep:", "./b:"] {
+        assert!(text.lines().any(|line| line == heading), "{text}");
+    }
+    assert_eq!(text.lines().filter(|line| line.ends_with(".txt")).count(), 4, "{text}");
+}
+
+/// Patterns that the server matches, and those that lftp does.
+fn takes_what_matches(runtime: Runtime) {
+    let server = with_tree(runtime);
+    let mut names = lftp(&server, "nlist */*.txt").lines();
+    names.sort();
+    assert_eq!(names, ["a/x.txt", "b/x.txt"]);
+    assert_eq!(lftp(&server, "nlist -1 *.{csv,txt}").lines(), ["top.txt"]);
+    assert!(lftp(&server, "nlist *.csv").lines().is_empty());
+    lftp(&server, "mget -d */x.txt *.txt");
+    for file in ["a/x.txt", "b/x.txt", "top.txt"] {
+        assert_eq!(server.got(file), file.as_bytes());
+    }
+}
+
+/// LIST over the control connection.
+fn lists_by_status(runtime: Runtime) {
+    let server = with_tree(runtime);
+    let mut names = lftp(&server, "set ftp:use-stat-for-list yes; cls -1; cls -1 a").lines();
+    names.sort();
+    assert_eq!(names, ["a/", "a/deep/", "a/x.txt", "b/", "top.txt"]);
 }

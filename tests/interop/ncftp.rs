@@ -24,6 +24,9 @@ fn lists(runtime: Runtime) {
     assert_eq!(names, ["folder", "hello.txt"]);
     let long = ncftp(&server, "ncftpls").args(["-l", &server.url("")]).succeed().text();
     assert!(long.contains("hello.txt") && long.contains("drwx"), "{long}");
+    server.put("folder/inside.txt", b"");
+    let all = ncftp(&server, "ncftpls").args(["-R", &server.url("")]).succeed().text();
+    assert!(all.lines().any(|line| line == "./folder:") && all.contains("inside.txt"), "{all}");
 }
 
 fn round_trip(server: &Server, mode: &str) {

@@ -33,6 +33,7 @@ mod foreign;
 mod lifecycle;
 mod live;
 mod long;
+mod names;
 mod passive;
 mod peers;
 mod rustls;
