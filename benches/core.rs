@@ -158,7 +158,7 @@ fn drive(mut pipe: Pipe, incoming: &mut [u8]) -> u64 {
             Step::Read => pipe.receive_in_place(now, pieces.next().unwrap_or_default()),
             Step::Turn => pipe.turn(),
             Step::End(end) => return end.bytes,
-            Step::Report(_) | Step::Direct { .. } => {}
+            Step::Marked(_) | Step::Report(_) | Step::Direct { .. } => {}
         }
     }
 }

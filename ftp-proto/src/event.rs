@@ -19,7 +19,7 @@ use crate::notice::Notice;
 use crate::proxy::Origin;
 use crate::time::Instant;
 use crate::tls::Handshake;
-use crate::transfer::{Pipe, TransferEnd};
+use crate::transfer::{Mark, Pipe, TransferEnd};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -86,6 +86,8 @@ pub enum Event {
     Secured(LinkId, Box<Handshake>),
     /// Bytes so far, from [`Step::Report`](crate::transfer::Step::Report); stalls are judged by it.
     Moved(TransferId, u64),
+    /// From [`Step::Marked`](crate::transfer::Step::Marked).
+    Marked(TransferId, Mark),
     /// Exactly once for each [`Action::Start`].
     Ended(TransferId, TransferEnd),
     /// The client closed the control connection, or it broke.

@@ -65,7 +65,7 @@
 //!                 pipe.transmitted(Now::default(), pipe.transmit().len());
 //!             }
 //!             Step::End(end) => return end,
-//!             Step::Read | Step::Direct { .. } | Step::Report(_) => {}
+//!             Step::Read | Step::Direct { .. } | Step::Marked(_) | Step::Report(_) => {}
 //!         }
 //!     }
 //! }

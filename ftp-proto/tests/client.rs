@@ -158,7 +158,7 @@ impl World {
                     let bytes = upload.replace(Vec::new()).expect("an upload");
                     pipe.receive(now, &bytes);
                 }
-                Turn::Report(_) => {}
+                Turn::Marked(_) | Turn::Report(_) => {}
                 Turn::End(end) => {
                     self.connection.handle(now, Event::Ended(transfer, end));
                     break;

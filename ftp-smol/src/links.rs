@@ -286,6 +286,7 @@ impl Links {
     pub(crate) fn reported(&mut self, report: Report, tell: Tell<'_>) {
         match report {
             Report::Moved(transfer, bytes) => tell(Event::Moved(transfer, bytes)),
+            Report::Marked(transfer, mark) => tell(Event::Marked(transfer, mark)),
             Report::Ended(transfer, end) => {
                 self.0.retain(|link| !link.is_away(transfer));
                 tell(Event::Ended(transfer, end));

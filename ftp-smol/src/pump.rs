@@ -15,7 +15,7 @@ use async_io::Async;
 use ftp_proto::event::{Event, LinkError, TransferId};
 use ftp_proto::host::StorageError;
 use ftp_proto::time::Now;
-use ftp_proto::transfer::{Direction, EndReason, Pipe, Step, TransferEnd};
+use ftp_proto::transfer::{Direction, EndReason, Mark, Pipe, Step, TransferEnd};
 use rustix::event::{PollFd, PollFlags};
 #[cfg(target_os = "linux")]
 use rustix::io::Errno;
@@ -85,6 +85,8 @@ pub(crate) enum Progress {
 pub(crate) enum Report {
     /// So many bytes by now; it goes on.
     Moved(TransferId, u64),
+    /// So far the client may resume; it goes on.
+    Marked(TransferId, Mark),
     /// The socket is to be waited for.
     Waits(Box<Pump>),
     /// The socket is closed.
@@ -236,6 +238,7 @@ impl Pump {
                 },
                 Step::Turn if self.is_short_read() => self.turn(),
                 Step::Turn => return Progress::Blocks,
+                Step::Marked(mark) => tell(Event::Marked(self.transfer, mark)),
                 Step::Report(bytes) => tell(Event::Moved(self.transfer, bytes)),
                 Step::End(end) => {
                     self.close(end.outcome.is_ok());
@@ -274,6 +277,7 @@ impl Pump {
                 Step::Direct { .. } if self.is_small_upload() => self.read(now),
                 Step::Direct { offset, len } => self.move_directly(now, offset, len),
                 Step::Turn => self.turn(),
+                Step::Marked(mark) => report(Report::Marked(self.transfer, mark)),
                 Step::Report(bytes) => {
                     if now.mono.duration_since(told) >= TELL_EVERY {
                         told = now.mono;

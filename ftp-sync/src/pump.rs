@@ -109,6 +109,7 @@ impl Pump {
                         return Progress::Ended(self.panicked());
                     }
                 }
+                Step::Marked(mark) => tell(Event::Marked(self.transfer, mark)),
                 Step::Report(bytes) => tell(Event::Moved(self.transfer, bytes)),
                 Step::End(end) => {
                     self.close(end.outcome.is_ok());

@@ -7,6 +7,7 @@ use super::{
     Anonymous, Bind, ControlSocket, Draft, LogFormat, LogLevel, PARTIAL_NAMES, RuntimeKind, UPLOADS_NAMES,
     active, hosts, passive, profiles, tls,
 };
+use ftp_proto::transfer::CodePage;
 use std::net::{Ipv6Addr, SocketAddr};
 
 /// Puts one value where it belongs.
@@ -62,6 +63,9 @@ const KEYS: &[(&str, Setter)] = &[
     ("active.rule", active::rules),
     ("proxy.trusted", passive::trusted),
     ("proxy.data", |draft, node| put(&mut draft.settings.proxy.data, node.boolean())),
+    ("transfers.ebcdic", |draft, node| {
+        put(&mut draft.settings.transfers.ebcdic, node.one_of(CodePage::NAMES))
+    }),
     ("transfers.deflate", |draft, node| put(&mut draft.settings.transfers.deflate, node.boolean())),
     ("transfers.deflate_level", |draft, node| {
         put(&mut draft.settings.transfers.deflate_level, node.integer(0, 9))

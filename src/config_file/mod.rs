@@ -45,6 +45,7 @@
 //! [transfers]                     # see docs/transfers.md
 //! deflate = true                  # MODE Z
 //! deflate_level = 4
+//! ebcdic = "1047"                 # what TYPE E means, or "037"
 //! [tls]                           # see docs/tls.md
 //! certificates = [{ certificate = "fullchain.pem", key = "privkey.pem" }]
 //! minimum = "1.2"

@@ -7,6 +7,7 @@ use ftp_proto::config::{
     Proxy, TlsChange, TlsCondition, TlsPolicy, TlsRule, Transfers,
 };
 use ftp_proto::tls::TlsVersion;
+use ftp_proto::transfer::CodePage;
 
 fn complaint(text: &str) -> String {
     parse(Path::new("ftpd.toml"), text).map(|config| format!("{config:?}")).unwrap_err().to_string()
@@ -305,6 +306,7 @@ fn every_key_works() {
         [transfers]
         deflate = false
         deflate_level = 9
+        ebcdic = "037"
         [accounts]
         file = "/etc/accounts.toml"
         anonymous = { root = "../pub", writable = true }
@@ -350,7 +352,7 @@ fn every_key_works() {
     assert_eq!((limits.sessions, limits.sessions_per_address, limits.login_attempts), (6, 7, 8));
     assert_eq!((limits.login_delay, limits.line), (Duration::from_millis(500), 1000));
     assert_eq!(limits.deflate_ratio, 200);
-    assert_eq!(core.transfers, Transfers { deflate: false, deflate_level: 9 });
+    assert_eq!(core.transfers, Transfers { deflate: false, deflate_level: 9, ebcdic: CodePage::Ibm037 });
     assert!(core.notify_commands);
     assert_eq!(core.profiles.len(), 1);
 }

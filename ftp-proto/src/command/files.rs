@@ -10,7 +10,7 @@ use crate::path::VirtualPath;
 use crate::reply::Reply;
 use crate::session::{Change, Pending, Reaction, Turn};
 use crate::time::CivilTime;
-use crate::transfer::Kind;
+use crate::transfer::{Coding, Mode};
 use alloc::vec::Vec;
 
 const DENIED: Reply = Reply::new(550, "Permission denied.");
@@ -93,12 +93,20 @@ pub(super) fn rnto(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     )
 }
 
-/// RFC 3659 section 4: what a transfer would send. In ASCII that can't be told without reading the file.
+/// RFC 3659 section 4: what a transfer would send, under the parameters that hold now. Where that is more or less than
+/// what is stored the file has to be read. What goes into a block, and how well something is compressed, nobody knows
+/// before it is sent.
 // req: 3659-4-exact, 3659-4-parameters, 3659-4.2-550
 pub(super) fn size(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Path(path) = arg else { return Reaction::Silent };
-    if turn.session.modes.coding.kind == Kind::Ascii {
-        return Reply::new(550, "SIZE needs TYPE I.").into();
+    let coding = turn.session.coding();
+    if coding.has_markers() {
+        return Reply::new(550, "SIZE needs MODE S.").into();
+    }
+    // In MODE Z clients mean what is compressed, and nobody knows what becomes of that.
+    let coding = Coding { mode: Mode::Stream, ..coding };
+    if !coding.keeps_offsets() {
+        return turn.files(|path| FileJob::Measure(path, coding), path, |_| Pending::Measure);
     }
     turn.files(FileJob::MetadataToResume, path, |path| Pending::Metadata(path, size_known))
 }
@@ -110,6 +118,14 @@ fn size_known(_: &mut Turn<'_>, _: VirtualPath, metadata: &Metadata) -> Reaction
     } else {
         Reply::new(550, "It is not a file.").into()
     }
+}
+
+/// SIZE: the file was read.
+pub(crate) fn measured(octets: Option<u64>) -> Reply {
+    octets.map_or(
+        Reply::new(550, "The file is too long to be read for its size; SIZE needs TYPE I."),
+        |octets| Reply::with(213, alloc::format!("{octets}")),
+    )
 }
 
 /// RFC 3659 section 3. Older clients set the time by it, as in `MDTM 20261125100000 a.txt` (NcFTP, lftp, and vsftpd serves

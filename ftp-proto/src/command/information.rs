@@ -7,9 +7,8 @@ use crate::listing::ListStyle;
 use crate::path::Escaped;
 use crate::reply::Reply;
 use crate::session::{Reaction, Session, Turn};
-use crate::transfer::{Kind, Mode};
 use alloc::format;
-use alloc::string::String;
+use alloc::string::ToString as _;
 use alloc::vec::Vec;
 
 // req: 959-4.1.3-noop, 959-4.2.2-200
@@ -105,16 +104,7 @@ pub(super) fn status(session: &Session) -> Reply {
     if let Some(account) = session.login.account() {
         lines.push(format!("Logged in as {}", Escaped(account.name.as_bytes())).into_bytes());
     }
-    let coding = session.coding();
-    let kind = match coding.kind {
-        Kind::Ascii => "ASCII",
-        Kind::Image => "image",
-    };
-    let mode = match coding.mode {
-        Mode::Stream => String::from(coding.mode.name()),
-        Mode::Deflate(deflate) => format!("{}, level {}", coding.mode.name(), deflate.level),
-    };
-    lines.push(format!("TYPE: {kind}; STRU: file; MODE: {mode}").into_bytes());
+    lines.push(session.coding().to_string().into_bytes());
     if let Some((verb, path, bytes)) = session.transfer_progress() {
         lines.push(format!("{verb} {path}: {bytes} bytes so far").into_bytes());
     } else if let Some((verb, path, kibibytes)) = session.work_progress() {

@@ -23,7 +23,7 @@ mod transfers;
 mod trees;
 
 pub(crate) use data::{established_reply, passive_reply};
-pub(crate) use files::{set_modified, time_known};
+pub(crate) use files::{measured, set_modified, time_known};
 pub(crate) use transfers::append_known;
 
 use crate::account::Rights;

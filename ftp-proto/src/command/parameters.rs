@@ -7,7 +7,7 @@ use crate::event::Part;
 use crate::listing::Facts;
 use crate::reply::Reply;
 use crate::session::{Reaction, Turn};
-use crate::transfer::{Deflate, Kind, Mode};
+use crate::transfer::{Deflate, Form, Kind, Mode, Structure};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -25,64 +25,83 @@ fn in_capitals(text: &[u8]) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// RFC 959 section 3.1.1; L 8 is the same as I on machines with bytes of 8 bits (RFC 1123 section 4.1.2.1).
+/// RFC 959 section 3.1.1; L 8 is the same as I on machines with bytes of 8 bits (RFC 1123 section 4.1.2.1). Both letters
+/// may stand together.
 // req: 959-3.1.1.1-accepted, 959-3.1.1.3-accepted, 959-3.1.1.4-byte-size, 959-3.1.1.5.1-accepted
 // req: 959-3.1.1.5.1-default, 959-4.1.2-defaults-remembered, 959-4.1.2-type-codes, 959-4.2.2-504
 // req: 1123-4.1.2.1-local-8, 1123-4.1.2.13-types
 pub(super) fn type_(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let words = words(&arg);
-    let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
-    let chosen = match words.as_slice() {
-        [b"A"] | [b"A", b"N"] => Kind::Ascii,
-        [b"I"] | [b"I", b"N"] | [b"L", b"8"] | [b"L8"] => Kind::Image,
-        [b"AN"] => Kind::Ascii,
-        [b"A", b"T" | b"C"] | [b"E"] | [b"E", b"N" | b"T" | b"C"] | [b"L", _] => {
-            return Reply::new(504, "That type is not supported; use A, I or L 8.").into();
-        }
-        _ => return Reply::new(501, "The argument is wrong; the syntax is TYPE A [N] | I | L 8").into(),
+    let (letter, second) = match words.as_slice() {
+        [word] => word.split_at_checked(1).unwrap_or((word, &[])),
+        [letter, second] => (letter.as_slice(), second.as_slice()),
+        _ => (&[][..], &[][..]),
     };
-    turn.session.modes.coding.kind = chosen;
-    match chosen {
-        Kind::Ascii => Reply::new(200, "Type is ASCII.").into(),
-        Kind::Image => Reply::new(200, "Type is image (binary).").into(),
+    let page = turn.session.config.transfers.ebcdic;
+    let form = match second {
+        b"" | b"N" => Some(Form::NonPrint),
+        b"T" => Some(Form::Telnet),
+        b"C" => Some(Form::CarriageControl),
+        _ => None,
+    };
+    let (kind, form) = match (letter, form) {
+        (b"A", Some(form)) => (Kind::Ascii, form),
+        (b"E", Some(form)) => (Kind::Ebcdic(page), form),
+        (b"I", Some(Form::NonPrint)) => (Kind::Image, Form::NonPrint),
+        (b"L", _) if second == b"8" => (Kind::Image, Form::NonPrint),
+        (b"L", _) if !second.is_empty() && second.iter().all(u8::is_ascii_digit) => {
+            return Reply::new(504, "Bytes have 8 bits here; use TYPE L 8.").into();
+        }
+        _ => {
+            let text = "The argument is wrong; the syntax is TYPE A [N|T|C] | E [N|T|C] | I | L 8";
+            return Reply::new(501, text).into();
+        }
+    };
+    let coding = &mut turn.session.modes.coding;
+    (coding.kind, coding.form) = (kind, form);
+    match (kind, form) {
+        (Kind::Image, _) => Reply::new(200, "Type is image (binary).").into(),
+        (_, Form::NonPrint) => Reply::with(200, format!("Type is {}.", kind.name())).into(),
+        _ => Reply::with(200, format!("Type is {}, {}.", kind.name(), form.name())).into(),
     }
 }
 
+/// RFC 959 section 3.1.2. Pages were for one system, and a server should not have them (RFC 1123 section 4.1.2.3).
 // req: 959-3.1.2-default, 959-4.1.2-stru, 1123-4.1.2.3-page, 1123-4.1.2.13-structure
-pub(super) fn stru(_: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
-    match letter(&arg) {
-        Some(b'F') => Reply::new(200, "Yes.").into(),
-        Some(b'R' | b'P') => Reply::new(504, "Only STRU F is supported.").into(),
-        _ => Reply::new(501, "The argument is wrong; the syntax is STRU F").into(),
-    }
+pub(super) fn stru(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
+    let structure = match words(&arg).as_slice() {
+        [letter] if letter == b"F" => Structure::File,
+        [letter] if letter == b"R" => Structure::Record,
+        [letter] if letter == b"P" => {
+            return Reply::new(504, "There are no pages here; use STRU F or STRU R.").into();
+        }
+        _ => return Reply::new(501, "The argument is wrong; the syntax is STRU F | R").into(),
+    };
+    turn.session.modes.coding.structure = structure;
+    Reply::with(200, format!("Structure is {}.", structure.name())).into()
 }
 
+/// RFC 959 section 3.4, and draft-preston-ftpext-deflate.
 // req: 959-4.1.2-mode, 1123-4.1.2.13-mode
 pub(super) fn mode(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
-    let deflates = is_open(Gate::Deflate, turn.session);
-    let (mode, text) = match letter(&arg) {
-        Some(b'S') => (Mode::Stream, "Yes."),
-        Some(b'Z') if deflates => (Mode::Deflate(Deflate::default()), "Data go as zlib streams."),
-        Some(b'B' | b'C' | b'Z') if deflates => {
-            return Reply::new(504, "Only MODE S and MODE Z are supported.").into();
+    let mode = match words(&arg).as_slice() {
+        [letter] if letter == b"S" => Mode::Stream,
+        [letter] if letter == b"B" => Mode::Block,
+        [letter] if letter == b"C" => Mode::Compressed,
+        [letter] if letter == b"Z" && is_open(Gate::Deflate, turn.session) => {
+            Mode::Deflate(Deflate::default())
         }
-        Some(b'B' | b'C' | b'Z') => return Reply::new(504, "Only MODE S is supported.").into(),
-        _ if deflates => return Reply::new(501, "The argument is wrong; the syntax is MODE S | Z").into(),
-        _ => return Reply::new(501, "The argument is wrong; the syntax is MODE S").into(),
+        [letter] if letter == b"Z" => {
+            return Reply::new(504, "MODE Z is switched off; use MODE S, B or C.").into();
+        }
+        _ => return Reply::new(501, "The argument is wrong; the syntax is MODE S | B | C | Z").into(),
     };
     turn.session.modes.coding.mode = mode;
-    Reply::new(200, text).into()
+    Reply::with(200, format!("Mode is {}.", mode.name())).into()
 }
 
-/// The letter that is the first word of the argument, in capitals.
-fn letter(arg: &Arg<'_>) -> Option<u8> {
-    match words(arg).first().map(Vec::as_slice) {
-        Some([letter]) => Some(*letter),
-        _ => None,
-    }
-}
-
-/// RFC 3659 section 5: checked against the file when the transfer begins.
+/// RFC 3659 section 5 for MODE S, RFC 959 section 3.5 for MODE B and C, where it is a marker of this server's, which is
+/// a number as well. Checked against the file when the transfer begins.
 // req: 959-6-rest, 1123-4.1.3.4-rest, 3659-5.3-350
 pub(super) fn rest(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Number(offset) = arg else { return Reaction::Silent };

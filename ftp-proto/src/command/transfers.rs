@@ -7,7 +7,7 @@ use crate::host::{Create, StorageError};
 use crate::path::VirtualPath;
 use crate::reply::Reply;
 use crate::session::{Opening, Pending, Reaction, Turn};
-use crate::transfer::{Coding, Kind};
+use crate::transfer::{Coding, Structure};
 
 const DENIED: Reply = Reply::new(550, "Permission denied.");
 
@@ -20,25 +20,33 @@ impl Turn<'_> {
         self.session.login.account().map_or(Rights::NONE, |account| account.rights.on(path))
     }
 
-    /// Where this upload begins. In ASCII the client's count and the file's differ.
-    // req: 3659-5.3-retr
-    fn restart(&mut self) -> Result<u64, Reply> {
+    /// What this download is of, by RANG or from the restart point on, and how much of what goes over the wire is left out
+    /// at its beginning. In MODE S a restart point is counted in what was transferred (RFC 3659 section 5.1), and told for
+    /// STRU F only; with markers it is a place in the file.
+    fn part(&mut self) -> Result<(Part, u64), Reply> {
+        let coding = self.coding();
         let range = self.session.modes.take_range();
-        match self.session.modes.take_restart() {
-            _ if range.is_some() => Err(Reply::new(554, "RANG is for RETR and HASH only.")),
-            offset if offset > 0 && self.coding().kind == Kind::Ascii => {
-                Err(Reply::new(554, "REST needs TYPE I."))
-            }
-            offset => Ok(offset),
+        let restart = self.session.modes.take_restart();
+        let from = |start| Part { start, end: None };
+        match range {
+            Some(_) if !coding.keeps_offsets() => Err(Reply::new(554, "RANG needs TYPE I.")),
+            Some(part) => Ok((part, 0)),
+            None if restart == 0 || coding.keeps_offsets() || coding.has_markers() => Ok((from(restart), 0)),
+            None if coding.structure == Structure::File => Ok((from(0), restart)),
+            None => Err(Reply::new(554, "REST needs STRU F, or MODE B or C.")),
         }
     }
 
-    /// Which part this download is of: by RANG, or from the restart point on.
-    fn part(&mut self) -> Result<Part, Reply> {
-        match self.session.modes.take_range() {
-            Some(_) if self.coding().kind == Kind::Ascii => Err(Reply::new(554, "RANG needs TYPE I.")),
-            Some(part) => Ok(part),
-            None => self.restart().map(|start| Part { start, end: None }),
+    /// Where in the file this upload begins. What the client counts can't be found in what was stored of it: a line end
+    /// of the file may have come as two octets or as one.
+    // req: 3659-5.3-retr
+    fn restart_upload(&mut self) -> Result<u64, Reply> {
+        let coding = self.coding();
+        let range = self.session.modes.take_range();
+        match self.session.modes.take_restart() {
+            _ if range.is_some() => Err(Reply::new(554, "RANG is for RETR and HASH only.")),
+            at if at == 0 || coding.keeps_offsets() || coding.has_markers() => Ok(at),
+            _ => Err(Reply::new(554, "To resume an upload, REST needs TYPE I, or MODE B or C.")),
         }
     }
 }
@@ -46,37 +54,48 @@ impl Turn<'_> {
 // req: 959-4.1.3-retr
 pub(super) fn retr(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Path(path) = arg else { return Reaction::Silent };
-    let part = match turn.part().and_then(|part| turn.session.check_link().map(|()| part)) {
+    let (part, skip) = match turn.part().and_then(|part| turn.session.check_link().map(|()| part)) {
         Ok(part) => part,
         Err(reply) => return reply.into(),
     };
     let coding = turn.coding();
-    turn.files(FileJob::OpenRead, path, |path| Pending::Open(Opening::Download { path, part, coding }))
+    turn.files(FileJob::OpenRead, path, |path| Pending::Open(Opening::Download { path, part, skip, coding }))
 }
 
 // req: 959-4.1.3-stor, 3659-5.3-stor
 pub(super) fn stor(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Path(path) = arg else { return Reaction::Silent };
-    let rights = turn.rights_on(&path);
-    let how = match turn.restart() {
-        Ok(0) => Create::Replace { overwrite: rights.contains(Rights::OVERWRITE) },
-        Ok(_) if !rights.contains(Rights::APPEND) => return DENIED.into(),
-        Ok(at) if !rights.contains(Rights::OVERWRITE) => return only_append(turn, "STOR", path, Some(at)),
-        Ok(at) => Create::Resume { at },
-        Err(reply) => return reply.into(),
-    };
-    upload(turn, "STOR", path, how)
+    match turn.restart_upload() {
+        Ok(0) => {
+            let overwrite = turn.rights_on(&path).contains(Rights::OVERWRITE);
+            upload(turn, "STOR", path, Create::Replace { overwrite })
+        }
+        Ok(at) => resume(turn, "STOR", path, at),
+        Err(reply) => reply.into(),
+    }
 }
 
+/// A marker is for APPE as well (RFC 959 section 3.5); the count of RFC 3659 is not.
 // req: 959-4.1.3-appe
 pub(super) fn appe(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Path(path) = arg else { return Reaction::Silent };
-    turn.session.modes.take_restart();
-    if turn.rights_on(&path).contains(Rights::CREATE) {
-        upload(turn, "APPE", path, Create::Append)
-    } else {
-        only_append(turn, "APPE", path, None)
+    match turn.session.modes.take_restart() {
+        at if at > 0 && turn.coding().has_markers() => resume(turn, "APPE", path, at),
+        _ if turn.rights_on(&path).contains(Rights::CREATE) => upload(turn, "APPE", path, Create::Append),
+        _ => only_append(turn, "APPE", path, None),
     }
+}
+
+/// An upload that goes on at this offset.
+fn resume(turn: &mut Turn<'_>, verb: &'static str, path: VirtualPath, at: u64) -> Reaction {
+    let rights = turn.rights_on(&path);
+    if !rights.contains(Rights::APPEND) {
+        return DENIED.into();
+    }
+    if rights.contains(Rights::CREATE) && rights.contains(Rights::OVERWRITE) {
+        return upload(turn, verb, path, Create::Resume { at });
+    }
+    only_append(turn, verb, path, Some(at))
 }
 
 /// An upload that may make no new file and take nothing away from an old one: first it is looked at.

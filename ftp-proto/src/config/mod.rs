@@ -25,6 +25,7 @@ pub use tls_policy::{
     TlsCondition, TlsPolicies, TlsPolicy, TlsRule, is_anonymous,
 };
 
+use crate::transfer::CodePage;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -193,11 +194,13 @@ pub struct Transfers {
     /// LEVEL): 0 stores, 1 is fast, 9 compresses most. Default 4: level 6, zlib's own, takes twice the time for a gain
     /// of hardly 3 %.
     pub deflate_level: u8,
+    /// What TYPE E means. Default IBM-1047.
+    pub ebcdic: CodePage,
 }
 
 impl Default for Transfers {
     fn default() -> Self {
-        Self { deflate: true, deflate_level: 4 }
+        Self { deflate: true, deflate_level: 4, ebcdic: CodePage::default() }
     }
 }
 

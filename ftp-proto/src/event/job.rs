@@ -8,7 +8,7 @@ use crate::host::{Accounts, Create, File, Metadata, Storage, StorageError};
 use crate::listing::{Found, Search, Walk};
 use crate::path::VirtualPath;
 use crate::time::{Now, UnixTime};
-use crate::transfer::{EndReason, Pipe, Step};
+use crate::transfer::{Coding, EndReason, Pipe, Step, measure};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -33,6 +33,8 @@ pub enum FileJob {
     Metadata(VirtualPath),
     /// [`Storage::metadata_to_resume`].
     MetadataToResume(VirtualPath),
+    /// How much a transfer would send; the file is opened and read for that, if it is not too long.
+    Measure(VirtualPath, Coding),
     /// [`Storage::open`].
     OpenRead(VirtualPath),
     /// [`Storage::create`].
@@ -89,6 +91,7 @@ impl core::fmt::Debug for FileJob {
         match self {
             Self::Metadata(path) => write!(out, "Metadata {path}"),
             Self::MetadataToResume(path) => write!(out, "MetadataToResume {path}"),
+            Self::Measure(path, coding) => write!(out, "Measure {path} {coding}"),
             Self::OpenRead(path) => write!(out, "OpenRead {path}"),
             Self::OpenWrite(path, how) => write!(out, "OpenWrite {path} {how:?}"),
             Self::OpenUnique(path) => write!(out, "OpenUnique {path}"),
@@ -115,6 +118,8 @@ pub enum Done {
     Login(Result<Account, LoginError>),
     /// To `Metadata` and `MetadataToResume`.
     Metadata(Result<Metadata, StorageError>),
+    /// To `Measure`; `None`: the file is too long to be read for that.
+    Octets(Result<Option<u64>, StorageError>),
     /// To `OpenRead` and `OpenWrite`.
     File(Result<Box<dyn File>, StorageError>),
     /// To `OpenUnique`: the name that was free, and the file.
@@ -139,6 +144,7 @@ impl core::fmt::Debug for Done {
         match self {
             Self::Login(result) => write!(out, "Login {result:?}"),
             Self::Metadata(result) => write!(out, "Metadata {result:?}"),
+            Self::Octets(result) => write!(out, "Octets {result:?}"),
             Self::File(result) => write!(out, "File {:?}", result.as_ref().map(|_| ())),
             Self::Unique(result) => write!(out, "Unique {:?}", result.as_ref().map(|(path, _)| path)),
             Self::Listing(result) => {
@@ -243,6 +249,9 @@ impl FileJob {
         match self {
             Self::Metadata(path) => Done::Metadata(storage.metadata(&path)),
             Self::MetadataToResume(path) => Done::Metadata(storage.metadata_to_resume(&path)),
+            Self::Measure(path, coding) => {
+                Done::Octets(storage.open(&path).and_then(|mut file| measure(&mut *file, coding)))
+            }
             Self::OpenRead(path) => Done::File(storage.open(&path)),
             Self::OpenWrite(path, how) => Done::File(storage.create(&path, how)),
             Self::OpenUnique(path) => Done::Unique(open_unique(&**storage, &path)),

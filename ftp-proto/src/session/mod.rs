@@ -274,6 +274,7 @@ impl Session {
             Event::LinkFailed(link, error) => self.step_link(now, Input::Failed { link, error }),
             Event::Secured(link, handshake) => self.data_secured(now, link, *handshake),
             Event::Moved(transfer, bytes) => self.moved(now, transfer, bytes),
+            Event::Marked(transfer, mark) => self.marked(transfer, &mark),
             Event::Ended(transfer, end) => self.transfer_ended(now, transfer, end),
             Event::PeerClosed => self.peer_closed(now),
         }

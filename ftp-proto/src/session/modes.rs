@@ -111,11 +111,11 @@ impl Session {
     pub(crate) fn coding(&self) -> Coding {
         let coding = self.modes.coding;
         let mode = match coding.mode {
-            Mode::Stream => Mode::Stream,
             Mode::Deflate(_) => Mode::Deflate(Deflate {
                 level: self.modes.deflate_level.unwrap_or(self.config.transfers.deflate_level),
                 ratio: self.config.limits.deflate_ratio,
             }),
+            mode => mode,
         };
         Coding { mode, ..coding }
     }

@@ -35,6 +35,8 @@ pub(crate) enum Pending {
     Metadata(VirtualPath, fn(&mut Turn<'_>, VirtualPath, &Metadata) -> Reaction),
     /// MDTM, whose argument is a path unless there is nothing of that name: then it sets this time of this path.
     NoSuchFile(CivilTime, VirtualPath),
+    /// SIZE, where the file has to be read for it.
+    Measure,
     /// STOR behind REST and APPE of an account that may only append: how long the file is. `at`: where to begin.
     Append { verb: &'static str, path: VirtualPath, at: Option<u64> },
     /// AVBL: how many bytes.
@@ -62,6 +64,8 @@ pub(crate) enum Opening {
     Download {
         path: VirtualPath,
         part: Part,
+        /// So many octets of what goes over the wire are left out at the beginning.
+        skip: u64,
         coding: Coding,
     },
     Upload {
@@ -189,6 +193,7 @@ fn resume(turn: &mut Turn<'_>, pending: Pending, done: Done) -> Reaction {
         (Pending::NoSuchFile(time, path), Done::Metadata(Err(StorageError::NotFound))) => {
             command::set_modified(turn, "MDTM", time, path)
         }
+        (Pending::Measure, Done::Octets(Ok(octets))) => command::measured(octets).into(),
         (Pending::Append { verb, path, at }, Done::Metadata(Ok(metadata))) => {
             command::append_known(turn, verb, path, at, metadata.size)
         }
@@ -213,6 +218,7 @@ fn resume(turn: &mut Turn<'_>, pending: Pending, done: Done) -> Reaction {
 pub(super) fn failed(turn: &mut Turn<'_>, done: Done) -> Reaction {
     let error = match done {
         Done::Metadata(Err(error))
+        | Done::Octets(Err(error))
         | Done::Changed(Err(error))
         | Done::Measured(Err(error))
         | Done::File(Err(error))
@@ -271,28 +277,24 @@ fn changed(turn: &mut Turn<'_>, change: Change) -> Reaction {
 // req: 3659-5.3-beyond
 fn opened(turn: &mut Turn<'_>, opening: Opening, file: Box<dyn File>) -> Reaction {
     let kind = |coding: Coding| match coding.kind {
-        Kind::Ascii => "ASCII",
+        // Some clients look for this word.
         Kind::Image => "BINARY",
+        kind => kind.name(),
     };
     match opening {
-        Opening::Download { path, part, coding } => {
+        Opening::Download { path, part, skip, coding } => {
             let (file, offset) = match part.of(file) {
                 Ok(cut) => cut,
                 Err(error) => return Reply::storage(&error).into(),
             };
             let size = file.size();
             let mut text = alloc::format!("Opening {} mode data connection", kind(coding)).into_bytes();
-            if let Some(size) = size {
+            if let Some(size) = size.filter(|_| coding.keeps_offsets()) {
                 text.extend_from_slice(alloc::format!(" ({} bytes)", size - offset).as_bytes());
             }
             text.push(b'.');
-            turn.session.begin_transfer(
-                turn.now,
-                "RETR",
-                path,
-                Pipe::download(file, offset, None, coding),
-                text,
-            );
+            let pipe = Pipe::download(file, offset, None, coding).skipping(skip);
+            turn.session.begin_transfer(turn.now, "RETR", path, pipe, text);
         }
         Opening::Upload { verb, path, coding } => {
             let text = alloc::format!("Opening {} mode data connection.", kind(coding)).into_bytes();

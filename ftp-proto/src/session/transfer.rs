@@ -11,7 +11,7 @@ use crate::path::VirtualPath;
 use crate::reply::Reply;
 use crate::time::{Instant, Now};
 use crate::tls::TlsStream;
-use crate::transfer::{Coding, Direction, EndReason, Malformed, Pipe, TransferEnd};
+use crate::transfer::{Coding, Direction, EndReason, Malformed, Mark, Pipe, TransferEnd};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -75,7 +75,8 @@ impl Transfer {
 
     /// Whether the client could have said that it sent all, and did not.
     fn is_complete_by_trust(&self, end: &TransferEnd) -> bool {
-        self.direction == Direction::Upload && self.is_protected && end.outcome.is_ok() && !end.close_notify
+        let is_upload = self.direction == Direction::Upload && end.outcome.is_ok();
+        is_upload && self.is_protected && !self.coding.marks_end() && !end.close_notify
     }
 }
 
@@ -282,6 +283,15 @@ impl Session {
             if transfer.stopped.is_none() {
                 self.timers.set(Timer::Stall, stall);
             }
+        }
+    }
+
+    /// The client may resume from here (RFC 959 section 3.5). If it does not read its replies, it does not hear of it: it
+    /// can't have an unbounded number of them wait.
+    pub(super) fn marked(&mut self, id: TransferId, mark: &Mark) {
+        let is_heard = |transfer: &Transfer| transfer.id == id && transfer.after != Some(After::Gone);
+        if self.transfer.as_ref().is_some_and(is_heard) && !self.outbox.is_full() {
+            self.reply(Reply::with(110, alloc::format!("MARK {} = {}", mark.text, mark.offset)));
         }
     }
 

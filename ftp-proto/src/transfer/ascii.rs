@@ -2,6 +2,7 @@
 //! work on any split of the bytes and never look at more than the byte before.
 
 use alloc::vec::Vec;
+use memchr::memchr_iter;
 
 /// From the storage to the wire: LF becomes CR LF. An LF behind a CR stays as it is, so that a file whose
 /// line ends are CR LF already arrives unchanged.
@@ -9,23 +10,55 @@ use alloc::vec::Vec;
 pub(super) struct Encoder {
     /// The last byte was a CR.
     after_cr: bool,
+    /// The last byte of a record was a CR, and it is held back.
+    held_cr: bool,
 }
 
 impl Encoder {
     /// Appends the wire's form of the next bytes of the file; twice their number at most.
     // req: 959-3.1.1.1-send
     pub(super) fn encode(&mut self, stored: &[u8], wire: &mut Vec<u8>) {
-        for piece in stored.split_inclusive(|&byte| byte == b'\n') {
-            if let Some((b'\n', text)) = piece.split_last() {
-                let after_cr = text.last().map_or(self.after_cr, |&byte| byte == b'\r');
-                wire.extend_from_slice(text);
-                wire.extend_from_slice(if after_cr { b"\n" } else { b"\r\n" });
-                self.after_cr = false;
-            } else {
-                wire.extend_from_slice(piece);
-                self.after_cr = piece.ends_with(b"\r");
-            }
+        let Some(&last) = stored.last() else { return };
+        // Lines of 30 bytes and more need no second look for room.
+        wire.reserve(stored.len() + stored.len() / 32 + 1);
+        let mut begin = 0;
+        for end in memchr_iter(b'\n', stored) {
+            let text = stored.get(begin..end).unwrap_or_default();
+            let after_cr = text.last().map_or(begin == 0 && self.after_cr, |&byte| byte == b'\r');
+            wire.extend_from_slice(text);
+            wire.extend_from_slice(if after_cr { b"\n" } else { b"\r\n" });
+            begin = end + 1;
         }
+        wire.extend_from_slice(stored.get(begin..).unwrap_or_default());
+        self.after_cr = last == b'\r';
+    }
+
+    /// The same of a record, a line without its end; `ends`: these are its last bytes. A CR there is part of the line's
+    /// end, so it is held back until what follows it is known.
+    pub(super) fn encode_record(&mut self, stored: &[u8], ends: bool, wire: &mut Vec<u8>) {
+        if core::mem::take(&mut self.held_cr) && !(stored.is_empty() && ends) {
+            wire.push(b'\r');
+        }
+        let text = stored.strip_suffix(b"\r");
+        wire.extend_from_slice(text.unwrap_or(stored));
+        self.held_cr = text.is_some() && !ends;
+    }
+
+    /// The file is at its end.
+    pub(super) fn finish(&mut self, wire: &mut Vec<u8>) {
+        if core::mem::take(&mut self.held_cr) {
+            wire.push(b'\r');
+        }
+    }
+
+    /// The byte before the first that will come.
+    pub(super) fn come_behind(&mut self, byte: u8) {
+        self.after_cr = byte == b'\r';
+    }
+
+    /// Whether what becomes of the next byte depends on the one before it.
+    pub(super) fn is_behind_cr(&self) -> bool {
+        self.after_cr || self.held_cr
     }
 }
 
@@ -44,19 +77,18 @@ impl Decoder {
         if core::mem::take(&mut self.held_cr) && first != b'\n' {
             stored.push(b'\r');
         }
-        for piece in wire.split_inclusive(|&byte| byte == b'\n') {
-            match piece {
-                [text @ .., b'\r', b'\n'] => {
-                    stored.extend_from_slice(text);
-                    stored.push(b'\n');
-                }
-                [text @ .., b'\r'] => {
-                    stored.extend_from_slice(text);
-                    self.held_cr = true;
-                }
-                text => stored.extend_from_slice(text),
-            }
+        stored.reserve(wire.len());
+        let mut begin = 0;
+        for end in memchr_iter(b'\n', wire) {
+            let text = wire.get(begin..end).unwrap_or_default();
+            stored.extend_from_slice(text.strip_suffix(b"\r").unwrap_or(text));
+            stored.push(b'\n');
+            begin = end + 1;
         }
+        let rest = wire.get(begin..).unwrap_or_default();
+        let text = rest.strip_suffix(b"\r");
+        stored.extend_from_slice(text.unwrap_or(rest));
+        self.held_cr = text.is_some();
     }
 
     /// The stream is at its end: a CR that waited for its LF was a lone one.
@@ -64,6 +96,11 @@ impl Decoder {
         if core::mem::take(&mut self.held_cr) {
             stored.push(b'\r');
         }
+    }
+
+    /// Whether a CR waits.
+    pub(super) fn holds_cr(&self) -> bool {
+        self.held_cr
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) struct Download {
     /// The adapter moves the bytes itself.
     direct: bool,
     coded: Option<Coded>,
+    /// Nothing was read yet, and there are bytes before what will be.
+    in_the_middle: bool,
     /// How much to read next when the size isn't known.
     next_read: usize,
     outgoing: Outgoing,
@@ -45,7 +47,7 @@ impl Download {
     pub(super) fn new(file: Box<dyn File>, start: u64, end: Option<u64>, coding: Coding) -> Self {
         let size = file.size();
         let until = end.unwrap_or(u64::MAX).min(size.unwrap_or(u64::MAX));
-        let coded = Encoder::new(coding);
+        let coded = Encoder::new(coding, start);
         Self {
             position: start,
             until,
@@ -53,9 +55,17 @@ impl Download {
             at_end: start >= until,
             direct: coded.is_none() && can_go_direct(&*file),
             coded: coded.map(|encoder| Coded { encoder, stored: Vec::new(), is_finished: false }),
+            in_the_middle: start > 0,
             next_read: FIRST_READ,
             outgoing: Outgoing::default(),
             file: Some(file),
+        }
+    }
+
+    /// Leaves out the first bytes of what goes over the wire.
+    pub(super) fn skip(&mut self, octets: u64) {
+        if let Some(coded) = &mut self.coded {
+            coded.encoder.skip(octets);
         }
     }
 
@@ -125,6 +135,9 @@ impl Download {
         if let (true, Some(coded)) = (self.at_end, &mut self.coded) {
             self.outgoing.append_more(|wire| coded.encoder.finish(wire));
             coded.is_finished = true;
+            if coded.encoder.is_skipping() {
+                return Err(EndReason::Storage(StorageError::BadOffset));
+            }
         }
         Ok(())
     }
@@ -150,6 +163,12 @@ impl Download {
         let Some(Coded { encoder, stored, .. }) = &mut self.coded else {
             return self.outgoing.fill(wanted, |room| file.read_at(position, room));
         };
+        if core::mem::take(&mut self.in_the_middle) && encoder.wants_byte_before() {
+            let mut before = [0];
+            if file.read_at(position - 1, &mut before)? == before.len() {
+                encoder.come_behind(before[0]);
+            }
+        }
         if stored.len() < wanted {
             stored.resize(wanted, 0);
         }

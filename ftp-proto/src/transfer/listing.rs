@@ -73,6 +73,8 @@ impl Lines {
             Some(Coded { encoder, lines }) => {
                 lines.clear();
                 let end = read(&mut walk, listing, lines);
+                // As a text is stored: names hold neither byte of a line end.
+                lines.retain(|&byte| byte != b'\r');
                 outgoing.append(|wire| {
                     encoder.encode(lines, wire);
                     if end == Some(Ok(())) {

@@ -2,19 +2,26 @@
 //! directory; it holds the codecs, opens nothing and knows no socket.
 
 mod ascii;
+mod block;
 mod coding;
+mod compressed;
 mod decoder;
 mod deflate;
 mod download;
+mod ebcdic;
 mod encoder;
 mod listing;
+mod measure;
 mod outgoing;
+mod records;
 mod reports;
 mod secure;
+mod text;
 mod upload;
 
-pub use coding::{Coding, Deflate, Kind, Mode};
+pub use coding::{CodePage, Coding, Deflate, Form, Kind, Mode, Structure};
 pub use decoder::Malformed;
+pub(crate) use measure::measure;
 
 use crate::event::LinkError;
 use crate::host::{File, StorageError};
@@ -22,6 +29,7 @@ use crate::listing::{Listing, Walk};
 use crate::time::Now;
 use crate::tls::{TlsError, TlsStream};
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use download::Download;
 use listing::Lines;
@@ -57,11 +65,23 @@ pub enum Step {
         /// How many bytes at most.
         len: u64,
     },
+    /// Tell the session: `Event::Marked` with this.
+    Marked(Mark),
     /// Tell the session: `Event::Moved` with these bytes. Under TLS they may be as many as last time: something
     /// moved, if not a whole record.
     Report(u64),
     /// Close the socket (after a shutdown of its sending side), then tell the session: `Event::Ended`.
     End(TransferEnd),
+}
+
+/// A restart marker that the client put into an upload, when all that came before it is written (RFC 959 section
+/// 3.5). Marks that come too thick are passed over: the client can rely on those it hears of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The client's text: printable characters.
+    pub text: String,
+    /// Where in the file it stands, in bytes: what REST takes.
+    pub offset: u64,
 }
 
 /// How a transfer ended.
@@ -149,6 +169,17 @@ impl Pipe {
         Self::new(Work::Download(Download::new(file, start, end, coding)), coding)
     }
 
+    /// Leaves out the first octets of what goes over the wire, which the client has already: a restart in MODE S counts
+    /// what was transferred, not what is stored (RFC 3659 section 5.1). The file has to be read for that. If it is
+    /// shorter, the transfer fails.
+    #[must_use]
+    pub fn skipping(mut self, octets: u64) -> Self {
+        if let Work::Download(download) = &mut self.work {
+            download.skip(octets);
+        }
+        self
+    }
+
     /// Stores what comes, from the file's [`start`](File::start) on. Before the `End`, [`File::finish`] was called in
     /// a turn.
     pub fn upload(file: Box<dyn File>, coding: Coding) -> Self {
@@ -206,6 +237,11 @@ impl Pipe {
             if self.reports.are_due(now.mono, self.crossed) {
                 return Step::Report(self.bytes);
             }
+            if let Work::Upload(upload) = &mut self.work
+                && let Some(mark) = upload.take_mark()
+            {
+                return Step::Marked(mark);
+            }
             match self.next() {
                 Ok(Some(step)) => return step,
                 Ok(None) => self.outcome = Some(Ok(())),
@@ -229,7 +265,12 @@ impl Pipe {
         let step = self.work.next()?;
         Ok(match (&mut self.secure, &self.work) {
             (None, _) => step,
-            (Some(secure), Work::Upload(_)) => secure.next_of_upload(step),
+            (Some(secure), Work::Upload(upload)) => {
+                if upload.is_at_end() {
+                    secure.close_notify();
+                }
+                secure.next_of_upload(step)
+            }
             (Some(secure), Work::Download(_) | Work::Listing(_)) => secure.next_of_download(step),
         })
     }

@@ -2,9 +2,10 @@
 
 use super::coding::Coding;
 use super::decoder::{Decoder, Pause};
-use super::{EndReason, Step, UNTIL_THE_END, can_go_direct};
+use super::{EndReason, Mark, Step, UNTIL_THE_END, can_go_direct};
 use crate::host::File;
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 /// How many bytes are gathered before a turn writes them (or the end of the stream comes first): a small
@@ -12,6 +13,9 @@ use alloc::vec::Vec;
 const GATHER: usize = 64 * 1024;
 /// The same under TLS, where each byte is gathered: fewer and larger writes are cheaper.
 const GATHER_SECURE: usize = 2 * GATHER;
+
+/// Restart markers between two writes; if there are more, the first ones are dropped, since the last tell most.
+const MARKS_AT_MOST: usize = 8;
 
 /// Stores a file and ends it: [`File::finish`] is called exactly once, unless the file's code panicked.
 pub(super) struct Upload {
@@ -41,6 +45,22 @@ struct Coded {
     pause: Pause,
     /// The stream is at its end.
     ended: bool,
+    /// Restart markers, each behind what is written or held.
+    marks: VecDeque<Mark>,
+}
+
+impl Coded {
+    fn mark(&mut self, mark: Mark) {
+        if self.marks.len() == MARKS_AT_MOST {
+            self.marks.pop_front();
+        }
+        self.marks.push_back(mark);
+    }
+
+    /// Whether what is held has to be written before anything else comes.
+    fn wants_to_write(&self) -> bool {
+        self.pause == Pause::Full || !self.marks.is_empty()
+    }
 }
 
 impl Upload {
@@ -50,6 +70,7 @@ impl Upload {
             waiting: Vec::new(),
             pause: Pause::Hungry,
             ended: false,
+            marks: VecDeque::new(),
         });
         Self {
             offset: file.start(),
@@ -65,12 +86,12 @@ impl Upload {
 
     /// What to do next; `None`: it is published.
     pub(super) fn next(&self) -> Result<Option<Step>, EndReason> {
-        let is_full = self.coded.as_ref().is_some_and(|coded| coded.pause == Pause::Full);
+        let wants_to_write = self.coded.as_ref().is_some_and(Coded::wants_to_write);
         if self.published {
             Ok(None)
         } else if self.file.is_none() {
             Err(EndReason::Panicked)
-        } else if self.at_end || is_full || self.held.len() >= self.gather {
+        } else if self.at_end || wants_to_write || self.held.len() >= self.gather {
             Ok(Some(Step::Turn))
         } else if self.direct && self.held.is_empty() {
             Ok(Some(Step::Direct { offset: self.offset, len: UNTIL_THE_END }))
@@ -98,6 +119,12 @@ impl Upload {
     /// Whether the client has sent all.
     pub(super) fn is_at_end(&self) -> bool {
         self.at_end || self.coded.as_ref().is_some_and(|coded| coded.ended)
+    }
+
+    /// The next restart marker behind what is written.
+    pub(super) fn take_mark(&mut self) -> Option<Mark> {
+        let coded = self.coded.as_mut().filter(|_| self.held.is_empty())?;
+        coded.marks.pop_front()
     }
 
     /// All its bytes come through TLS.
@@ -144,17 +171,26 @@ impl Upload {
     /// Decodes what came, and what waits from before, as far as there is room.
     fn decode(&mut self, mut bytes: &[u8]) -> Result<(), EndReason> {
         let Some(coded) = &mut self.coded else { return Ok(()) };
-        let room = self.gather;
-        coded.pause = coded.decoder.decode(&mut bytes, &mut self.held, room).map_err(EndReason::Malformed)?;
-        match coded.pause {
-            Pause::Full => coded.waiting = bytes.to_vec(),
-            Pause::Hungry if coded.ended => {
-                coded.decoder.finish(&mut self.held).map_err(EndReason::Malformed)?;
-                self.at_end = true;
+        loop {
+            let pause = coded.decoder.decode(&mut bytes, &mut self.held, self.gather);
+            coded.pause = pause.map_err(EndReason::Malformed)?;
+            match &mut coded.pause {
+                Pause::Full => coded.waiting = bytes.to_vec(),
+                Pause::Hungry if coded.ended => {
+                    coded.decoder.finish(&mut self.held).map_err(EndReason::Malformed)?;
+                    self.at_end = true;
+                }
+                Pause::Hungry => {}
+                Pause::End => self.at_end = true,
+                Pause::Marker(text) => {
+                    let text = core::mem::take(text);
+                    let offset = self.offset.saturating_add(self.held.len() as u64);
+                    coded.mark(Mark { text, offset });
+                    continue;
+                }
             }
-            Pause::Hungry => {}
+            return Ok(());
         }
-        Ok(())
     }
 
     /// Returns how many of the bytes count.
@@ -208,21 +244,12 @@ impl Upload {
     }
 
     /// No more comes. If the storage can be trusted, a last turn writes what is held, so that the client can
-    /// resume behind all that it was told to have sent.
+    /// resume behind all that it was told to have sent. Half a line end is not written: the client sends it again,
+    /// whichever way it counts.
     pub(super) fn stop(&mut self, why: &EndReason) {
-        match why {
-            EndReason::Aborted
-            | EndReason::Link(_)
-            | EndReason::Tls(_)
-            | EndReason::Truncated
-            | EndReason::Malformed(_) => {
-                if let Some(coded) = &mut self.coded {
-                    coded.decoder.break_off(&mut self.held);
-                }
-            }
-            EndReason::Storage(_) | EndReason::TooMuch | EndReason::Panicked => self.held = Vec::new(),
+        if matches!(why, EndReason::Storage(_) | EndReason::TooMuch | EndReason::Panicked) {
+            self.held = Vec::new();
         }
-        // Whatever waits to be decoded comes behind all that is kept.
         self.coded = None;
     }
 

@@ -89,7 +89,7 @@ fn lead_to_the_end(pipe: &mut Pipe, watch: Option<&Watch>, failed: bool, protect
             Step::Read | Step::Write | Step::Direct { .. } if failed => return false,
             Step::Direct { .. } if protected => return false,
             Step::Turn => pipe.turn(),
-            Step::Report(_) => {}
+            Step::Marked(_) | Step::Report(_) => {}
             Step::Write => pipe.transmitted(at(0), 3),
             Step::Read => pipe.receive(at(0), b""),
             // Where the end isn't known, the answer is that this is it.

@@ -2,7 +2,7 @@
 
 use ftp_proto::host::{Directory, Entry, File, StorageError};
 use ftp_proto::time::{Instant, Now};
-use ftp_proto::transfer::{Direction, Pipe, Step, TransferEnd};
+use ftp_proto::transfer::{Direction, Mark, Pipe, Step, TransferEnd};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// What the storage was told, and what it does.
@@ -12,6 +12,7 @@ pub(crate) struct Record {
     /// The length of the buffer of each read.
     pub(crate) reads: Vec<usize>,
     pub(crate) writes: usize,
+    pub(crate) largest_write: usize,
     /// The argument of each `finish`.
     pub(crate) finished: Vec<bool>,
     pub(crate) write_error: Option<StorageError>,
@@ -92,6 +93,7 @@ impl File for Stored {
         let watch = Watch(self.record.clone());
         let mut record = watch.record();
         record.writes += 1;
+        record.largest_write = record.largest_write.max(bytes.len());
         assert!(!record.panics, "on purpose");
         if let Some(error) = record.write_error.clone() {
             return Err(error);
@@ -166,6 +168,8 @@ pub(crate) struct Seen {
     pub(crate) wire: Vec<u8>,
     /// All steps, in order.
     pub(crate) steps: Vec<Step>,
+    /// The markers that were told.
+    pub(crate) marks: Vec<Mark>,
     pub(crate) end: TransferEnd,
 }
 
@@ -180,7 +184,7 @@ impl Seen {
 pub(crate) fn drive(pipe: &mut Pipe, watch: Option<&Watch>, incoming: &[u8], choices: &[u8]) -> Seen {
     let mut choices = Choices::new(choices);
     let (mut wire, mut steps, mut incoming) = (Vec::new(), Vec::new(), incoming);
-    let mut reported = 0;
+    let (mut reported, mut marks) = (0, Vec::new());
     for turn in 0.. {
         assert!(turn < 1_000_000, "no end");
         let now = at(turn);
@@ -213,6 +217,7 @@ pub(crate) fn drive(pipe: &mut Pipe, watch: Option<&Watch>, incoming: &[u8], cho
                 incoming = &incoming[count..];
                 pipe.moved_directly(now, count as u64);
             }
+            Step::Marked(mark) => marks.push(mark),
             Step::Report(bytes) => {
                 // Under TLS a part of a record is movement too.
                 assert!(bytes >= reported, "a report of less than before");
@@ -221,7 +226,7 @@ pub(crate) fn drive(pipe: &mut Pipe, watch: Option<&Watch>, incoming: &[u8], cho
             Step::End(end) => {
                 assert_eq!(pipe.step(now), Step::End(end.clone()), "an end stays");
                 assert!(pipe.transmit().is_empty());
-                return Seen { wire, steps, end };
+                return Seen { wire, steps, marks, end };
             }
         }
     }

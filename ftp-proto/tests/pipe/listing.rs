@@ -44,7 +44,7 @@ fn memory_does_not_grow_with_the_directory() {
             }
             Step::End(end) => break assert_eq!(end.outcome, Ok(())),
             Step::Report(_) => {}
-            Step::Read | Step::Direct { .. } => panic!("not for a listing"),
+            Step::Read | Step::Direct { .. } | Step::Marked(_) => panic!("not for a listing"),
         }
     }
     assert_eq!(lines, 100_000);

@@ -8,6 +8,7 @@
 )]
 
 mod careless;
+mod codings;
 mod download;
 mod drive;
 mod listing;

@@ -125,7 +125,7 @@ fn large_uploads_are_written_in_large_pieces() {
                     upload.pipe.turn();
                     most = most.max(upload.stored().len() - before);
                 }
-                Step::Report(_) => {}
+                Step::Marked(_) | Step::Report(_) => {}
                 Step::End(end) => break end,
                 Step::Direct { .. } => panic!("past TLS"),
             }

@@ -39,6 +39,7 @@ impl World<'_> {
                 }
             }
             Step::Turn => transfer.pipe.turn(),
+            Step::Marked(mark) => client.connection.handle(*now, Event::Marked(transfer.id, mark)),
             Step::Report(bytes) => client.connection.handle(*now, Event::Moved(transfer.id, bytes)),
             Step::Direct { .. } => return Err("a memory file has no way past the pipe".to_string()),
             Step::End(end) => {

@@ -483,6 +483,7 @@ impl Client {
             Step::Direct { .. } => {
                 return Err(String::from("the pipe wants a file of the system, and there is none"));
             }
+            Step::Marked(mark) => self.handle(shared, Event::Marked(transfer, mark)),
             Step::Report(bytes) => self.handle(shared, Event::Moved(transfer, bytes)),
             Step::End(end) => {
                 link.closed = true;

@@ -9,6 +9,7 @@ use crate::host::StorageError;
 use crate::path::VirtualPath;
 use crate::testing::{FakeTls, MemoryAccounts, MemoryStorage};
 use crate::time::{CivilTime, UnixTime};
+use crate::transfer::CodePage;
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -315,6 +316,10 @@ pub(super) fn setting(settings: &mut Settings, key: &str, value: &str) -> Result
         "limits.login_delay" => settings.limits.login_delay = seconds()?,
         "limits.deflate_ratio" => settings.limits.deflate_ratio = parse(value)?,
         "transfers.deflate" => settings.transfers.deflate = parse(value)?,
+        "transfers.ebcdic" => {
+            let page = CodePage::NAMES.iter().find(|(name, _)| *name == value);
+            settings.transfers.ebcdic = page.ok_or("write transfers.ebcdic=1047 or 037")?.1;
+        }
         "transfers.deflate_level" => settings.transfers.deflate_level = parse(value)?,
         "limits.line" => settings.limits.line = parse(value)?,
         "proxy.trusted" => settings.proxy.trusted.push(parse(value)?),

@@ -54,6 +54,7 @@ fn read(pieces: &[&[u8]], room: usize, ratio: u32) -> (Vec<u8>, Result<bool, Mal
             assert!(plain.len() - before <= room, "more than the room");
             match outcome {
                 Ok(Pause::Full) => {}
+                Ok(pause @ (Pause::Marker(_) | Pause::End)) => panic!("{pause:?}"),
                 Ok(Pause::Hungry) => break assert!(rest.is_empty(), "hungry, and something is left"),
                 Err(error) => return (plain, Err(error)),
             }
