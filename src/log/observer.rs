@@ -413,7 +413,7 @@ impl Line<'_> {
         let rate = if seconds > 0.0 { record.bytes as f64 / seconds / 1e6 } else { 0.0 };
         let reason = record.outcome.as_ref().err().map(ToString::to_string);
         // A stream of bytes is what everybody means.
-        let coding = (record.coding.mode != Mode::Stream).then(|| record.coding.mode.name());
+        let coding = (record.coding.mode != Mode::Stream).then(|| display(record.coding.mode.name()));
         let message = match (record.direction, &record.outcome) {
             (Direction::Download, Ok(())) => "sent",
             (Direction::Upload, Ok(())) => "received",

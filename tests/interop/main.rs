@@ -28,6 +28,7 @@ mod server;
 mod session;
 
 mod curl;
+mod deflate;
 mod ftplib;
 mod large;
 mod lftp;
