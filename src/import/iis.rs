@@ -24,12 +24,15 @@ pub(super) fn import(
 ) -> Result<(), FileError> {
     let source = files::text(files, path)?;
     let site = tree::read(path, source.text().trim_start_matches('\u{feff}'), name)?;
-    for (other, place) in &site.others {
-        let advice = format!(
-            "is another FTP site: import it by --site {} and run it beside this one",
-            common::shell(other)
-        );
-        draft.attention(place, format!("site {other}"), advice);
+    for other in &site.others {
+        let site = common::shell(&other.name);
+        let advice = match other.hosts.as_slice() {
+            [] => format!("is another FTP site: import it by --site {site} and run it beside this one"),
+            hosts => format!(
+                "is another FTP site: write [[host]] with names = {hosts:?}, root and accounts (docs/hosts.md), or import it by --site {site} and run it beside this one"
+            ),
+        };
+        draft.attention(&other.place, format!("site {}", other.name), advice);
     }
     let settings = Settings::new(TITLE, DIRECTIVES, site.settings.clone());
     let control = listeners(draft, &site, &settings);
@@ -58,8 +61,10 @@ fn listeners(draft: &mut Draft, site: &Site, settings: &Settings) -> Vec<u16> {
             draft.attention(place, "binding", advice);
             continue;
         };
-        if text.rsplit(':').next().is_some_and(|host| !host.is_empty()) {
-            let advice = "one server answers all host names here; run one beside it for another tree";
+        if let Some(host) = tree::host(text) {
+            let advice = format!(
+                "the server itself answers every name that no [[host]] has; for a tree of its own write [[host]] with names = [{host:?}], root and accounts (docs/hosts.md)"
+            );
             draft.attention(place, "binding", advice);
         }
         origin = Origin::new(format!("binding, line {}", place.line));

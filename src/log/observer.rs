@@ -264,7 +264,7 @@ impl Line<'_> {
         let ip = self.ip.map(display);
         let user = self.user.map(|user| display(Escaped(user.as_bytes())));
         // A name of the settings, not what the client typed.
-        let host = self.host;
+        let host = self.host.map(display);
         match notice {
             Notice::SessionOpened { local, .. } => info!(session, ip, port, %local, "session opened"),
             Notice::LoggedIn { .. } => info!(session, ip, port, user, host, "logged in"),
@@ -295,7 +295,7 @@ impl Line<'_> {
                 let profiles = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
                 info!(session, ip, user, profiles = %Escaped(profiles.as_bytes()), "device profiles apply");
             }
-            Notice::HostChosen { .. } => debug!(session, ip, host = host.unwrap_or("none"), "host chosen"),
+            Notice::HostChosen { .. } => debug!(session, ip, host, "host chosen"),
             Notice::Changed { verb, path, to } => {
                 info!(session, ip, user, verb = %verb, path = %path, to = to.as_ref().map(display), "changed");
             }

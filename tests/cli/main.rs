@@ -17,6 +17,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 mod documents;
+mod hosts;
 mod import;
 mod live;
 mod tls;

@@ -22,7 +22,13 @@ pub(crate) struct Configuration {
     pub(crate) users: String,
     /// Anybody may upload.
     pub(crate) guests_upload: bool,
+    /// [`HOSTS`] are there.
+    pub(crate) hosts: bool,
 }
+
+/// Virtual hosts: what their certificates are for, and what their folder is called. [`USER`] has another password on each,
+/// the folder's name, and finds the file `whose` that holds it as well.
+pub(crate) const HOSTS: [(&str, &str); 2] = [(NAME, "one"), (OTHER_NAME, "other")];
 
 impl Configuration {
     /// Writes it into the server's folder, with an accounts file and these below `tls/`, each certificate with its key:
@@ -41,6 +47,11 @@ impl Configuration {
         let hash = ftpd::accounts::password::PasswordHash::of(PASSWORD.as_bytes()).expect("it can be hashed");
         let user = format!("name = {USER:?}\npassword = {:?}\nrights = \"all\"", hash.as_str());
         write("accounts.toml", format!("[[user]]\n{user}\n{}", self.users));
+        let hosts = if self.hosts {
+            HOSTS.map(|(name, own)| host(folder, name, own)).concat()
+        } else {
+            String::new()
+        };
         let lines = [
             "[server]",
             "bind_implicit_tls = \"127.0.0.1:0\"",
@@ -55,7 +66,19 @@ impl Configuration {
             "client_authorities = \"tls/authority.pem\"",
             &self.tls,
             &self.sections,
+            &hosts,
         ];
         write("ftpd.toml", lines.join("\n"))
     }
+}
+
+fn host(folder: &Path, name: &str, own: &str) -> String {
+    fs::create_dir_all(folder.join(own)).expect("a temporary folder is writable");
+    fs::write(folder.join(own).join("whose"), own).expect("a temporary folder is writable");
+    let hash = ftpd::accounts::password::PasswordHash::of(own.as_bytes()).expect("it can be hashed");
+    let user = format!("[[user]]\nname = {USER:?}\npassword = {:?}\n", hash.as_str());
+    fs::write(folder.join(format!("{own}.toml")), user).expect("a temporary folder is writable");
+    format!(
+        "[[host]]\nnames = {name:?}\ngreeting = \"This is {own}.\"\nroot = {own:?}\naccounts = \"{own}.toml\"\n"
+    )
 }

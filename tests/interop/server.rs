@@ -79,6 +79,12 @@ impl Setup {
         self
     }
 
+    /// With a configuration file that has [`HOSTS`](crate::configuration::HOSTS).
+    pub(crate) fn hosts(mut self) -> Self {
+        self.configuration.get_or_insert_default().hosts = true;
+        self
+    }
+
     /// With a configuration file in which anybody may upload.
     pub(crate) fn guests_upload(mut self) -> Self {
         self.configuration.get_or_insert_default().guests_upload = true;

@@ -84,7 +84,7 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
     ("centralLogFile *", Needless(LOG)),
     ("caching *", Needless(SERVICE)),
     ("serverRuntime *", Needless(SERVICE)),
-    ("hostNameSupport *", Lacking("users have one tree for all host names")),
+    ("hostNameSupport *", Becomes("host: its names; host|user goes on choosing one")),
     ("providerDefinitions *", Needless("there are no providers")),
     ("activation *", Needless("there are no providers")),
 ];

@@ -20,7 +20,20 @@ pub(super) struct Site {
     /// The rules of `<authorization>`.
     pub(super) grants: Vec<Grant>,
     /// Other sites with FTP bindings.
-    pub(super) others: Vec<(String, Place)>,
+    pub(super) others: Vec<OtherSite>,
+}
+
+/// A site that is not read.
+pub(super) struct OtherSite {
+    pub(super) name: String,
+    /// The host names of its bindings.
+    pub(super) hosts: Vec<String>,
+    pub(super) place: Place,
+}
+
+/// The host name of a binding, if it has one.
+pub(super) fn host(binding: &str) -> Option<&str> {
+    binding.rsplit(':').next().filter(|host| !host.is_empty())
 }
 
 /// A rule of `<authorization>`.
@@ -132,8 +145,14 @@ impl<'a> Reader<'a, '_> {
         }
         self.directories(site, &mut read);
         let others = all.iter().filter(|node| node.id() != site.id());
-        read.others =
-            others.filter_map(|node| Some((node.attribute("name")?.to_owned(), self.place(*node)))).collect();
+        let other = |node: &Node<'a, '_>| {
+            let bindings = self.bindings(*node);
+            let mut hosts: Vec<_> =
+                bindings.iter().filter_map(|(text, _)| host(text)).map(str::to_owned).collect();
+            hosts.dedup();
+            Some(OtherSite { name: node.attribute("name")?.to_owned(), hosts, place: self.place(*node) })
+        };
+        read.others = others.filter_map(other).collect();
         read
     }
 

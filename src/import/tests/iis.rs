@@ -59,6 +59,7 @@ fn of_several_sites_one_is_taken() {
     assert_eq!((guests.root.as_deref(), guests.writable), (Some(Path::new("/srv/ftp")), true));
     assert!(first.config.tls.is_none());
     assert!(first.advice("site Inside").contains("--site Inside"));
+    assert!(first.advice("site Inside").contains("names = [\"intern.example.org\"], root and accounts"));
     assert!(first.advice("location path").contains("--rights-below"));
     assert!(first.advice("dataChannelSecurity matchClientAddressForPasv").contains("peer_check"));
     assert!(first.advice("firewallSupport lowDataChannelPort").contains("any port"));
@@ -69,6 +70,8 @@ fn of_several_sites_one_is_taken() {
     let policy = second.config.core.tls.default;
     assert_eq!((policy.control, policy.data), (ControlPolicy::Allow, DataPolicy::Deny));
     assert!(second.advice("site Public").contains("--site Public"));
+    assert!(!second.advice("site Public").contains("[[host]]"));
+    assert!(second.advice("binding").contains("names = [\"intern.example.org\"]"));
     assert!(second.advice("ssl serverCertHash").contains("\\My\\abcd "));
 
     let files = Memory::with(&[(PATH, text)]);

@@ -3,6 +3,7 @@
 
 mod curl;
 mod ftplib;
+mod hosts;
 mod injection;
 mod large;
 mod lftp;
