@@ -23,21 +23,6 @@ enum State {
     AfterCcc,
 }
 
-const STATES: &[State] = &[
-    State::BeforeLogin,
-    State::NameGiven,
-    State::LoggedIn,
-    State::UnderTls,
-    State::PortAnnounced,
-    State::PortGiven,
-    State::Download,
-    State::Upload,
-    State::JobPending,
-    State::AfterRein,
-    State::AfterEpsvAll,
-    State::AfterCcc,
-];
-
 impl State {
     /// What leads there.
     fn steps(self) -> &'static [&'static str] {
@@ -116,21 +101,30 @@ fn garbage() -> Vec<String> {
     garbage
 }
 
-/// Every sample, every verb with garbage, verbs that are known and not served, and such as nobody knows.
+/// Every sample, and every verb alone.
+fn samples() -> Vec<String> {
+    let names = |spec: &CommandSpec| -> Vec<String> {
+        std::iter::once(&spec.name).chain(spec.aliases).map(|&name| name.to_owned()).collect()
+    };
+    let samples = |spec: &CommandSpec| -> Vec<String> {
+        spec.samples.iter().map(|&sample| sample.to_owned()).collect()
+    };
+    COMMANDS.iter().flat_map(|spec| [samples(spec), names(spec)].concat()).collect()
+}
+
+/// These, every verb with garbage, verbs that are known and not served, and such as nobody knows.
 fn lines() -> Vec<String> {
-    let mut lines = Vec::new();
+    let mut lines = samples();
+    let garbage = garbage();
     for spec in COMMANDS {
-        lines.extend(spec.samples.iter().map(|&sample| sample.to_owned()));
         for name in std::iter::once(&spec.name).chain(spec.aliases) {
-            lines.push((*name).to_owned());
-            lines.extend(garbage().iter().map(|argument| format!("{name} {argument}")));
+            lines.extend(garbage.iter().map(|argument| format!("{name} {argument}")));
         }
     }
     lines.extend(NOT_IMPLEMENTED.iter().map(|name| format!("{name} x")));
-    lines.extend(
-        ["", " ", "NOSUCH", "nosuch argument", "\\x00", "\\xff\\xf4\\xff", "STORE", "RETR\\x09a.txt"]
-            .map(str::to_owned),
-    );
+    let unknown =
+        ["", " ", "NOSUCH", "nosuch argument", "\\x00", "\\xff\\xf4\\xff", "STORE", "RETR\\x09a.txt"];
+    lines.extend(unknown.map(str::to_owned));
     lines
 }
 
@@ -281,12 +275,29 @@ impl std::fmt::Display for Case {
     }
 }
 
-#[test]
-fn every_command_is_answered_in_every_state() {
-    let lines = lines();
-    for &state in STATES {
-        for line in &lines {
-            Case { state, line: line.clone() }.run();
+/// A test for each state, so that they run beside each other.
+macro_rules! every_command_is_answered {
+    ($($name:ident: $state:expr, $lines:expr;)+) => { $(
+        #[test]
+        fn $name() {
+            for line in $lines {
+                Case { state: $state, line }.run();
+            }
         }
-    }
+    )+ };
+}
+
+every_command_is_answered! {
+    before_login: State::BeforeLogin, lines();
+    when_a_name_is_given: State::NameGiven, samples();
+    after_login: State::LoggedIn, lines();
+    under_tls: State::UnderTls, samples();
+    when_a_port_is_announced: State::PortAnnounced, samples();
+    when_a_port_is_given: State::PortGiven, samples();
+    in_a_download: State::Download, lines();
+    in_an_upload: State::Upload, samples();
+    while_a_job_is_pending: State::JobPending, lines();
+    after_rein: State::AfterRein, lines();
+    after_epsv_all: State::AfterEpsvAll, lines();
+    after_ccc: State::AfterCcc, samples();
 }
