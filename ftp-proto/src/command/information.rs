@@ -19,7 +19,7 @@ pub(super) fn noop(_: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
 /// What listings look like, not what the machine is: Apache Commons Net, and whatever uses it, reads LIST by this alone.
 // req: 959-4.1.3-syst, 959-4.2.2-215
 pub(super) fn syst(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
-    match turn.session.quirks.list_style {
+    match turn.session.list_style() {
         ListStyle::Unix => Reply::new(215, "UNIX Type: L8").into(),
         ListStyle::Dos => Reply::new(215, "Windows_NT").into(),
     }

@@ -23,7 +23,7 @@ impl Turn<'_> {
 
     /// What LIST looks like for this client.
     fn list_format(&self) -> Format {
-        match self.session.quirks.list_style {
+        match self.session.list_style() {
             ListStyle::Unix => Format::Unix,
             ListStyle::Dos => Format::Dos,
         }

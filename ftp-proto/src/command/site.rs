@@ -5,6 +5,7 @@ use super::{files, information, split, trees};
 use crate::account::Rights;
 use crate::event::FileJob;
 use crate::host::Abilities;
+use crate::listing::ListStyle;
 use crate::path::VirtualPath;
 use crate::reply::Reply;
 use crate::session::{Reaction, Session, Turn};
@@ -33,7 +34,7 @@ const PLAIN: SiteCommand =
     SiteCommand { name: "", help: "", needs: Rights::NONE, able: Abilities::NONE, samples: &[], run: help };
 
 /// All of them, in alphabetical order. CHMOD, UTIME and HELP are common practice, COPY, CPFR, CPTO, MKDIR and RMDIR those of
-/// ProFTPD, STAT of the RFC's own word for it.
+/// ProFTPD, DIRSTYLE that of IIS, STAT of the RFC's own word for it.
 pub static SITE: &[SiteCommand] = &[
     SiteCommand {
         name: "CHMOD",
@@ -67,6 +68,7 @@ pub static SITE: &[SiteCommand] = &[
         run: trees::copy_to,
         ..PLAIN
     },
+    SiteCommand { name: "DIRSTYLE", samples: &["SITE DIRSTYLE"], run: directory_style, ..PLAIN },
     SiteCommand { name: "HELP", samples: &["SITE HELP"], ..PLAIN },
     SiteCommand {
         name: "MKDIR",
@@ -133,6 +135,19 @@ fn help(turn: &mut Turn<'_>, _: &[u8]) -> Reaction {
     let offered = SITE.iter().filter(|row| is_offered(turn.session, row));
     let lines = offered.map(|row| format!("SITE {} {}", row.name, row.help).trim_end().as_bytes().to_vec());
     Reply::block(214, &b"SITE commands:"[..], lines.collect(), "End.").into()
+}
+
+/// As on IIS: from the one form of LIST to the other, for this session.
+fn directory_style(turn: &mut Turn<'_>, argument: &[u8]) -> Reaction {
+    if !argument.trim_ascii().is_empty() {
+        return usage("DIRSTYLE");
+    }
+    let (style, words) = match turn.session.list_style() {
+        ListStyle::Unix => (ListStyle::Dos, "LIST looks like DIR now, as on Windows."),
+        ListStyle::Dos => (ListStyle::Unix, "LIST looks like ls -l now, as on Unix."),
+    };
+    turn.session.modes.list_style = Some(style);
+    Reply::new(200, words).into()
 }
 
 fn stat(turn: &mut Turn<'_>, _: &[u8]) -> Reaction {

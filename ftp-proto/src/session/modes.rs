@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::event::Part;
-use crate::listing::Facts;
+use crate::listing::{Facts, ListStyle};
 use crate::path::VirtualPath;
 use crate::transfer::{Coding, Deflate, Mode};
 
@@ -17,6 +17,8 @@ pub(crate) struct Modes {
     pub(crate) facts: Facts,
     /// OPTS UTF8 ON: names are UTF-8 even if the client's profile names another set.
     pub(crate) utf_8: bool,
+    /// SITE DIRSTYLE: what LIST looks like, whatever the profile says.
+    pub(crate) list_style: Option<ListStyle>,
     /// OPTS HASH.
     #[cfg(feature = "digests")]
     pub(crate) algorithm: crate::digest::Algorithm,
@@ -41,6 +43,7 @@ impl Default for Modes {
             directory: VirtualPath::root(),
             facts: Facts::ALL,
             utf_8: false,
+            list_style: None,
             #[cfg(feature = "digests")]
             algorithm: crate::digest::Algorithm::Sha256,
             extended_passive_only: false,

@@ -2,6 +2,7 @@
 
 use super::Session;
 use crate::charset::Charset;
+use crate::listing::ListStyle;
 
 impl Session {
     /// The character set of names on the wire.
@@ -13,6 +14,11 @@ impl Session {
     pub(crate) fn set_utf_8(&mut self, utf_8: bool) {
         self.modes.utf_8 = utf_8;
         self.tell_inbox();
+    }
+
+    /// What LIST looks like.
+    pub(crate) fn list_style(&self) -> ListStyle {
+        self.modes.list_style.unwrap_or(self.quirks.list_style)
     }
 
     /// To be told whenever the character set may have changed.
