@@ -34,7 +34,8 @@ impl Turn<'_> {
         let Some(account) = self.session.login.account() else {
             return Err(Reply::new(530, "Log in first."));
         };
-        if !account.rights.on(selection.base()).contains(Rights::LIST) {
+        let may_list = |path| account.rights.on(path).contains(Rights::LIST);
+        if !selection.ways_in().any(may_list) {
             return Err(Reply::new(550, "Permission denied."));
         }
         let wanted = if format == Format::Names { Wanted::Names } else { Wanted::Facts };

@@ -26,7 +26,8 @@ pub struct Selection {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Name(Vec<u8>),
-    Pattern(Pattern),
+    /// And the name that it may be all the same.
+    Pattern(Pattern, Vec<u8>),
 }
 
 /// Options as `ls` has them. Clients send them by habit (`LIST -la`), though no RFC knows them; so what can't be honoured
@@ -152,18 +153,25 @@ impl Selection {
                 self.typed.extend_from_slice(b"../");
             }
             b".." => {}
-            part if Pattern::is_one(part) => self.parts.push(Part::Pattern(Pattern::parse(part)?)),
+            part if Pattern::is_one(part) => {
+                self.parts.push(Part::Pattern(Pattern::parse(part)?, part.to_vec()));
+            }
             part => self.parts.push(Part::Name(part.to_vec())),
         }
         // What is no name is refused here, so that what is joined later is a path.
         VirtualPath::root().resolve(part)?;
-        let patterns = self.parts.iter().filter(|part| matches!(part, Part::Pattern(_))).count();
+        let patterns = self.parts.iter().filter(|part| matches!(part, Part::Pattern(..))).count();
         if patterns > MAX_PATTERNS { Err(TooLong.into()) } else { Ok(()) }
     }
 
-    /// Where it begins: rights on it are needed.
+    /// Where it begins.
     pub fn base(&self) -> &VirtualPath {
         &self.base
+    }
+
+    /// The paths of which one must be allowed: where it begins, and what it would be if it were no pattern.
+    pub fn ways_in(&self) -> impl Iterator<Item = &VirtualPath> {
+        core::iter::once(&self.base).chain(self.literal.as_ref().map(|(path, _)| path))
     }
 }
 
@@ -252,7 +260,7 @@ mod tests {
             Selection::parse(&text, &VirtualPath::root()).is_ok_and(|selection| {
                 selection.parts.iter().all(|part| match part {
                     Part::Name(name) => VirtualPath::new(name).is_ok_and(|path| path.components().count() == 1),
-                    Part::Pattern(_) => true,
+                    Part::Pattern(..) => true,
                 })
             }) || text.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n')) || text.len() > 255
         }

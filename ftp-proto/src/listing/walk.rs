@@ -78,7 +78,7 @@ impl Walk {
 pub struct Search {
     /// What was asked for.
     pub selection: Selection,
-    /// Which directories may be looked into. Those of the selection's base were asked for before.
+    /// Which directories may be looked into. That a way in is allowed ([`Selection::ways_in`]) was seen to before.
     pub rights: RightsByPath,
     /// How much of each entry.
     pub wanted: Wanted,
@@ -151,10 +151,34 @@ impl Ground {
         {
             return self.open_path(path, typed, options.itself, options.recursive);
         }
+        let (base, typed, parts) = self.enter_by_name(base, typed, parts);
+        if !self.may_list(&base) {
+            return Err(StorageError::Denied);
+        }
         let directory = self.storage.read_dir(&base, self.wanted)?;
         let shown = if self.full_names { typed } else { Vec::new() };
         let level = Level { path: base, shown, directory, unique: None, errand: Errand::Match(0) };
         Ok((Deep::source(self, parts, level, Vec::new()), true))
+    }
+
+    /// The same for directories on the way: those that are called as it was typed are meant.
+    fn enter_by_name(
+        &self,
+        mut base: VirtualPath,
+        mut typed: Vec<u8>,
+        mut parts: Vec<Part>,
+    ) -> (VirtualPath, Vec<u8>, Vec<Part>) {
+        while let [Part::Pattern(_, name) | Part::Name(name), _, ..] = parts.as_slice() {
+            let Ok(path) = base.resolve(name) else { break };
+            if !self.storage.metadata(&path).is_ok_and(|metadata| metadata.is_dir()) {
+                break;
+            }
+            typed.extend_from_slice(name);
+            typed.push(b'/');
+            base = path;
+            parts.remove(0);
+        }
+        (base, typed, parts)
     }
 
     fn open_path(
@@ -303,7 +327,7 @@ impl Deep {
 
     fn match_entry(&mut self, part: usize, entry: Entry) -> Result<Found, StorageError> {
         let is_match = match self.parts.get(part) {
-            Some(Part::Pattern(pattern)) => pattern.matches(&entry.name),
+            Some(Part::Pattern(pattern, _)) => pattern.matches(&entry.name),
             Some(Part::Name(name)) => *name == entry.name,
             None => false,
         };
