@@ -61,7 +61,14 @@ const OTHERS: &[(&[u16], &[&str], &str)] = &[
     (&[425], &["PASV"], "no port is free, or the address is IPv6: an error that passes, while 5yz would not"),
     (&[503], &["PASV", "PORT"], "RFC 2428 section 3: refused after EPSV ALL"),
     (&[232], &["USER"], "RFC 2228 section 4: logged in by a certificate"),
-    (&[214], &["SITE"], "SITE HELP is help"),
+    (&[211, 214], &["SITE"], "SITE STAT and SITE HELP are what STAT and HELP are"),
+    (&[250, 257], &["SITE"], "SITE CPTO, SITE MKDIR and SITE RMDIR do what RNTO, MKD and RMD do"),
+    (&[350, 503], &["SITE"], "SITE CPFR and SITE CPTO come one behind the other, as RNFR and RNTO"),
+    (
+        &[150, 426],
+        &["SITE"],
+        "SITE COPY takes long, goes on beside the session, and can be aborted, as a transfer",
+    ),
 ];
 
 #[test]

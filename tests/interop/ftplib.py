@@ -3,11 +3,13 @@
 What a case asserts about the server it asserts here; what it leaves behind, the caller looks at.
 """
 import ftplib
+import hashlib
 import io
 import socket
 import struct
 import sys
 import time
+import zlib
 
 LENGTH = 3 * 1024 * 1024 + 17
 
@@ -235,6 +237,64 @@ def connect(host, port, user, password):
     ftp.login(user, password)
     ftp.told = (host, port, user, password)
     return ftp
+
+
+def digests(ftp):
+    """What the server says of a file is what hashlib and zlib say of its bytes."""
+    for data in (content(), b""):
+        ftp.storbinary("STOR a b", io.BytesIO(data))
+        for verb, algorithm in [("XMD5", "md5"), ("XSHA", "sha1"), ("XSHA1", "sha1"), ("XSHA256", "sha256"),
+                                ("XSHA512", "sha512")]:
+            expected = "250 " + hashlib.new(algorithm, data).hexdigest().upper()
+            assert ftp.sendcmd(verb + " a b") == expected, verb
+            assert ftp.sendcmd(verb + ' "a b"') == expected, verb
+        assert ftp.sendcmd("XCRC a b") == "250 %08X" % zlib.crc32(data)
+        digest = hashlib.md5(data).hexdigest().upper()
+        assert ftp.sendcmd("MD5 /a b") == "251 /a b " + digest
+        assert ftp.sendcmd("MMD5 a b, /a b") == "252 /a b {0}, /a b {0}".format(digest)
+        for name, algorithm in [("SHA-1", "sha1"), ("MD5", "md5"), ("SHA-512", "sha512"), ("SHA-256", "sha256")]:
+            ftp.voidcmd("OPTS HASH " + name)
+            said = ftp.sendcmd("HASH a b")
+            digest = hashlib.new(algorithm, data).hexdigest()
+            assert said == "213 %s 0-%d %s /a b" % (name, max(len(data) - 1, 0), digest), said
+    ftp.storbinary("STOR a", io.BytesIO(content()))
+    ftp.sendcmd("RANG 1000000 1999999")
+    digest = hashlib.sha256(content()[1000000:2000000]).hexdigest()
+    assert ftp.sendcmd("HASH a") == "213 SHA-256 1000000-1999999 %s /a" % digest
+    assert ftp.sendcmd("XCRC a 1000000 2000000") == "250 %08X" % zlib.crc32(content()[1000000:2000000])
+
+
+def parts_by_range(ftp):
+    ftp.storbinary("STOR file", io.BytesIO(content()))
+    ftp.voidcmd("TYPE I")
+    got = b""
+    for start in range(0, LENGTH, 1000000):
+        ftp.sendcmd("RANG %d %d" % (start, start + 999999))
+        got += download(ftp, "file")
+    assert got == content()
+    assert download(ftp, "file") == content()
+
+
+def copies_and_trees(ftp):
+    ftp.storbinary("STOR a b", io.BytesIO(content()))
+    ftp.voidcmd('SITE COPY "a b" "c d"')
+    assert download(ftp, "c d") == content()
+    ftp.sendcmd("SITE CPFR c d")
+    ftp.voidcmd("SITE CPTO e")
+    assert download(ftp, "e") == content()
+    ftp.voidcmd("COMB whole e \"c d\"")
+    assert download(ftp, "whole") == content() * 2
+    assert sorted(ftp.nlst()) == ["a b", "whole"], ftp.nlst()
+    ftp.voidcmd("SITE MKDIR tree")
+    ftp.voidcmd("SITE COPY whole tree/copy")
+    assert ftp.sendcmd("DSIZ tree") == "213 %d" % (2 * LENGTH)
+    assert int(ftp.sendcmd("AVBL tree").split()[1]) > 0
+    ftp.voidcmd("SITE UTIME 20020717210715 tree/copy")
+    assert ftp.sendcmd("MDTM tree/copy") == "213 20020717210715"
+    assert ftp.sendcmd("MFF Modify=20030717210715;UNIX.mode=0600; tree/copy").startswith("213 ")
+    assert ftp.sendcmd("MDTM tree/copy") == "213 20030717210715"
+    ftp.voidcmd("RMDA tree")
+    assert sorted(ftp.nlst()) == ["a b", "whole"], ftp.nlst()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ use crate::server::{PASSWORD, Runtime, Server, Setup, USER};
 on_both_runtimes! {
     lists, passive, active, passive_over_ipv6, active_over_ipv6, active_by_lprt, active_by_lprt_over_ipv6, resumes_a_download, resumes_an_upload, appends,
     resumes_a_broken_upload, renames_and_deletes, text, aborts, errors_are_permanent,
-    profile_by_network,
+    profile_by_network, digests, parts_by_range, copies_and_trees,
 }
 
 fn python(server: &Server, case: &str) {
@@ -90,4 +90,16 @@ fn profile_by_network(runtime: Runtime) {
     let log = server.log();
     assert!(log.contains("profiles=camera") && log.contains("profiles=\"camera, old program\""), "{log}");
     assert!(!log.contains("elsewhere"), "{log}");
+}
+
+fn digests(runtime: Runtime) {
+    python(&Server::start(runtime), "digests");
+}
+
+fn parts_by_range(runtime: Runtime) {
+    python(&Server::start(runtime), "parts_by_range");
+}
+
+fn copies_and_trees(runtime: Runtime) {
+    python(&Server::start(runtime), "copies_and_trees");
 }

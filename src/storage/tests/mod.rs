@@ -4,6 +4,7 @@ mod escapes;
 mod files;
 mod kills;
 mod listings;
+mod long;
 mod unprivileged;
 mod uploads;
 
