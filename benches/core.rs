@@ -12,7 +12,7 @@ use ftp_proto::path::VirtualPath;
 use ftp_proto::testing::{MemoryAccounts, MemoryStorage, data_handshake, secure_pipe};
 use ftp_proto::time::{Now, UnixTime};
 use ftp_proto::tls::{TlsError, TlsFacts, TlsSession, TlsStatus};
-use ftp_proto::transfer::{Coding, Pipe, Step};
+use ftp_proto::transfer::{CodePage, Coding, Mode, Pipe, Step, Structure};
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -141,6 +141,66 @@ impl File for Nothing {
     }
 }
 
+/// Lines of 40 to 80 bytes with this end.
+fn lines(end: &str) -> Vec<u8> {
+    let mut text = Vec::with_capacity(TRANSFER + 100);
+    let mut number = 0;
+    while text.len() < TRANSFER {
+        text.resize(text.len() + 40 + number * 17 % 41, b'a' + (number % 26) as u8);
+        text.extend(end.as_bytes());
+        number += 1;
+    }
+    text
+}
+
+/// A text in memory.
+struct Text(Arc<Vec<u8>>);
+
+impl File for Text {
+    fn size(&self) -> Option<u64> {
+        Some(self.0.len() as u64)
+    }
+
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, StorageError> {
+        let rest = usize::try_from(offset).ok().and_then(|offset| self.0.get(offset..)).unwrap_or_default();
+        let count = rest.len().min(buffer.len());
+        buffer.get_mut(..count).unwrap_or_default().copy_from_slice(rest.get(..count).unwrap_or_default());
+        Ok(count)
+    }
+
+    fn write_at(&mut self, _: u64, _: &[u8]) -> Result<(), StorageError> {
+        Err(StorageError::Denied)
+    }
+
+    fn finish(self: Box<Self>, _: bool) -> Result<(), StorageError> {
+        Ok(())
+    }
+}
+
+/// What TYPE and MODE cost.
+fn coding(bench: &mut Criterion) {
+    let stored = Arc::new(lines("\n"));
+    let mut wire = lines("\r\n");
+    let block = Coding { mode: Mode::Block, ..Coding::ASCII };
+    let compressed = Coding { mode: Mode::Compressed, ..Coding::ASCII };
+    let records = Coding { structure: Structure::Record, ..Coding::ASCII };
+    let ebcdic = Coding { kind: ftp_proto::transfer::Kind::Ebcdic(CodePage::Ibm1047), ..Coding::ASCII };
+    let mut group = bench.benchmark_group("text of 16 MiB");
+    group.throughput(Throughput::Bytes(TRANSFER as u64));
+    for (name, coding) in [
+        ("ASCII", Coding::ASCII),
+        ("EBCDIC", ebcdic),
+        ("records", records),
+        ("blocks", block),
+        ("compressed", compressed),
+    ] {
+        let download = || Pipe::download(Box::new(Text(stored.clone())), 0, None, coding);
+        group.bench_function(format!("download, {name}"), |bench| bench.iter(|| drive(download(), &mut [])));
+    }
+    let upload = || Pipe::upload(Box::new(Nothing), Coding::ASCII);
+    group.bench_function("upload, ASCII", |bench| bench.iter(|| drive(upload(), &mut wire)));
+}
+
 fn secured(mut pipe: Pipe) -> Pipe {
     let mut handshake = data_handshake(Box::new(CopyingTls));
     handshake.receive(&HANDSHAKE);
@@ -179,5 +239,5 @@ fn transfer(bench: &mut Criterion) {
     group.bench_function("upload in records", |bench| bench.iter(|| drive(secured(upload()), &mut records)));
 }
 
-criterion_group!(benches, line, turn, path, listing, transfer);
+criterion_group!(benches, line, turn, path, listing, transfer, coding);
 criterion_main!(benches);

@@ -3,6 +3,10 @@
 
 #![allow(clippy::panic, clippy::expect_used, reason = "a fuzz target reports by panicking")]
 
+mod pipes;
+
+pub use pipes::pipes;
+
 use super::balancer::{binary_header, text_header};
 use super::simulator::{Choices, simulate, simulate_control_connection};
 use super::telnet::Telnet;
@@ -32,6 +36,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("path", path),
     ("proxy", proxy),
     ("client", client),
+    ("pipes", pipes::pipes),
 ];
 
 /// Any bytes on the control connection of somebody logged in: every line gets exactly one final reply, all
