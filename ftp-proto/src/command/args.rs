@@ -220,8 +220,8 @@ fn long_host_port(text: &[u8]) -> Result<SocketAddr, Problem> {
 // req: 2428-2-501, 2428-2-522, 2428-2-address, 2428-2-delimiter, 2428-2-port, 2428-2-protocol
 fn extended_host_port(text: &[u8]) -> Result<SocketAddr, Problem> {
     let (&delimiter, rest) = text.split_first().ok_or(Problem::Missing)?;
-    // RFC 2428 section 2: any printable ASCII character but a digit would be hopeless otherwise.
-    if !(33..=126).contains(&delimiter) || delimiter.is_ascii_digit() {
+    // RFC 2428 section 2. A digit, too: if it is also one of the address, what comes of it is no address.
+    if !(33..=126).contains(&delimiter) {
         return Err(Problem::Malformed);
     }
     let mut parts = rest.split(|&byte| byte == delimiter);
@@ -260,11 +260,14 @@ mod tests {
     }
 
     #[test]
-    // req: 2428-2-address
+    // req: 2428-2-address, 2428-2-delimiter
     fn extended_host_port_takes_both_protocols_and_any_delimiter() {
         let v4 = Ok(Arg::HostPort("192.0.2.1:4000".parse().unwrap()));
         assert_eq!(parsed(Syntax::ExtendedHostPort, "|1|192.0.2.1|4000|"), v4);
         assert_eq!(parsed(Syntax::ExtendedHostPort, "!1!192.0.2.1!4000!"), v4);
+        assert_eq!(parsed(Syntax::ExtendedHostPort, "3131"), Err(Problem::Malformed));
+        assert_eq!(parsed(Syntax::ExtendedHostPort, "717192.0.2.1740007"), v4);
+        assert_eq!(parsed(Syntax::ExtendedHostPort, "212192.0.2.1240002"), Err(Problem::Malformed));
         assert_eq!(parsed(Syntax::ExtendedHostPort, "|2|::ffff:192.0.2.1|4000|"), v4);
         assert_eq!(parsed(Syntax::ExtendedHostPort, "|3|x|4000|"), Err(Problem::UnknownProtocol));
         for bad in

@@ -5,7 +5,7 @@ use super::navigation::named;
 use crate::account::Rights;
 use crate::event::{FileJob, NewFacts};
 use crate::host::{Abilities, Metadata};
-use crate::listing::mlst_line;
+use crate::listing::{mlst_line, permissions};
 use crate::path::VirtualPath;
 use crate::reply::Reply;
 use crate::session::{Change, Pending, Reaction, Turn};
@@ -256,7 +256,9 @@ pub(super) fn mlst(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
 // req: 3659-7.2-250, 3659-7.3.1-full-path
 fn facts_known(turn: &mut Turn<'_>, path: VirtualPath, metadata: &Metadata) -> Reaction {
     let mut line = Vec::new();
-    mlst_line(turn.session.modes.facts, metadata, path.as_bytes(), &mut line);
+    let account = turn.session.login.account();
+    let perm = account.map(|account| permissions(&account.rights, &path, metadata.kind));
+    mlst_line(turn.session.modes.facts, metadata, perm.as_deref(), path.as_bytes(), &mut line);
     Reply::block(250, &b"Facts:"[..], alloc::vec![line], "End.").into()
 }
 

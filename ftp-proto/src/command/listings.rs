@@ -5,7 +5,7 @@ use crate::account::Rights;
 use crate::charset::Charset;
 use crate::event::FileJob;
 use crate::host::Wanted;
-use crate::listing::{Format, ListStyle, Listing, Search, Selection, SelectionError};
+use crate::listing::{Format, ListStyle, Listing, Permissions, Search, Selection, SelectionError};
 use crate::path::PathError;
 use crate::reply::Reply;
 use crate::session::{Opening, Pending, Reaction, StatListing, Turn};
@@ -108,9 +108,11 @@ fn open(turn: &mut Turn<'_>, verb: &'static str, selection: Selection, format: F
     if let Err(reply) = turn.session.check_link() {
         return reply.into();
     }
-    let (coding, listing) = (turn.coding(), turn.listing(format));
+    let coding = turn.coding();
     let directories_only = matches!(format, Format::Facts(_));
     let path = search.selection.base().clone();
+    let permissions = directories_only.then(|| Permissions::new(search.rights.clone(), path.clone()));
+    let listing = Listing { permissions, ..turn.listing(format) };
     turn.files(
         |_| FileJob::OpenListing(Box::new(search)),
         path,

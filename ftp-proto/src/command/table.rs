@@ -637,7 +637,6 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: files::rmd,
         ..LOGGED_IN
     },
-    // req: 959-5.4-rnfr
     CommandSpec {
         name: "RMDA",
         syntax: Syntax::Path,
@@ -650,6 +649,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: trees::rmda,
         ..LOGGED_IN
     },
+    // req: 959-5.4-rnfr
     CommandSpec {
         name: "RNFR",
         syntax: Syntax::Path,
@@ -882,7 +882,7 @@ mod tests {
 
     /// RFC 959 section 5.1 and RFC 1123 section 4.1.2.13.
     #[test]
-    // req: 959-5.1-commands, 1123-4.1.2.13-commands, 5797-3-mandatory
+    // req: 959-5.1-commands, 1123-4.1.2.13-commands
     fn the_required_commands_are_there() {
         for name in [
             "USER", "PASS", "ACCT", "PORT", "PASV", "TYPE", "MODE", "STRU", "RETR", "STOR", "APPE", "RNFR",

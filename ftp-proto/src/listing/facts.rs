@@ -20,9 +20,11 @@ impl Facts {
     pub const UNIQUE: Self = Self(1 << 4);
     /// When it was made, in UTC.
     pub const CREATE: Self = Self(1 << 5);
+    /// What this user may do with it.
+    pub const PERM: Self = Self(1 << 6);
 
     /// The line of FEAT, without the space before it: every known fact, those selected with a `*`
-    /// (RFC 3659 section 7.8), as in `MLST type*;size*;modify*;UNIX.mode;unique;`.
+    /// (RFC 3659 section 7.8), as in `MLST type*;size*;modify*;UNIX.mode;unique;perm;`.
     // req: 3659-7.8-asterisk
     pub fn feat_line(self) -> String {
         let mut line = String::from("MLST ");
@@ -44,11 +46,16 @@ impl Facts {
     }
 }
 
-/// Appends the one line that MLST shows: the facts, a space, the path. The space before the line and the
+/// Appends the one line that MLST shows: the facts, a space, the path. `perm`: the letters of that fact, if they are known. The space before the line and the
 /// line end behind it belong to the reply (RFC 3659 section 7.2).
 // req: 3659-7.2-no-extra, 3659-7.2-no-facts, 3659-7.2-one-space, 3659-7.3-8-bit-clean
-pub fn mlst_line(facts: Facts, metadata: &Metadata, path: &[u8], out: &mut Vec<u8>) {
+pub fn mlst_line(facts: Facts, metadata: &Metadata, perm: Option<&[u8]>, path: &[u8], out: &mut Vec<u8>) {
     append(facts, metadata, out);
+    if let (true, Some(letters)) = (facts.contains(Facts::PERM), perm) {
+        out.extend_from_slice(b"perm=");
+        out.extend_from_slice(letters);
+        out.push(b';');
+    }
     out.push(b' ');
     out.extend_from_slice(path);
 }
@@ -93,7 +100,6 @@ pub(super) fn append(facts: Facts, metadata: &Metadata, out: &mut Vec<u8>) {
 }
 
 /// Appends the time, unless its year has no form in section 2.3.
-// req: 3659-7.5.3-modify
 fn time(fact: &str, time: UnixTime, out: &mut Vec<u8>) {
     let time = CivilTime::from_unix(time);
     let Some(year) = u64::try_from(time.year).ok().filter(|_| time.can_be_told()) else { return };
@@ -112,7 +118,7 @@ mod tests {
 
     fn line(facts: Facts, metadata: &Metadata) -> String {
         let mut out = Vec::new();
-        mlst_line(facts, metadata, b"/a b", &mut out);
+        mlst_line(facts, metadata, None, b"/a b", &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -154,13 +160,21 @@ mod tests {
     #[test]
     // req: 3659-7.8-asterisk
     fn the_selection_is_told() {
-        assert_eq!(Facts::ALL.feat_line(), "MLST type*;size*;modify*;UNIX.mode*;unique*;create*;");
+        assert_eq!(Facts::ALL.feat_line(), "MLST type*;size*;modify*;UNIX.mode*;unique*;create*;perm*;");
         let some = Facts::parse(b"unix.MODE;type");
-        assert_eq!(some.feat_line(), "MLST type*;size;modify;UNIX.mode*;unique;create;");
+        assert_eq!(some.feat_line(), "MLST type*;size;modify;UNIX.mode*;unique;create;perm;");
         assert_eq!(some.selected(), "type;UNIX.mode;");
         assert_eq!(Facts::parse(b"").selected(), "");
-        let all = [Facts::TYPE, Facts::SIZE, Facts::MODIFY, Facts::UNIX_MODE, Facts::UNIQUE, Facts::CREATE]
-            .map(Facts::selected);
+        let all = [
+            Facts::TYPE,
+            Facts::SIZE,
+            Facts::MODIFY,
+            Facts::UNIX_MODE,
+            Facts::UNIQUE,
+            Facts::CREATE,
+            Facts::PERM,
+        ]
+        .map(Facts::selected);
         assert_eq!(all.concat(), Facts::ALL.selected());
     }
 }

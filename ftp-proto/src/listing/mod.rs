@@ -4,12 +4,14 @@ mod dos;
 mod facts;
 mod order;
 pub mod pattern;
+mod permissions;
 mod selection;
 mod text;
 mod unix;
 mod walk;
 
 pub use facts::mlst_line;
+pub use permissions::{Permissions, permissions};
 pub use selection::{Options, Selection, SelectionError, Sort, SortBy};
 pub use walk::{Found, Search, Walk};
 
@@ -30,6 +32,8 @@ pub struct Listing {
     pub charset: Charset,
     /// The permission bits that LIST shows of every file, whatever the storage says.
     pub file_mode: Option<u32>,
+    /// What the fact perm is made from; `None`: it is not told.
+    pub permissions: Option<Permissions>,
 }
 
 /// The form of a listing's lines.
@@ -61,8 +65,9 @@ pub struct Facts(u8);
 
 impl Facts {
     /// All that are known.
-    pub const ALL: Self = Self(0b11_1111);
+    pub const ALL: Self = Self(0b111_1111);
     /// Names and bits, in the order of FEAT.
+    // req: 3659-7.5.10-facts
     pub const NAMES: &'static [(&'static str, Self)] = &[
         ("type", Self(1)),
         ("size", Self(1 << 1)),
@@ -70,6 +75,7 @@ impl Facts {
         ("UNIX.mode", Self(1 << 3)),
         ("unique", Self(1 << 4)),
         ("create", Self(1 << 5)),
+        ("perm", Self(1 << 6)),
     ];
 
     /// Whether all of `other` is selected.
@@ -95,7 +101,7 @@ impl Facts {
 impl Listing {
     /// With names and permissions as they are.
     pub const fn new(format: Format, now: UnixTime) -> Self {
-        Self { format, now, charset: Charset::UTF_8, file_mode: None }
+        Self { format, now, charset: Charset::UTF_8, file_mode: None, permissions: None }
     }
 
     /// Appends the line for one entry, CR LF included. Nothing for an entry whose name holds a CR or LF.
@@ -112,7 +118,12 @@ impl Listing {
             Format::Unix => unix::append(entry, self.file_mode, self.now, out),
             Format::Dos => dos::append(entry, out),
             Format::Names => out.extend_from_slice(name),
-            Format::Facts(facts) => mlst_line(facts, &entry.metadata, name, out),
+            Format::Facts(facts) => {
+                let letters = |permissions: &Permissions| permissions.of_entry(name, entry.metadata.kind);
+                let perm =
+                    self.permissions.as_ref().filter(|_| facts.contains(Facts::PERM)).and_then(letters);
+                mlst_line(facts, &entry.metadata, perm.as_deref(), name, out);
+            }
         }
         if let Cow::Owned(line) = self.charset.encode(out.get(start..).unwrap_or_default()) {
             out.truncate(start);
