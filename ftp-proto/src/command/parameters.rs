@@ -28,8 +28,9 @@ fn in_capitals(text: &[u8]) -> Vec<Vec<u8>> {
 /// RFC 959 section 3.1.1; L 8 is the same as I on machines with bytes of 8 bits (RFC 1123 section 4.1.2.1). Both letters
 /// may stand together.
 // req: 959-3.1.1.1-accepted, 959-3.1.1.3-accepted, 959-3.1.1.4-byte-size, 959-3.1.1.5.1-accepted
-// req: 959-3.1.1.5.1-default, 959-4.1.2-defaults-remembered, 959-4.1.2-type-codes, 959-4.2.2-504
-// req: 1123-4.1.2.1-local-8, 1123-4.1.2.13-types
+// req: 959-3.1.1.5.1-default, 959-3.1.1.5.2-carriage-control, 959-3.1.1.5.2-telnet-controls
+// req: 959-4.1.2-defaults-remembered, 959-4.1.2-format-returns, 959-4.1.2-type-codes, 959-4.2.2-504
+// req: 1123-4.1.2.1-local-8, 1123-4.1.2.2-telnet-format, 1123-4.1.2.13-types
 pub(super) fn type_(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let words = words(&arg);
     let (letter, second) = match words.as_slice() {
@@ -67,7 +68,8 @@ pub(super) fn type_(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
 }
 
 /// RFC 959 section 3.1.2. Pages were for one system, and a server should not have them (RFC 1123 section 4.1.2.3).
-// req: 959-3.1.2-default, 959-4.1.2-stru, 1123-4.1.2.3-page, 1123-4.1.2.13-structure
+// req: 959-3.1.2-default, 959-3.1.2.2-accepted, 959-4.1.2-stru, 959-5.1-stru-r, 1123-4.1.2.3-page
+// req: 1123-4.1.2.13-structure
 pub(super) fn stru(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let structure = match words(&arg).as_slice() {
         [letter] if letter == b"F" => Structure::File,
@@ -82,7 +84,7 @@ pub(super) fn stru(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
 }
 
 /// RFC 959 section 3.4, and draft-preston-ftpext-deflate.
-// req: 959-4.1.2-mode, 1123-4.1.2.13-mode
+// req: 959-3.4.2-mode, 959-3.4.3-mode, 959-4.1.2-mode, 1123-4.1.2.13-mode
 pub(super) fn mode(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let mode = match words(&arg).as_slice() {
         [letter] if letter == b"S" => Mode::Stream,

@@ -112,6 +112,7 @@ fn is_offered(session: &Session, row: &SiteCommand) -> bool {
     })
 }
 
+// req: 959-4.1.3-site
 pub(super) fn site(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let Arg::Text(text) = arg else { return Reaction::Silent };
     let (name, argument) = split(text);

@@ -23,6 +23,7 @@ impl Turn<'_> {
     /// What this download is of, by RANG or from the restart point on, and how much of what goes over the wire is left out
     /// at its beginning. In MODE S a restart point is counted in what was transferred (RFC 3659 section 5.1), and told for
     /// STRU F only; with markers it is a place in the file.
+    // req: 1123-4.1.3.4-rest, 3659-5.3-retr
     fn part(&mut self) -> Result<(Part, u64), Reply> {
         let coding = self.coding();
         let range = self.session.modes.take_range();
@@ -39,7 +40,6 @@ impl Turn<'_> {
 
     /// Where in the file this upload begins. What the client counts can't be found in what was stored of it: a line end
     /// of the file may have come as two octets or as one.
-    // req: 3659-5.3-retr
     fn restart_upload(&mut self) -> Result<u64, Reply> {
         let coding = self.coding();
         let range = self.session.modes.take_range();

@@ -61,8 +61,8 @@ pub fn mlst_line(facts: Facts, metadata: &Metadata, perm: Option<&[u8]>, path: &
 }
 
 /// Appends the facts, each with its `;`. What the storage doesn't know is left out.
-// req: 3659-7.4-facts, 3659-7.5.1-types, 3659-7.5.1.5-links, 3659-7.5.2-unique, 3659-7.5.7-size
-// req: 3659-7.9-only-those
+// req: 3659-7.4-facts, 3659-7.5.1-types, 3659-7.5.1.5-links, 3659-7.5.2-unique, 3659-7.5.4-create
+// req: 3659-7.5.7-size, 3659-7.9-only-those
 pub(super) fn append(facts: Facts, metadata: &Metadata, out: &mut Vec<u8>) {
     if facts.contains(Facts::TYPE) {
         // Links that lead nowhere, and what is neither file nor directory, have types of the operating
@@ -95,11 +95,13 @@ pub(super) fn append(facts: Facts, metadata: &Metadata, out: &mut Vec<u8>) {
         out.push(b';');
     }
     if let (true, Some(created)) = (facts.contains(Facts::CREATE), metadata.created) {
-        time("create", created, out);
+        // Never later than the last modification (section 7.5.4), which a client may have set back.
+        time("create", created.min(metadata.modified), out);
     }
 }
 
 /// Appends the time, unless its year has no form in section 2.3.
+// req: 3659-7.5.3-modify
 fn time(fact: &str, time: UnixTime, out: &mut Vec<u8>) {
     let time = CivilTime::from_unix(time);
     let Some(year) = u64::try_from(time.year).ok().filter(|_| time.can_be_told()) else { return };
@@ -123,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    // req: 3659-7.2-no-extra, 3659-7.5.1-types, 3659-7.5.1.5-links, 3659-7.5.2-unique
+    // req: 3659-7.2-no-extra, 3659-7.5.1-types, 3659-7.5.1.5-links, 3659-7.5.2-unique, 3659-7.5.4-create
     fn lines_hold_what_is_known_and_selected() {
         let file = Metadata {
             size: 1234,
@@ -143,6 +145,11 @@ mod tests {
                 Facts::CREATE,
                 Metadata { created: Some(UnixTime::from_seconds(0)), ..file.clone() },
                 "create=19700101000000; /a b",
+            ),
+            (
+                Facts::CREATE,
+                Metadata { created: Some(UnixTime::from_seconds(1_764_064_801)), ..file.clone() },
+                "create=20251125100000; /a b",
             ),
             (Facts::CREATE, file.clone(), " /a b"),
             (some, file.clone(), "type=file;size=1234; /a b"),

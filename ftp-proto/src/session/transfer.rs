@@ -288,6 +288,7 @@ impl Session {
 
     /// The client may resume from here (RFC 959 section 3.5). If it does not read its replies, it does not hear of it: it
     /// can't have an unbounded number of them wait.
+    // req: 959-3.5-marker-110, 959-4.2.2-110, 1123-4.1.3.4-checkpoint, 1123-4.1.3.4-marker-text
     pub(super) fn marked(&mut self, id: TransferId, mark: &Mark) {
         let is_heard = |transfer: &Transfer| transfer.id == id && transfer.after != Some(After::Gone);
         if self.transfer.as_ref().is_some_and(is_heard) && !self.outbox.is_full() {

@@ -175,7 +175,6 @@ mod tests {
     }
 
     #[test]
-    // req: 959-3.1.2-same-file
     fn what_is_sent_and_stored_again_is_the_same_but_for_its_line_ends() {
         fn property(text: Text) -> bool {
             let whole = text.0.concat();

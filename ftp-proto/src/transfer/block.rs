@@ -15,6 +15,7 @@ pub(super) const MARKER: u8 = 16;
 pub(super) const LONGEST_MARKER: usize = 127;
 
 /// Checks a descriptor.
+// req: 959-3.4.2-descriptors
 pub(super) fn descriptor(byte: u8) -> Result<u8, Malformed> {
     if byte & !(END_OF_RECORD | END_OF_FILE | SUSPECT | MARKER) == 0 {
         Ok(byte)
@@ -24,6 +25,7 @@ pub(super) fn descriptor(byte: u8) -> Result<u8, Malformed> {
 }
 
 /// Appends blocks of these bytes; the last of them has the descriptor. None if there is nothing to say.
+// req: 959-3.4.2-header
 pub(super) fn encode(bytes: &[u8], descriptor: u8, wire: &mut Vec<u8>) {
     let mut pieces = bytes.chunks(usize::from(u16::MAX)).peekable();
     if pieces.peek().is_none() && descriptor != 0 {

@@ -30,6 +30,7 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
+    // req: 959-3.4.3-filler
     pub(super) fn new(filler: u8) -> Self {
         Self { filler, literal: Vec::new(), byte: 0, count: 0 }
     }
@@ -93,6 +94,7 @@ impl Encoder {
         }
     }
 
+    // req: 959-3.4.3-string
     fn flush_literal(&mut self, descriptor: u8, wire: &mut Vec<u8>) {
         if !self.literal.is_empty() {
             escape(descriptor, wire);
@@ -102,6 +104,7 @@ impl Encoder {
         }
     }
 
+    // req: 959-3.4.3-replicated
     fn flush_run(&mut self, descriptor: u8, wire: &mut Vec<u8>) {
         escape(descriptor, wire);
         let count = core::mem::take(&mut self.count);
@@ -113,6 +116,7 @@ impl Encoder {
     }
 }
 
+// req: 959-3.4.3-escape
 fn escape(descriptor: u8, wire: &mut Vec<u8>) {
     if descriptor != 0 {
         wire.extend_from_slice(&[ESCAPE, descriptor]);

@@ -248,6 +248,7 @@ impl Frame {
 }
 
 /// Markers are printable characters (RFC 959 section 3.5); the reply that names one has spaces around it.
+// req: 959-3.5-marker-characters
 fn shown(marker: Vec<u8>) -> Result<String, Malformed> {
     let is_shown = !marker.is_empty() && marker.iter().all(u8::is_ascii_graphic);
     String::from_utf8(marker).ok().filter(|_| is_shown).ok_or(Malformed::Marker)

@@ -68,6 +68,7 @@ const fn inverse(table: &Table) -> Table {
 }
 
 /// Appends the wire's form of stored bytes.
+// req: 959-3.1.1.2-ebcdic
 pub(super) fn encode(page: CodePage, stored: &[u8], wire: &mut Vec<u8>) {
     let table = match page {
         CodePage::Ibm1047 => &ENCODE_1047,
@@ -77,6 +78,7 @@ pub(super) fn encode(page: CodePage, stored: &[u8], wire: &mut Vec<u8>) {
 }
 
 /// Appends the storage's form of bytes from the wire.
+// req: 959-3.1.1.2-ebcdic
 pub(super) fn decode(page: CodePage, wire: &[u8], stored: &mut Vec<u8>) {
     let table = match page {
         CodePage::Ibm1047 => &DECODE_1047,

@@ -183,6 +183,7 @@ impl Encoder {
 
     /// The lines of a text are its records (RFC 959 section 3.1.2); what stands behind the last line's end is part of
     /// one that does not end, so that the way back gives the same file.
+    // req: 959-3.1.2-same-file, 1123-4.1.2.4-invertible
     fn encode_records(&mut self, stored: &[u8], wire: &mut Vec<u8>) {
         let mut stored = stored;
         while !stored.is_empty() {

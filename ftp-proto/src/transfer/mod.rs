@@ -187,7 +187,6 @@ impl Pipe {
     }
 
     /// Sends the entries of a walk, or of one directory, as lines.
-    // req: 3659-7.2-mlsd-type
     pub fn listing(walk: impl Into<Walk>, listing: Listing, coding: Coding) -> Self {
         Self::new(Work::Listing(Lines::new(walk.into(), listing, coding)), coding)
     }

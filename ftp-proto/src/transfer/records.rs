@@ -9,6 +9,7 @@ const END_OF_RECORD: u8 = 1;
 const END_OF_FILE: u8 = 2;
 
 /// Appends the bytes of a record; `ends`: they are its last.
+// req: 959-3.4.1-record-codes
 pub(super) fn encode(bytes: &[u8], ends: bool, wire: &mut Vec<u8>) {
     for piece in bytes.split_inclusive(|&byte| byte == ESCAPE) {
         wire.extend_from_slice(piece);

@@ -78,6 +78,7 @@ fn with_plain_line_ends(stored: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+// req: 959-3.1.2-same-file
 fn what_was_sent_comes_back_the_same_however_its_bytes_are_cut() {
     fn property(content: Content, there: Vec<u8>, back: Vec<u8>) -> bool {
         all().all(|coding| {
@@ -226,6 +227,7 @@ fn blocks(wire: &[u8]) -> (Vec<u8>, Vec<(usize, String)>) {
 }
 
 #[test]
+// req: 959-3.5-marker-characters
 fn downloads_carry_markers_from_which_they_can_be_resumed() {
     // Line ends of CR LF, one of them across the first mebibyte.
     let mut stored: Vec<u8> = (0..2_500_000).map(|at| b"abcdef\r\n"[(at + 7) % 8]).collect();
@@ -252,6 +254,7 @@ fn downloads_carry_markers_from_which_they_can_be_resumed() {
 }
 
 #[test]
+// req: 1123-4.1.3.4-checkpoint
 fn a_marker_is_told_when_all_before_it_is_written() {
     let coding = coding(Kind::Ascii, Structure::File, Mode::Block);
     let (file, watch) = Stored::new(b"").boxed();
