@@ -108,9 +108,9 @@ fn open(turn: &mut Turn<'_>, verb: &'static str, selection: Selection, format: F
     if let Err(reply) = turn.session.check_link() {
         return reply.into();
     }
-    let coding = turn.coding();
     let directories_only = matches!(format, Format::Facts(_));
     let path = search.selection.base().clone();
+    let coding = if directories_only { turn.coding().of_facts() } else { turn.coding() };
     let permissions = directories_only.then(|| Permissions::new(search.rights.clone(), path.clone()));
     let listing = Listing { permissions, ..turn.listing(format) };
     turn.files(

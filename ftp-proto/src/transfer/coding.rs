@@ -51,6 +51,14 @@ impl Coding {
         let kind = if self.kind == Kind::Image { Kind::Ascii } else { self.kind };
         Self { kind, ..self }
     }
+
+    /// The same for MLSD: lines in a stream whatever was set (RFC 3659 section 7.2). Compression is none of what that RFC
+    /// knew of; clients that ask for it want it for listings as well.
+    // req: 3659-7.2-mlsd-type
+    pub(crate) fn of_facts(self) -> Self {
+        let mode = if matches!(self.mode, Mode::Deflate(_)) { self.mode } else { Mode::Stream };
+        Self { mode, ..Self::ASCII }
+    }
 }
 
 /// As STAT shows it.
