@@ -21,7 +21,7 @@ pub(super) const KEY: &str = "/etc/ftpd/privkey.pem";
 pub const ACCOUNTS: &str = "accounts.toml";
 
 /// What is said about data connections from any address.
-pub(super) const FOREIGN: &str = "anybody could take a data connection; tls_proof (on by default) lets TLS clients come from any address, for others write client_networks or peer_check = \"same-network\" below [passive]";
+pub(super) const FOREIGN: &str = "anybody could take a data connection; tls_proof (on by default) lets TLS clients come from any address, for others write client_networks or peer_check = \"same-network\" below [passive], and [[active.rule]] for PORT to other machines";
 /// What is said where users could leave their directory.
 pub(super) const JAIL: &str = "users could leave their home for the whole disk; here everybody stays below --root, so choose one that holds all they need";
 

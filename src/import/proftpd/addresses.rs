@@ -183,7 +183,7 @@ fn foreign(draft: &mut Draft, scope: &Scope<'_>, text: &str, setting: &Setting) 
             draft.attention(
                 &setting.place,
                 "AllowForeignAddress",
-                "holds here if the client itself is in the network, too; for transfers between servers write a [[tls.rule]] with server_to_server = true for few users",
+                "holds here if the client itself is in the network, too; for PORT from elsewhere to these networks write an [[active.rule]], for transfers between servers a [[tls.rule]] with server_to_server = true for few users",
             );
         }
     }
