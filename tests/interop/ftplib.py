@@ -43,7 +43,7 @@ def both_ways(ftp, verb):
     ftp.storbinary("STOR file", io.BytesIO(content()))
     assert download(ftp, "file") == content()
     verbs = [line.split()[0] for line in ftp.said]
-    made = [verb for verb in verbs if verb in ("PASV", "EPSV", "PORT", "EPRT")]
+    made = [verb for verb in verbs if verb in ("PASV", "EPSV", "PORT", "EPRT", "LPRT")]
     assert made == [verb, verb], verbs
 
 
@@ -68,7 +68,8 @@ def active_by_lprt(ftp):
         return ftp.voidcmd("LPRT " + ",".join(map(str, fields)))
 
     ftp.sendport = ftp.sendeprt = lprt
-    active(ftp)
+    ftp.set_pasv(False)
+    both_ways(ftp, "LPRT")
 
 
 def resumes_a_download(ftp):
