@@ -28,7 +28,7 @@ impl Course {
     }
 
     /// The job has its place and runs from now on.
-    pub(super) fn begin(&self) {
+    pub(crate) fn begin(&self) {
         self.begun.store(true, Ordering::Relaxed);
     }
 
@@ -38,7 +38,7 @@ impl Course {
     }
 
     /// One more piece is done; `bytes` were in all of them.
-    pub(super) fn go_on(&self, bytes: u64) {
+    pub(crate) fn go_on(&self, bytes: u64) {
         // Only the job writes, so that no exchange is needed, which small processors don't have.
         self.pieces.store(self.pieces.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
         self.kibibytes.store(usize::try_from(bytes / 1024).unwrap_or(usize::MAX), Ordering::Relaxed);

@@ -198,3 +198,115 @@ impl Session {
         self.go_on_after(now, work.after);
     }
 }
+
+#[cfg(all(test, feature = "digests", feature = "testing"))]
+mod tests {
+    use super::*;
+    use crate::Connection;
+    use crate::account::Rights;
+    use crate::config::Settings;
+    use crate::event::{Action, Arrival, Event, SessionId};
+    use crate::testing::{MemoryAccounts, MemoryStorage};
+    use alloc::vec::Vec;
+    use core::time::Duration;
+
+    /// A session in which a digest has its place and waits, and what it shares with the digest.
+    struct Digesting {
+        connection: Connection,
+        now: Now,
+        course: Arc<Course>,
+    }
+
+    impl Digesting {
+        fn new() -> Self {
+            let storage = MemoryStorage::new().file("/a", "alpha");
+            let accounts = Arc::new(MemoryAccounts::new().user("u", "p", storage.account("u", Rights::ALL)));
+            let config = Arc::new(Settings::default().validate().unwrap());
+            let arrival =
+                Arrival::new("198.51.100.1:21".parse().unwrap(), "203.0.113.5:4000".parse().unwrap());
+            let now = Now::default();
+            let connection = Connection::new(now, SessionId(1), config, accounts, None, arrival);
+            let mut digesting = Self { connection, now, course: Arc::default() };
+            digesting.say("USER u\r\nPASS p\r\n");
+            digesting.say("HASH a\r\n");
+            digesting.course.begin();
+            digesting
+        }
+
+        /// Sends lines; what is said to them.
+        fn say(&mut self, lines: &str) -> String {
+            self.connection.receive(self.now, lines.as_bytes());
+            self.settle()
+        }
+
+        fn settle(&mut self) -> String {
+            let mut said = String::new();
+            loop {
+                while let Some(action) = self.connection.poll_action() {
+                    match action {
+                        Action::Perform(_, Job::Long(_, _, course)) => self.course = course,
+                        Action::Perform(ticket, job) => {
+                            self.connection.handle(self.now, Event::Done(ticket, job.perform()));
+                        }
+                        _ => {}
+                    }
+                }
+                let out = self.connection.transmit().to_vec();
+                if out.is_empty() {
+                    return said;
+                }
+                said.push_str(&String::from_utf8_lossy(&out));
+                self.connection.transmitted(self.now, out.len());
+            }
+        }
+
+        /// Some time later; what is said by then.
+        fn later(&mut self, time: Duration) -> String {
+            self.now.mono = self.now.mono + time;
+            self.connection.handle_timeout(self.now);
+            self.settle()
+        }
+    }
+
+    const MINUTES: Duration = Duration::from_secs(120);
+
+    #[test]
+    fn a_digest_may_take_hours_as_long_as_it_goes_on() {
+        let mut digesting = Digesting::new();
+        for hour in 1..100 {
+            digesting.course.go_on(hour << 30);
+            assert_eq!(digesting.later(MINUTES), "");
+            assert!(!digesting.course.is_stopped() && !digesting.connection.is_finished());
+            assert!(digesting.connection.deadline().is_some());
+        }
+        let said = digesting.say("STAT\r\n");
+        assert!(said.starts_with("150 ") && said.contains("HASH /a: 103809024 KiB so far"), "{said}");
+    }
+
+    #[test]
+    fn one_that_stands_still_ends_its_session() {
+        let mut digesting = Digesting::new();
+        digesting.course.go_on(1);
+        assert_eq!(digesting.later(MINUTES), "");
+        assert!(digesting.later(MINUTES).starts_with("421 "));
+        assert!(digesting.course.is_stopped());
+    }
+
+    #[test]
+    fn a_stopped_one_that_never_comes_back_holds_up_nothing() {
+        let mut digesting = Digesting::new();
+        assert!(digesting.say("ABOR\r\nPWD\r\n").starts_with("150 "));
+        assert!(digesting.course.is_stopped());
+        let said = digesting.later(MINUTES);
+        let codes: Vec<&str> = said.lines().filter_map(|line| line.get(..3)).collect();
+        assert_eq!(codes, ["426", "226", "257"], "{said}");
+    }
+
+    #[test]
+    fn a_session_that_is_given_up_stops_its_digest() {
+        let Digesting { connection, course, .. } = Digesting::new();
+        assert!(!course.is_stopped());
+        drop(connection);
+        assert!(course.is_stopped());
+    }
+}
