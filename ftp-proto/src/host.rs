@@ -198,6 +198,12 @@ pub trait File: Send {
     /// up. 226 is sent only after `finish(true)` was `Ok`. Downloads are ended by dropping the file.
     fn finish(self: Box<Self>, commit: bool) -> Result<(), StorageError>;
 
+    /// Ends an upload whose bytes prove to be damaged: of what was written since it was opened nothing should stay to
+    /// be continued, or a client would go on behind it.
+    fn discard(self: Box<Self>) -> Result<(), StorageError> {
+        self.finish(false)
+    }
+
     /// The operating system's file, if bytes may go past this trait straight between it and a socket.
     #[cfg(feature = "std")]
     fn os_file(&self) -> Option<&std::fs::File> {

@@ -345,6 +345,11 @@ impl<J: Jail> File for Upload<J> {
         }
     }
 
+    fn discard(self: Box<Self>) -> Result<()> {
+        self.file.set_len(self.start).map_err(failure)?;
+        self.finish(false)
+    }
+
     fn os_file(&self) -> Option<&std::fs::File> {
         Some(&self.file)
     }

@@ -110,6 +110,10 @@ def broken_streams(ftp):
     pieces = [encoder.compress(TEXT[:1000]), encoder.flush(zlib.Z_FULL_FLUSH), encoder.compress(TEXT[1000:])]
     store(ftp, "STOR whole", b"".join(pieces) + encoder.flush())
     assert inflate(retrieve(ftp, "RETR whole")) == TEXT
+    assert inflate(retrieve(ftp, "NLST")) == b"whole\r\n"
+    # Of what was damaged nothing is there to go on with.
+    for name in ("nothing", "plain", "raw", "flipped", "more", "twice"):
+        refused("550", lambda: ftp.size(name))
     # What came of the half is there to go on with.
     have = ftp.size("half")
     assert 0 < have < len(TEXT), have

@@ -39,6 +39,21 @@ pub enum Malformed {
     Marker,
 }
 
+impl Malformed {
+    /// Whether what came before is not to be trusted, or not to be kept: a checksum comes last.
+    pub(super) fn spoils_all(self) -> bool {
+        match self {
+            Self::NotDeflated | Self::BehindEnd | Self::Expands => true,
+            Self::NoEnd
+            | Self::LineEndInRecord
+            | Self::Record
+            | Self::ControlCode
+            | Self::Descriptor
+            | Self::Marker => false,
+        }
+    }
+}
+
 /// Why a decoder stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Pause {

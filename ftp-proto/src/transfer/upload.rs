@@ -34,6 +34,8 @@ pub(super) struct Upload {
     at_end: bool,
     /// `finish(true)` was `Ok`.
     published: bool,
+    /// What came is damaged: nothing of it is to be continued.
+    spoilt: bool,
 }
 
 /// What is needed in addition where the wire's form of a file differs from the storage's.
@@ -80,6 +82,7 @@ impl Upload {
             coded,
             at_end: false,
             published: false,
+            spoilt: false,
             file: Some(file),
         }
     }
@@ -247,7 +250,9 @@ impl Upload {
     /// resume behind all that it was told to have sent. Half a line end is not written: the client sends it again,
     /// whichever way it counts.
     pub(super) fn stop(&mut self, why: &EndReason) {
-        if matches!(why, EndReason::Storage(_) | EndReason::TooMuch | EndReason::Panicked) {
+        self.spoilt = matches!(why, EndReason::Malformed(malformed) if malformed.spoils_all());
+        let is_useless = matches!(why, EndReason::Storage(_) | EndReason::TooMuch | EndReason::Panicked);
+        if self.spoilt || is_useless {
             self.held = Vec::new();
         }
         self.coded = None;
@@ -261,6 +266,6 @@ impl Upload {
         if !held.is_empty() {
             let _ = file.write_at(self.offset, &held);
         }
-        let _ = file.finish(false);
+        let _ = if self.spoilt { file.discard() } else { file.finish(false) };
     }
 }

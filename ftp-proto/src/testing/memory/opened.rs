@@ -117,6 +117,11 @@ impl File for Upload {
         end_upload(&mut tree, &key);
         Ok(())
     }
+
+    fn discard(mut self: Box<Self>) -> Result<(), StorageError> {
+        self.bytes.truncate(usize::try_from(self.start).unwrap_or(usize::MAX));
+        self.finish(false)
+    }
 }
 
 /// An upload that was not published stays as the part to resume.
@@ -128,7 +133,11 @@ impl Drop for Upload {
             let key = self.path.as_bytes().to_vec();
             end_upload(&mut tree, &key);
             let part = Part { bytes: core::mem::take(&mut self.bytes), modified: tree.now };
-            tree.parts.insert(key, part);
+            if part.bytes.is_empty() {
+                tree.parts.remove(&key);
+            } else {
+                tree.parts.insert(key, part);
+            }
         }
     }
 }
