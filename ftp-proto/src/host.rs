@@ -188,8 +188,9 @@ pub trait File: Send {
         Ok(count as u64)
     }
 
-    /// Ends an upload with which nobody will go on: nothing of it stays, but for what was written in place. Default:
-    /// [`finish`](Self::finish) without committing.
+    /// Ends an upload with which nobody may go on, since its bytes are damaged or nobody will: of what was written since
+    /// it was opened nothing stays, as far as the storage can do that. Default: [`finish`](Self::finish) without
+    /// committing.
     fn discard(self: Box<Self>) -> Result<(), StorageError> {
         self.finish(false)
     }
@@ -197,12 +198,6 @@ pub trait File: Send {
     /// Ends an upload: publishes it under its name, or keeps or discards the part, as the storage is set
     /// up. 226 is sent only after `finish(true)` was `Ok`. Downloads are ended by dropping the file.
     fn finish(self: Box<Self>, commit: bool) -> Result<(), StorageError>;
-
-    /// Ends an upload whose bytes prove to be damaged: of what was written since it was opened nothing should stay to
-    /// be continued, or a client would go on behind it.
-    fn discard(self: Box<Self>) -> Result<(), StorageError> {
-        self.finish(false)
-    }
 
     /// The operating system's file, if bytes may go past this trait straight between it and a socket.
     #[cfg(feature = "std")]

@@ -324,16 +324,6 @@ impl<J: Jail> File for Upload<J> {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    fn discard(self: Box<Self>) -> Result<()> {
-        match &self.part {
-            Some(part) => {
-                part.check(&self.file)?;
-                part.folder.remove_file(&part.hidden)
-            }
-            None => Ok(()),
-        }
-    }
-
     fn finish(self: Box<Self>, commit: bool) -> Result<()> {
         if commit && self.durable {
             self.file.sync_data().map_err(failure)?;

@@ -15,6 +15,8 @@ pub(crate) struct Record {
     pub(crate) largest_write: usize,
     /// The argument of each `finish`.
     pub(crate) finished: Vec<bool>,
+    /// How often it was ended by `discard`.
+    pub(crate) discarded: usize,
     pub(crate) write_error: Option<StorageError>,
     pub(crate) finish_error: Option<StorageError>,
     pub(crate) panics: bool,
@@ -110,6 +112,11 @@ impl File for Stored {
         let mut record = watch.record();
         record.finished.push(commit);
         record.finish_error.clone().map_or(Ok(()), Err)
+    }
+
+    fn discard(self: Box<Self>) -> Result<(), StorageError> {
+        Watch(self.record.clone()).record().discarded += 1;
+        Ok(())
     }
 
     fn os_file(&self) -> Option<&std::fs::File> {

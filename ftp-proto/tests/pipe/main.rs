@@ -9,6 +9,7 @@
 
 mod careless;
 mod codings;
+mod deflate;
 mod download;
 mod drive;
 mod listing;

@@ -110,6 +110,29 @@ fn a_broken_upload_is_gone_if_parts_are_not_kept() {
     });
 }
 
+/// Of a damaged upload nothing is kept, and what was there before it stays.
+#[test]
+fn a_damaged_upload_is_gone() {
+    both(|world| {
+        let damaged = |how, at, bytes: &[u8]| {
+            let mut file = world.create("f", how).unwrap();
+            assert_eq!(file.start(), at);
+            file.write_at(at, bytes).unwrap();
+            file.discard().unwrap();
+        };
+        damaged(OVER, 0, b"bad");
+        assert!(world.parts("").is_empty());
+        assert_eq!(resumable(&world, "f"), Err(StorageError::NotFound));
+        world.upload("f", OVER, b"0123", false).unwrap();
+        damaged(Create::Append, 4, b"bad");
+        assert_eq!(resumable(&world, "f"), Ok(4));
+        world.upload("f", Create::Append, b"45", true).unwrap();
+        damaged(Create::Append, 6, b"bad");
+        damaged(OVER, 0, b"bad");
+        assert_eq!(world.read("f"), b"012345");
+    });
+}
+
 #[test]
 fn resuming_from_nothing() {
     both(|world| {

@@ -86,13 +86,6 @@ impl File for Upload {
         Ok(())
     }
 
-    fn discard(mut self: Box<Self>) -> Result<(), StorageError> {
-        self.open = false;
-        let storage = self.storage.clone();
-        end_upload(&mut storage.lock(), self.path.as_bytes());
-        Ok(())
-    }
-
     fn finish(mut self: Box<Self>, commit: bool) -> Result<(), StorageError> {
         if !commit {
             return Ok(());
@@ -119,7 +112,9 @@ impl File for Upload {
     }
 
     fn discard(mut self: Box<Self>) -> Result<(), StorageError> {
-        self.bytes.truncate(usize::try_from(self.start).unwrap_or(usize::MAX));
+        let stands = self.storage.lock().nodes.contains_key(self.path.as_bytes());
+        let kept = if stands { 0 } else { usize::try_from(self.start).unwrap_or(usize::MAX) };
+        self.bytes.truncate(kept);
         self.finish(false)
     }
 }
