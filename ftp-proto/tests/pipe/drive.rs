@@ -116,7 +116,7 @@ impl File for Stored {
 
     fn discard(self: Box<Self>) -> Result<(), StorageError> {
         Watch(self.record.clone()).record().discarded += 1;
-        Ok(())
+        self.finish(false)
     }
 
     fn os_file(&self) -> Option<&std::fs::File> {
