@@ -35,8 +35,9 @@ const TLS: CommandSpec = CommandSpec { gate: Gate::Tls, source: "RFC 4217 sectio
 
 const TRANSFER: CommandSpec = CommandSpec { transfers: true, ..LOGGED_IN };
 
-/// Verbs of the registry (RFC 5797) and of the field that are recognised, but not served by this version.
-pub const NOT_IMPLEMENTED: &[&str] = &["ADAT", "ALGS", "CONF", "ENC", "MIC", "SMNT"];
+/// Verbs of the registry (RFC 5797) and of the field that are recognised, but not served by this version. (THMB, for
+/// pictures in small, would have to read what strangers say are pictures.)
+pub const NOT_IMPLEMENTED: &[&str] = &["ADAT", "ALGS", "CONF", "ENC", "MIC", "SMNT", "THMB"];
 
 /// First words of HTTP (RFC 9110 section 9, RFC 5789, RFC 9113 section 3.4): whoever begins so was sent here by mistake or
 /// by an attacker.

@@ -27,6 +27,7 @@ impl Part {
 
     /// What it is of a file of this size. A start behind the end is [`StorageError::BadOffset`]; an end behind it is the
     /// file's own.
+    #[cfg(feature = "digests")]
     pub(crate) fn within(self, size: u64) -> Result<(u64, u64), StorageError> {
         let end = self.end.map_or(size, |end| end.min(size));
         if self.start > end { Err(StorageError::BadOffset) } else { Ok((self.start, end)) }

@@ -199,7 +199,7 @@ impl Session {
     }
 }
 
-#[cfg(all(test, feature = "digests", feature = "testing"))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::Connection;
