@@ -281,6 +281,7 @@ pub(crate) fn run(turn: &mut Turn<'_>, line: &[u8]) -> Reaction {
 
 /// The argument of a command that may run now, in UTF-8 whatever its characters are on the wire. What comes before login
 /// holds no names of files and stays as it is: a password is bytes.
+// req: 959-4.2.2-530
 fn in_utf_8<'a>(session: &Session, spec: &CommandSpec, argument: &'a [u8]) -> Result<Cow<'a, [u8]>, Reply> {
     match availability(spec, session) {
         Availability::Available | Availability::Denied => {}
@@ -299,7 +300,6 @@ fn in_utf_8<'a>(session: &Session, spec: &CommandSpec, argument: &'a [u8]) -> Re
 }
 
 /// The argument as its verb needs it, or the reply that refuses it.
-// req: 959-4.2.2-530
 fn checked<'a>(session: &Session, spec: &CommandSpec, argument: &'a [u8]) -> Result<Arg<'a>, Reply> {
     let arg = args::parse(spec.syntax, argument, &session.modes.directory)
         .map_err(|problem| problem.reply(spec))?;
