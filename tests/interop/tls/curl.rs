@@ -12,7 +12,7 @@ on_both_runtimes! {
     transfers_explicit, transfers_implicit, transfers_fifty_times_over_one_login,
     logs_in_by_certificate, leaves_tls_on_the_control_connection, leaves_tls_when_the_server_does,
     without_tls_is_told_what_to_do, takes_tls_where_it_is_offered, guests_come_with_and_without_tls,
-    a_certificate_for_another_name_is_refused,
+    a_certificate_for_another_name_is_refused, an_older_tls_is_for_few,
 }
 
 const VERSIONS: [[&str; 2]; 2] = [["--tls-max", "1.2"], ["--tlsv1.3", "--ssl-reqd"]];
@@ -139,6 +139,26 @@ fn without_tls_is_told_what_to_do(runtime: Runtime) {
     let said = String::from_utf8_lossy(&refused.errors);
     assert!(said.contains("< 530 TLS is required here: send AUTH TLS first"), "{said}");
     assert!(!said.contains("PASS"), "the password was asked for: {said}");
+}
+
+/// A device profile asks for TLS 1.3, another lets one user have less.
+fn an_older_tls_is_for_few(runtime: Runtime) {
+    let profiles = "[[profile]]\ntls_minimum = \"1.3\"\n\
+                    [[profile]]\nusers = \"old\"\ntls_minimum = \"1.2\"\n";
+    let hash = ftpd::accounts::password::PasswordHash::of(PASSWORD.as_bytes()).expect("it can be hashed");
+    let users = format!("\n[[user]]\nname = \"old\"\npassword = {:?}\nrights = \"all\"\n", hash.as_str());
+    let server = Setup::new(runtime).secured("").sections(profiles).users(&users).start();
+    server.put("file", b"content");
+    let refused = curl(&server).args(["-v", "--tls-max", "1.2", &server.url("file")]).run();
+    assert_eq!(refused.status.code(), Some(67), "{refused:?}");
+    let said = String::from_utf8_lossy(&refused.errors);
+    assert!(said.contains("< 530 TLSv1.3 is required here; this connection has TLSv1.2."), "{said}");
+    assert!(!said.contains("PASS"), "the password was asked for: {said}");
+    let new = curl(&server).args(["--tlsv1.3", &server.url("file")]).succeed();
+    assert_eq!(new.output, b"content");
+    let old = format!("old:{PASSWORD}");
+    let old = curl(&server).args(["-u", &old, "--tls-max", "1.2", &server.url("file")]).succeed();
+    assert_eq!(old.output, b"content");
 }
 
 fn takes_tls_where_it_is_offered(runtime: Runtime) {
