@@ -150,6 +150,15 @@ def levels(ftp):
     refused("501", lambda: ftp.sendcmd("OPTS MODE Z LEVEL 10"))
 
 
+def bombs(ftp):
+    # A limit of 100 times, from 16 MiB on.
+    refused("552", lambda: store(ftp, "STOR bomb", zlib.compress(bytes(64 << 20))))
+    refused("550", lambda: ftp.size("bomb"))
+    store(ftp, "STOR small", zlib.compress(bytes(8 << 20)))
+    store(ftp, "STOR text", zlib.compress(TEXT * 10))
+    assert ftp.size("small") == 8 << 20 and ftp.size("text") == 10 * len(TEXT)
+
+
 def connect(host, port, user, password, authority):
     if authority == "-":
         ftp = ftplib.FTP(timeout=60)

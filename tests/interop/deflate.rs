@@ -8,7 +8,7 @@ use crate::server::{PASSWORD, Runtime, Server, Setup, USER};
 on_both_runtimes! {
     mirrors_passive, mirrors_active, mirrors_under_tls, mirrors_active_under_tls, resumes_both_ways, fetches_segments,
     python_both_ways, python_both_ways_under_tls, python_text_and_listings, python_restarts, python_broken_streams,
-    python_aborts, python_levels,
+    python_aborts, python_levels, python_bombs,
 }
 
 const RULES: &str = "set cmd:fail-exit yes; set net:max-retries 2; set net:timeout 30; set net:persist-retries 0; \
@@ -131,4 +131,11 @@ fn python_aborts(runtime: Runtime) {
 
 fn python_levels(runtime: Runtime) {
     python(&Server::start(runtime), "levels", false);
+}
+
+fn python_bombs(runtime: Runtime) {
+    let server =
+        Setup::new(runtime).secured("data_resumption = \"off\"\n[limits]\ndeflate_ratio = 100\n").start();
+    python(&server, "bombs", true);
+    assert_eq!(samples::read_tree(&server.path("")).len(), 2, "something of the bomb is left");
 }
