@@ -29,7 +29,7 @@ fn each_mistake_is_one_line_with_place_key_and_fix() {
         ),
         (
             "colour = 1\n",
-            "ftpd.toml:1:1: unknown key `colour`; write one of server, passive, active, proxy, transfers, tls, timeouts, limits, accounts, log, profile, host",
+            "ftpd.toml:1:1: unknown key `colour`; write one of server, passive, active, proxy, transfers, tls, timeouts, limits, accounts, profile, log, host",
         ),
         ("server = 1\n", "ftpd.toml:1:10: server: expected a section, not a number; write [server]"),
         (
