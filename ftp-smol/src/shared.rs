@@ -31,8 +31,9 @@ pub(crate) enum Mail {
     Transfer(Report),
 }
 
-/// More strangers than this are not told of; a flood of them at a port must not fill the memory.
-const STRANGERS: usize = 64;
+/// With so much in a mailbox nobody is told of strangers any more, nor of restart markers: a flood of them must not fill
+/// the memory.
+const CROWDED: usize = 64;
 
 /// Where a session finds what others have for it.
 #[derive(Default)]
@@ -49,8 +50,9 @@ impl Mailbox {
     pub(crate) fn leave(&self, mail: Mail) {
         let is_stranger = matches!(mail, Mail::Event(Event::Message(Message::Stranger { .. })));
         let is_urgent = !is_stranger && !matches!(mail, Mail::Event(Event::Message(Message::Configure(_))));
+        let is_optional = is_stranger || matches!(mail, Mail::Transfer(Report::Marked(..)));
         let mut inside = lock(&self.0);
-        if !is_stranger || inside.mail.len() < STRANGERS {
+        if !is_optional || inside.mail.len() < CROWDED {
             put(&mut inside.mail, mail);
         }
         if let Some(owner) = &inside.owner

@@ -127,10 +127,25 @@ fn reach_v6(address: Ipv6Addr) -> Option<Reach> {
     if address.is_loopback() {
         return Some(Reach::Host);
     }
+    if let Some(inside) = translated(address) {
+        return reach(inside.into());
+    }
     match address.segments()[0] {
         0 | 0xfe80..=0xfebf | 0xff00.. => None,
         0xfc00..=0xfdff | 0xfec0..=0xfeff => Some(Reach::Network),
         _ => Some(Reach::World),
+    }
+}
+
+/// The IPv4 address that a packet to this one may come to in the end: by NAT64 (RFC 6052 section 2.1) or 6to4 (RFC 3056
+/// section 2).
+fn translated(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let [a, b, c, d, e, f, high, low] = address.segments();
+    let of = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
+    match [a, b, c, d, e, f] {
+        [0x64, 0xff9b, 0, 0, 0, 0] => Some(of(high, low)),
+        [0x2002, ..] => Some(of(b, c)),
+        _ => None,
     }
 }
 
@@ -171,6 +186,14 @@ mod tests {
             ("::", None),
             ("fe80::1", None),
             ("ff02::1", None),
+            // By NAT64 and 6to4.
+            ("64:ff9b::198.51.100.7", Some(Reach::World)),
+            ("64:ff9b::10.0.0.1", Some(Reach::Network)),
+            ("64:ff9b::127.0.0.1", Some(Reach::Host)),
+            ("64:ff9b::169.254.169.254", None),
+            ("2002:c633:6407::1", Some(Reach::World)),
+            ("2002:7f00:1::1", Some(Reach::Host)),
+            ("2002:a9fe:a9fe::1", None),
         ] {
             assert_eq!(reach(address.parse().unwrap()), expected, "{address}");
         }
@@ -236,6 +259,9 @@ mod tests {
             (&everything, "100.100.100.200:4000", false),
             (&everything, "[fd00:ec2::254]:4000", false),
             (&everything, "[fe80::1]:4000", false),
+            (&everything, "[64:ff9b::169.254.169.254]:4000", false),
+            (&everything, "[64:ff9b::127.0.0.1]:4000", false),
+            (&everything, "[64:ff9b::198.51.100.7]:4000", true),
             // Nobody's, and what systems take for themselves.
             (&everything, "0.0.0.0:4000", false),
             (&["0.0.0.0"], "0.0.0.0:4000", false),

@@ -147,8 +147,11 @@ pub(super) fn stou(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     if let Err(reply) = turn.session.check_link() {
         return reply.into();
     }
-    let coding = turn.coding();
-    turn.files(FileJob::OpenUnique, path, |_| Pending::Open(Opening::Unique { coding }))
+    let Some(account) = turn.session.login.account() else {
+        return Reply::new(530, "Log in first.").into();
+    };
+    let (coding, rights) = (turn.coding(), account.rights.clone());
+    turn.files(|path| FileJob::OpenUnique(path, rights), path, |_| Pending::Open(Opening::Unique { coding }))
 }
 
 /// RFC 959 section 4.1.3: 426 for the transfer, then 226; 226 alone if there is none. A data connection that

@@ -3,7 +3,7 @@
 #[cfg(feature = "digests")]
 use super::Digested;
 use super::{Course, LongJob};
-use crate::account::{Account, Credentials, LoginError};
+use crate::account::{Account, Credentials, LoginError, Rights, RightsByPath};
 use crate::host::{Accounts, Create, File, Metadata, Storage, StorageError};
 use crate::listing::{Found, Search, Walk};
 use crate::path::VirtualPath;
@@ -39,8 +39,8 @@ pub enum FileJob {
     OpenRead(VirtualPath),
     /// [`Storage::create`].
     OpenWrite(VirtualPath, Create),
-    /// [`Storage::create`] under the first free name of `NAME`, `NAME.1`, `NAME.2` … (STOU).
-    OpenUnique(VirtualPath),
+    /// [`Storage::create`] under the first free name of `NAME`, `NAME.1`, `NAME.2` … (STOU). Each has rights of its own.
+    OpenUnique(VirtualPath, RightsByPath),
     /// [`Search::open`].
     OpenListing(Box<Search>),
     /// Up to this many more lines (STAT of a path).
@@ -94,7 +94,7 @@ impl core::fmt::Debug for FileJob {
             Self::Measure(path, coding) => write!(out, "Measure {path} {coding}"),
             Self::OpenRead(path) => write!(out, "OpenRead {path}"),
             Self::OpenWrite(path, how) => write!(out, "OpenWrite {path} {how:?}"),
-            Self::OpenUnique(path) => write!(out, "OpenUnique {path}"),
+            Self::OpenUnique(path, _) => write!(out, "OpenUnique {path}"),
             Self::OpenListing(search) => {
                 write!(out, "OpenListing {} {:?}", search.selection.base(), search.wanted)
             }
@@ -254,7 +254,7 @@ impl FileJob {
             }
             Self::OpenRead(path) => Done::File(storage.open(&path)),
             Self::OpenWrite(path, how) => Done::File(storage.create(&path, how)),
-            Self::OpenUnique(path) => Done::Unique(open_unique(&**storage, &path)),
+            Self::OpenUnique(path, rights) => Done::Unique(open_unique(&**storage, &path, &rights)),
             Self::OpenListing(search) => Done::Listing(search.open(storage)),
             Self::ReadListing(walk, count) => Done::Lines(read_listing(walk, count)),
             Self::Available(path) => Done::Measured(storage.available(&path)),
@@ -273,9 +273,14 @@ impl FileJob {
 fn open_unique(
     storage: &dyn Storage,
     wanted: &VirtualPath,
+    rights: &RightsByPath,
 ) -> Result<(VirtualPath, Box<dyn File>), StorageError> {
     let mut path = wanted.clone();
     for number in 1..=UNIQUE_TRIES {
+        // The next name may be outside the rule that allowed the first, or in one that forbids it.
+        if !rights.on(&path).contains(Rights::CREATE) {
+            return Err(StorageError::Denied);
+        }
         match storage.create(&path, Create::New) {
             Ok(file) => return Ok((path, file)),
             Err(StorageError::AlreadyExists | StorageError::Busy) => {}

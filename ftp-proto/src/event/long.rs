@@ -18,6 +18,8 @@ use alloc::vec::Vec;
 const PIECE: u64 = 256 * 1024;
 /// How many directories one job remembers: those it still has to read, or has read.
 const MOST_DIRECTORIES: usize = 100_000;
+/// How many bytes the paths of those may have that it still has to read: deep in a tree each is long.
+const MOST_PATH_BYTES: usize = 16 * 1024 * 1024;
 
 /// A question to a [`Storage`] whose answer may take long.
 pub enum LongJob {
@@ -154,8 +156,12 @@ impl Work<'_> {
         }
         let mut total = 0u64;
         let mut seen: BTreeSet<(u64, u64)> = metadata.unique.into_iter().collect();
+        let mut path_bytes = top.as_bytes().len();
         let mut unread = Vec::from([top]);
         while let Some(path) = unread.pop() {
+            // Of empty directories there may be many, too.
+            self.go_on(0)?;
+            path_bytes -= path.as_bytes().len();
             let mut directory = match self.storage.read_dir(&path, Wanted::Facts) {
                 Ok(directory) => directory,
                 // Removed meanwhile, or nobody may look into it.
@@ -171,9 +177,10 @@ impl Work<'_> {
                     // One whose path is too long can't be named by a client either.
                     && let Ok(below) = path.resolve(&entry.name)
                 {
+                    path_bytes += below.as_bytes().len();
                     unread.push(below);
                 }
-                if unread.len().max(seen.len()) > MOST_DIRECTORIES {
+                if unread.len().max(seen.len()) > MOST_DIRECTORIES || path_bytes > MOST_PATH_BYTES {
                     return Err(StorageError::Unsupported);
                 }
             }

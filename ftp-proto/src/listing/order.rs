@@ -9,11 +9,15 @@ use core::cmp::Ordering;
 
 /// How many entries of one directory are sorted.
 const MAX_SORTED: usize = 10_000;
+/// How many bytes their names may have: in a recursive listing of names each is a whole path.
+const MAX_SORTED_BYTES: usize = 4 * 1024 * 1024;
 
 pub(super) struct Sorter {
     sort: Sort,
     /// Reversed while they are handed out, so that the next is the last.
     entries: Vec<Entry>,
+    /// Of their names.
+    bytes: usize,
     phase: Phase,
 }
 
@@ -34,7 +38,7 @@ enum After {
 
 impl Sorter {
     pub(super) const fn new(sort: Sort) -> Self {
-        Self { sort, entries: Vec::new(), phase: Phase::Collecting }
+        Self { sort, entries: Vec::new(), bytes: 0, phase: Phase::Collecting }
     }
 
     /// As [`Walk::advance`](super::Walk::advance), of what `source` brings.
@@ -80,8 +84,10 @@ impl Sorter {
     }
 
     fn collect(&mut self, entry: Entry) {
+        self.bytes += entry.name.len();
         self.entries.push(entry);
-        if self.entries.len() > MAX_SORTED {
+        if self.entries.len() > MAX_SORTED || self.bytes > MAX_SORTED_BYTES {
+            self.bytes = 0;
             self.entries.reverse();
             self.phase = Phase::Emitting(After::Rest);
         }
@@ -89,6 +95,7 @@ impl Sorter {
 
     fn emit(&mut self, after: After) {
         let sort = self.sort;
+        self.bytes = 0;
         self.entries.sort_by(|a, b| sort.compare(b, a));
         self.phase = Phase::Emitting(after);
     }
@@ -145,5 +152,18 @@ mod tests {
         let just: Vec<Found> = many.into_iter().take(MAX_SORTED).collect();
         let largest_first: Vec<Found> = just.iter().rev().cloned().collect();
         assert_eq!(sorted(Sort { by: SortBy::Size, reversed: false }, just), largest_first);
+    }
+
+    #[test]
+    fn long_names_are_fewer() {
+        let name = "x".repeat(4_096);
+        let long: Vec<Found> = (0..=1_024).map(|size| entry(&name, size)).collect();
+        let by_size = Sort { by: SortBy::Size, reversed: false };
+        assert_eq!(sorted(by_size, long.clone()), long);
+        let heading = Found::Heading(b"x".to_vec());
+        let few = || long.iter().take(1_024).cloned();
+        let both: Vec<Found> = few().chain([heading.clone()]).chain(few()).collect();
+        let expected: Vec<Found> = few().rev().chain([heading]).chain(few().rev()).collect();
+        assert_eq!(sorted(by_size, both), expected, "each directory is counted by itself");
     }
 }

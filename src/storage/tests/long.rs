@@ -81,6 +81,31 @@ fn circles_of_links_are_counted_once() {
     });
 }
 
+/// What is still to be read is remembered by its whole path.
+#[test]
+fn long_paths_to_many_directories_are_too_much_to_count() {
+    both(|world| {
+        let long = "x".repeat(250);
+        let deep = ["d"].into_iter().chain([long.as_str(); 14]).collect::<Vec<_>>().join("/");
+        folders(&world, &[&deep]);
+        for number in 0..4_500 {
+            std::fs::create_dir(world.at(format!("{deep}/{number:0>250}"))).unwrap();
+        }
+        assert_eq!(measure(&world, "d"), Err(StorageError::Unsupported));
+    });
+}
+
+#[test]
+fn a_count_of_empty_directories_can_be_stopped() {
+    both(|world| {
+        folders(&world, &["d"]);
+        let course = Arc::<Course>::default();
+        course.stop();
+        let done = perform(&world, LongJob::Measure(path("d")), &course);
+        assert!(matches!(done, Done::Measured(Err(StorageError::Interrupted))), "{done:?}");
+    });
+}
+
 #[test]
 fn a_copy_has_every_byte_and_replaces_only_what_may_be() {
     both(|world| {
