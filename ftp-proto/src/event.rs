@@ -5,6 +5,7 @@ mod course;
 mod job;
 mod long;
 mod part;
+mod turns;
 
 pub use course::Course;
 pub use job::{Batch, Done, FileJob, Job, NewFacts};
@@ -12,6 +13,7 @@ pub use job::{Batch, Done, FileJob, Job, NewFacts};
 pub use long::Digested;
 pub use long::LongJob;
 pub use part::Part;
+pub use turns::{Contender, Turns};
 
 use crate::advertise::{Advertised, Networks};
 use crate::diagnose::{Outlook, Way};

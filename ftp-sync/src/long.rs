@@ -2,14 +2,11 @@
 
 use crate::shared::{Mail, Mailbox, Shared};
 use crate::wait::lock;
-use ftp_proto::event::{Done, Event, Job, Ticket};
-use std::collections::VecDeque;
+use ftp_proto::event::{Contender, Done, Event, Job, Ticket, Turns};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-/// How many run at a time; the others wait for their turn. They keep disks and processors busy, of which there are few.
-const AT_ONCE: usize = 32;
 const STACK: usize = if cfg!(debug_assertions) { 512 << 10 } else { 128 << 10 };
 
 /// A job, and who waits for it.
@@ -22,49 +19,44 @@ pub(crate) struct Errand {
 /// All of one server.
 #[derive(Default)]
 pub(crate) struct LongJobs {
-    queue: Mutex<Queue>,
+    turns: Mutex<Turns<Errand>>,
     none_left: Condvar,
-}
-
-#[derive(Default)]
-struct Queue {
-    running: usize,
-    waiting: VecDeque<Errand>,
 }
 
 impl LongJobs {
     /// Waits until none runs any more. One that is stuck in a storage can't be ended.
     pub(crate) fn wait_until_idle(&self, patience: Duration) {
-        let queue = lock(&self.queue);
-        drop(self.none_left.wait_timeout_while(queue, patience, |queue| queue.running > 0));
+        let turns = lock(&self.turns);
+        drop(self.none_left.wait_timeout_while(turns, patience, |turns| turns.running() > 0));
     }
 }
 
 impl Errand {
-    /// In order, as places come free; the mailbox gets the answer.
+    /// When its turn comes; the mailbox gets the answer.
     pub(crate) fn send(self, shared: &Arc<Shared>) {
-        let mut queue = lock(&shared.long_jobs.queue);
-        // Whoever asks and gives up again and again must not fill the memory.
-        queue.waiting.retain(|errand| !errand.job.is_unwanted());
-        if queue.running >= AT_ONCE {
-            queue.waiting.push_back(self);
-            return;
-        }
-        queue.running += 1;
-        drop(queue);
+        let contender = Contender::of(&self.job);
+        let is_wanted = |errand: &Self| !errand.job.is_unwanted();
+        let begun = lock(&shared.long_jobs.turns).begin(contender, self, is_wanted);
+        let Some(errand) = begun else { return };
         let its_shared = Arc::clone(shared);
-        let (ticket, mailbox) = (self.ticket, Arc::clone(&self.mailbox));
+        let (ticket, mailbox) = (errand.ticket, Arc::clone(&errand.mailbox));
         let spawned = std::thread::Builder::new().stack_size(STACK).spawn(move || {
-            let mut errand = Some(self);
+            let mut errand = Some(errand);
             while let Some(next) = errand {
+                let contender = Contender::of(&next.job);
                 next.run(&its_shared);
-                errand = its_shared.long_jobs.next();
+                errand = its_shared.long_jobs.end(contender);
             }
         });
         if spawned.is_err() {
-            lock(&shared.long_jobs.queue).running -= 1;
-            // The system has no thread to give; only this session is to suffer from it.
+            // The system has no thread to give; only this session is to suffer from it, and whose turn it would be now.
             answer(shared, &mailbox, ticket, Done::Panicked);
+            let mut errand = shared.long_jobs.end(contender);
+            while let Some(next) = errand {
+                let contender = Contender::of(&next.job);
+                answer(shared, &next.mailbox, next.ticket, Done::Panicked);
+                errand = shared.long_jobs.end(contender);
+            }
         }
     }
 
@@ -77,12 +69,11 @@ impl Errand {
 }
 
 impl LongJobs {
-    /// The one that waits longest. Without any the place is given up.
-    fn next(&self) -> Option<Errand> {
-        let mut queue = lock(&self.queue);
-        let next = queue.waiting.pop_front();
-        queue.running -= usize::from(next.is_none());
-        if queue.running == 0 {
+    /// A place is free: whose turn it is.
+    fn end(&self, contender: Contender) -> Option<Errand> {
+        let mut turns = lock(&self.turns);
+        let next = turns.end(contender);
+        if turns.running() == 0 {
             self.none_left.notify_all();
         }
         next

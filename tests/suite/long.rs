@@ -1,13 +1,13 @@
 //! Jobs that take long, as digests: they hold up neither their session nor others, and can be stopped.
 
-use crate::client::{Client, eventually};
+use crate::client::{Client, connect_from, eventually};
 use crate::runtime::{Runtime, Setup};
 use ftp_proto::testing::MemoryStorage;
 use std::time::{Duration, Instant};
 
 on_both_runtimes! {
     a_digest_does_not_hold_up_its_session, more_digests_than_places_hold_up_nobody,
-    whoever_goes_leaves_no_job_behind,
+    one_client_leaves_places_to_others, whoever_goes_leaves_no_job_behind,
 }
 
 /// `/big` takes hours to read through, `/gib` some seconds.
@@ -70,6 +70,19 @@ fn more_digests_than_places_hold_up_nobody<R: Runtime>() {
         asker.expect("226");
     }
     other.expect("250 ");
+}
+
+fn one_client_leaves_places_to_others<R: Runtime>() {
+    let server: R = Setup::new(&tree()).start();
+    let mut askers: Vec<Client> = (0..40).map(|_| server.login()).collect();
+    for asker in &mut askers {
+        asker.say("XCRC big");
+        asker.command("NOOP", "150");
+        asker.expect("200");
+    }
+    let mut other = Client::greeted(connect_from([127, 0, 0, 2], server.address()));
+    other.log_in();
+    other.command("XCRC a.txt", "250 ");
 }
 
 fn whoever_goes_leaves_no_job_behind<R: Runtime>() {

@@ -1,5 +1,6 @@
 //! How a session and a job of its that takes long see each other while both run.
 
+use super::Contender;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// What a long job has done so far, and whether it is still wanted: the one thing that a session and a job share.
@@ -8,6 +9,7 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 /// from one to the other, and a job that stands still can be told from one that is slow.
 #[derive(Debug, Default)]
 pub struct Course {
+    contender: Contender,
     stopped: AtomicBool,
     begun: AtomicBool,
     /// Pieces that are done. It may begin again at 0.
@@ -17,6 +19,15 @@ pub struct Course {
 }
 
 impl Course {
+    /// Of a job for this client.
+    pub(crate) fn of(contender: Contender) -> Self {
+        Self { contender, ..Self::default() }
+    }
+
+    pub(super) fn contender(&self) -> Contender {
+        self.contender
+    }
+
     /// The job is to end as soon as it can, at the next piece.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);

@@ -8,7 +8,7 @@ use super::transfer::After;
 use super::{Session, Turn};
 #[cfg(feature = "digests")]
 use crate::event::Digested;
-use crate::event::{Course, Done, Job, LongJob, Ticket};
+use crate::event::{Contender, Course, Done, Job, LongJob, Ticket};
 use crate::host::StorageError;
 use crate::notice::Notice;
 use crate::path::VirtualPath;
@@ -78,7 +78,8 @@ impl Turn<'_> {
         let Some(account) = session.login.account() else {
             return Reply::new(530, "Log in first.").into();
         };
-        let (storage, course) = (Arc::clone(&account.storage), Arc::<Course>::default());
+        let course = Arc::new(Course::of(Contender::at(session.peer.ip())));
+        let storage = Arc::clone(&account.storage);
         session.perform(Job::Long(storage, job, Arc::clone(&course)));
         let ticket = Ticket(session.ids.ticket);
         let (is_announced, after) = (false, None);

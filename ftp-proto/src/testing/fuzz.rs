@@ -44,7 +44,9 @@ pub const TARGETS: &[(&str, Target)] = &[
 pub fn command_line(data: &[u8]) {
     let whole = replies(data, usize::MAX);
     let pieces = replies(data, 1);
-    assert!(whole == pieces, "the replies depend on how the bytes were split");
+    // A Telnet option is refused at once, even while a command takes its time.
+    let is_same = without_telnet(&whole) == without_telnet(&pieces);
+    assert!(is_same, "the replies depend on how the bytes were split");
     let mut finals = 0usize;
     let mut block = false;
     for line in without_telnet(&whole).split_inclusive(|&byte| byte == b'\n') {
