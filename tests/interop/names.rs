@@ -125,7 +125,8 @@ for number, name in enumerate(told):
     ftp.delete("./" + name)
     ftp.mkd("./" + name)
     ftp.cwd("./" + name)
-    assert ftp.pwd() == "/" + name, (ftp.pwd(), name)
+    # On the control connection 255 is Telnet's escape and comes doubled (RFC 3659 section 2.2).
+    assert ftp.pwd() == "/" + name.replace("\xff", "\xff\xff"), (ftp.pwd(), name)
     ftp.cwd("/")
     ftp.rmd("./" + name)
 assert ftp.nlst() == [], ftp.nlst()

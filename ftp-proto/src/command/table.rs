@@ -296,11 +296,11 @@ pub static COMMANDS: &[CommandSpec] = &[
         run: host::host,
         ..ANYTIME
     },
-    // req: 2640-4.1-early, 2640-4.3-feat
+    // Not in FEAT: see "One language" in ARCHITECTURE.md.
+    // req: 2640-4.1-early
     CommandSpec {
         name: "LANG",
         syntax: Syntax::OptionalText,
-        feat: Feat::Line("LANG EN*"),
         source: "RFC 2640 section 4.1",
         replies: &[200, 504],
         help: "[<language tag>] (the language of replies; alone, the usual one)",
@@ -544,7 +544,6 @@ pub static COMMANDS: &[CommandSpec] = &[
         name: "PRET",
         syntax: Syntax::Text,
         gate: Gate::Passive,
-        feat: Feat::Line("PRET"),
         source: "common practice",
         replies: &[200, 504],
         help: "<transfer command> (what PASV will be for; nothing depends on it here)",
