@@ -106,6 +106,10 @@ pub(super) fn size(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     // In MODE Z clients mean what is compressed, and nobody knows what becomes of that.
     let coding = Coding { mode: Mode::Stream, ..coding };
     if !coding.keeps_offsets() {
+        // It tells something of what is in it: how many lines there are.
+        if !turn.may(&path, Rights::READ) {
+            return DENIED.into();
+        }
         return turn.files(|path| FileJob::Measure(path, coding), path, |_| Pending::Measure);
     }
     turn.files(FileJob::MetadataToResume, path, |path| Pending::Metadata(path, size_known))

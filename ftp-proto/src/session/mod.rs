@@ -139,6 +139,8 @@ pub(crate) struct Session {
     pub(crate) quirks: Quirks,
     /// The names of the profiles that say so.
     profiles: Vec<String>,
+    /// How often the log was told what the client says of itself, and what follows.
+    told: u32,
     opened: Instant,
     failed_logins: u32,
     phase: Phase,
@@ -197,6 +199,7 @@ impl Session {
             hosting: Hosting::default(),
             quirks: Quirks::default(),
             profiles: Vec::new(),
+            told: 0,
             opened: now.mono,
             failed_logins: 0,
             phase: Phase::Open,
@@ -525,7 +528,7 @@ impl Session {
     /// CLNT, CSID.
     pub(crate) fn set_software(&mut self, software: String) {
         if self.software.as_ref() != Some(&software) {
-            self.notify(Notice::ClientNamed { software: software.clone() });
+            self.tell_seldom(Notice::ClientNamed { software: software.clone() });
             self.software = Some(software);
             self.choose_profile();
         }

@@ -226,6 +226,7 @@ impl Session {
             Reply::new(431, "TLS can't be set up just now; try again later.")
         })?;
         let tls = self.protection.tls.take();
+        self.forget_software();
         self.forget_login(now);
         self.modes = Modes::default();
         self.protection = Protection {
