@@ -16,7 +16,7 @@ pub struct Rights(u16);
 impl Rights {
     /// Nothing.
     pub const NONE: Self = Self(0);
-    /// RETR, digests, and what is copied.
+    /// RETR, digests, what is copied, and rename to where it can be read.
     pub const READ: Self = Self(1);
     /// LIST, NLST, MLSD, MLST, STAT of a path.
     pub const LIST: Self = Self(1 << 1);

@@ -81,6 +81,10 @@ pub(super) fn rnto(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     if to.parent() != from.parent() && !turn.may(&to, Rights::CREATE) {
         return DENIED.into();
     }
+    // Or a rule that keeps somebody from reading would be left by a move.
+    if turn.may(&to, Rights::READ) && !turn.may(&from, Rights::READ) {
+        return DENIED.into();
+    }
     let replace = turn.may(&to, Rights::OVERWRITE);
     let target = to.clone();
     turn.files(
