@@ -8,6 +8,7 @@ use crate::config_file::{
 };
 use crate::tls::{self, ServerCertificate};
 use ftp_proto::config::{ActiveRule, AddressRule, External, Ports};
+use ftp_proto::transfer::CodePage;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
@@ -106,6 +107,7 @@ pub(super) fn rows(
     row("proxy.data", &core.proxy.data);
     row("transfers.deflate", &core.transfers.deflate);
     row("transfers.deflate_level", &core.transfers.deflate_level);
+    row("transfers.ebcdic", &name(CodePage::NAMES, core.transfers.ebcdic));
     for (key, value) in policy::rows(config, certificates, tls::now()) {
         row(&key, &value);
     }
@@ -205,4 +207,35 @@ fn seconds(time: Duration) -> String {
 /// The word for a value.
 pub(super) fn name<T: PartialEq>(names: &[(&'static str, T)], value: T) -> &'static str {
     names.iter().find(|(_, meaning)| *meaning == value).map_or("", |(name, _)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `ftpd get` takes its answers from here, too.
+    #[test]
+    fn every_key_is_shown() {
+        let text = r#"
+            [server]
+            root = "files"
+            [passive]
+            rule = [{ networks = "10.0.0.0/8", external_address = "192.0.2.1" }]
+            [active]
+            rule = [{ networks = "10.0.0.0/8", targets = "192.0.2.1" }]
+            [accounts]
+            anonymous = true
+            [[profile]]
+            use = "camera"
+            [[host]]
+            names = "ftp.example.com"
+            anonymous = { root = "files" }
+        "#;
+        let config = config_file::parse(Path::new("ftpd.toml"), text).unwrap();
+        let shown = rows(&config, |_| None, None);
+        // Without certificates there is one line for all of TLS.
+        for key in config_file::keys::all().filter(|key| !key.starts_with("tls.")) {
+            assert!(shown.iter().any(|(row, _)| row == key), "{key} is not shown");
+        }
+    }
 }

@@ -160,8 +160,7 @@ fn shell(name: &str) -> String {
 
 fn passive(ports: &PassivePorts, running: &Running) -> String {
     let open = running.passive_ports();
-    let control = running.control_addrs().iter().chain(running.implicit_tls_addrs());
-    let control: Vec<_> = control.map(|address| address.port().to_string()).collect();
+    let control = port_list(running.control_addrs().iter().chain(running.implicit_tls_addrs()));
     match ports {
         PassivePorts::Range(range) => {
             let (wanted, listened) = (range.clone().count(), ports.listened().count());
@@ -179,10 +178,7 @@ fn passive(ports: &PassivePorts, running: &Running) -> String {
             };
             let word = if wanted == 1 { "port" } else { "ports" };
             let range = if wanted == 1 { range.start().to_string() } else { ports.to_string() };
-            format!(
-                "passive {word} {range}{missing}: open TCP {range} and {} in the firewall",
-                control.join(", ")
-            )
+            format!("passive {word} {range}{missing}: open TCP {range} and {control} in the firewall")
         }
         PassivePorts::Auto(_) => {
             let some: Vec<_> = open.iter().take(8).map(u16::to_string).collect();
@@ -193,6 +189,17 @@ fn passive(ports: &PassivePorts, running: &Running) -> String {
             )
         }
     }
+}
+
+/// The ports of these addresses, each once: a listener for IPv4 and one for IPv6 often share theirs.
+fn port_list<'a>(addresses: impl Iterator<Item = &'a SocketAddr>) -> String {
+    let mut ports: Vec<String> = Vec::new();
+    for port in addresses.map(|address| address.port().to_string()) {
+        if !ports.contains(&port) {
+            ports.push(port);
+        }
+    }
+    ports.join(", ")
 }
 
 /// A hint if clients outside would be told an address they can't reach.
@@ -221,6 +228,12 @@ fn outgoing_address() -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_is_named_once() {
+        let addresses = ["0.0.0.0:21", "[::]:21", "[::]:990"].map(|text| text.parse().unwrap());
+        assert_eq!(port_list(addresses.iter()), "21, 990");
+    }
 
     #[test]
     fn examples_can_be_pasted() {

@@ -165,7 +165,7 @@ pub(crate) fn named(typed: &str) -> Result<&'static str, String> {
 }
 
 /// All dotted keys.
-pub(super) fn all() -> impl Iterator<Item = &'static str> + Clone {
+pub(crate) fn all() -> impl Iterator<Item = &'static str> + Clone {
     KEYS.iter().map(|(key, _)| *key)
 }
 

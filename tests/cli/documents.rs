@@ -72,18 +72,21 @@ fn commands_are_the_programs_own() {
     assert!(tried > 5, "only {tried} commands found");
 }
 
-/// Every configuration in the pages about firewalls and device profiles is one that the program takes.
+/// Every configuration in these pages is one that the program takes.
 #[test]
 fn configurations_in_pages_are_valid() {
     let page = |name: &str| blocks(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name), "toml");
-    let blocks = [page("firewall.md"), page("profiles.md")].concat();
-    assert!(blocks.len() > 5, "only {} configurations found", blocks.len());
+    let pages = ["firewall", "profiles", "names", "active", "passive", "proxy", "transfers"];
+    let blocks: Vec<_> = pages.iter().flat_map(|name| page(&format!("{name}.md"))).collect();
+    assert!(blocks.len() > 12, "only {} configurations found", blocks.len());
     let folder = tempfile::tempdir().unwrap();
     for block in blocks {
         let file = folder.path().join("ftpd.toml");
         // A server serves something to somebody.
-        let rest = format!("\n[server]\nroot = {:?}\n[accounts]\nanonymous = true\n", folder.path());
-        fs::write(&file, block.clone() + &rest).unwrap();
+        let root = format!("[server]\nroot = {:?}\n", folder.path());
+        let begun = block.replace("[server]\n", &root);
+        let root = if block.contains("[server]\n") { "" } else { &root };
+        fs::write(&file, format!("{begun}\n{root}[accounts]\nanonymous = true\n")).unwrap();
         let (code, out, err) = result(&run(&["check-config", &file.display().to_string()]));
         assert!(code == Some(0) && out.starts_with("ok\n"), "{err}\n{block}");
     }

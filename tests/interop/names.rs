@@ -5,10 +5,13 @@ use std::os::unix::ffi::OsStrExt;
 
 use crate::client::Client;
 use crate::samples;
-use crate::server::{PASSWORD, Runtime, Server, USER};
+use crate::server::{PASSWORD, Runtime, Server, Setup, USER};
 use crate::session::Session;
 
-on_both_runtimes! { curl, wget, lftp_mirrors_them_there_and_back, ftplib, ncftp, tnftp, in_replies, line_breaks_are_refused }
+on_both_runtimes! {
+    curl, wget, lftp_mirrors_them_there_and_back, ftplib, ncftp, tnftp, in_replies, line_breaks_are_refused,
+    characters_of_a_profile,
+}
 
 /// Names that one server or another got wrong.
 fn names() -> Vec<Vec<u8>> {
@@ -200,4 +203,47 @@ fn line_breaks_are_refused(runtime: Runtime) {
     }
     session.expect("NOOP", 200);
     assert_eq!(std::fs::read_dir(server.path("")).unwrap().count(), 0);
+}
+
+const OLD_CLIENT: &str = r#"
+import ftplib, io, sys
+host, port, user, password = sys.argv[1:]
+ftp = ftplib.FTP(encoding="cp1252", timeout=60)
+ftp.connect(host, int(port))
+ftp.login(user, password)
+name, folder = "Grüße für 5 €", "Français"
+ftp.mkd(folder)
+ftp.cwd(folder)
+assert ftp.pwd() == "/" + folder, ftp.pwd()
+ftp.storbinary("STOR " + name, io.BytesIO(b"hello"))
+assert ftp.nlst() == [name], ftp.nlst()
+assert [entry for entry, _ in ftp.mlsd()] == [name]
+lines, got = [], io.BytesIO()
+ftp.dir(lines.append)
+assert len(lines) == 1 and lines[0].endswith(" " + name), lines
+ftp.retrbinary("RETR " + name, got.write)
+assert got.getvalue() == b"hello"
+ftp.cwd("/")
+# What somebody else put there and this set has no letters for can be read, and asked for.
+names = ftp.nlst()
+assert sorted(names) == ["%u4F60%u597D", folder], names
+got = io.BytesIO()
+ftp.retrbinary("RETR %u4F60%u597D", got.write)
+assert got.getvalue() == b"elsewhere"
+ftp.quit()
+"#;
+
+/// A client that knows no UTF-8 has its letters, by the profile in docs/names.md; on the disk they are UTF-8, and so they
+/// are for everybody else.
+fn characters_of_a_profile(runtime: Runtime) {
+    let plain = "control = \"allow\"\ndata = \"allow\"\n";
+    let profile = "[[profile]]\nnetworks = [\"127.0.0.1\"]\ncharset = \"windows-1252\"\n";
+    let server = Setup::new(runtime).secured(plain).sections(profile).start();
+    server.put("\u{4f60}\u{597d}", b"elsewhere");
+    let client = Client::new(&server, "python3").args(["-", &server.host(), &server.port(), USER, PASSWORD]);
+    client.input(OLD_CLIENT).succeed();
+    assert_eq!(server.get("Fran\u{e7}ais/Gr\u{fc}\u{df}e f\u{fc}r 5 \u{20ac}"), b"hello");
+    let lists = Client::new(&server, "curl").args(["-sS", "-l", "-Q", "OPTS UTF8 ON"]);
+    let lists = lists.args(["-u", &format!("{USER}:{PASSWORD}"), &server.url("")]).succeed();
+    assert!(lists.lines().contains(&String::from("Fran\u{e7}ais")), "{lists:?}");
 }
