@@ -276,6 +276,24 @@ def parts_by_range(ftp):
     assert download(ftp, "file") == content()
 
 
+def shortens_the_idle_time(ftp):
+    """SITE IDLE, and that it holds."""
+    assert ftp.sendcmd("SITE IDLE 10").startswith("200 ")
+    assert "10 s without a command" in ftp.sendcmd("SITE IDLE")
+    try:
+        ftp.sendcmd("SITE IDLE 100000")
+        raise AssertionError("it became longer than the server's")
+    except ftplib.error_perm as error:
+        assert str(error).startswith("504 "), error
+    began = time.monotonic()
+    try:
+        ftp.getresp()
+        raise AssertionError("something else was said")
+    except ftplib.error_temp as error:
+        assert str(error).startswith("421 "), error
+    assert 9 < time.monotonic() - began < 30, time.monotonic() - began
+
+
 def copies_and_trees(ftp):
     ftp.storbinary("STOR a b", io.BytesIO(content()))
     ftp.voidcmd('SITE COPY "a b" "c d"')
@@ -302,5 +320,5 @@ if __name__ == "__main__":
     case, *told = sys.argv[1:]
     session = connect(*told)
     globals()[case](session)
-    if case != "resumes_a_broken_upload":
+    if case not in ("resumes_a_broken_upload", "shortens_the_idle_time"):
         session.quit()

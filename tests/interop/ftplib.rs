@@ -6,7 +6,7 @@ use crate::server::{PASSWORD, Runtime, Server, Setup, USER};
 on_both_runtimes! {
     lists, passive, active, passive_over_ipv6, active_over_ipv6, active_by_lprt, active_by_lprt_over_ipv6, resumes_a_download, resumes_an_upload, appends,
     resumes_a_broken_upload, renames_and_deletes, text, aborts, errors_are_permanent,
-    profile_by_network, digests, parts_by_range, copies_and_trees,
+    profile_by_network, digests, parts_by_range, copies_and_trees, shortens_the_idle_time,
 }
 
 fn python(server: &Server, case: &str) {
@@ -102,4 +102,8 @@ fn parts_by_range(runtime: Runtime) {
 
 fn copies_and_trees(runtime: Runtime) {
     python(&Server::start(runtime), "copies_and_trees");
+}
+
+fn shortens_the_idle_time(runtime: Runtime) {
+    python(&Server::start(runtime), "shortens_the_idle_time");
 }

@@ -14,6 +14,7 @@ mod host;
 mod information;
 mod listings;
 mod navigation;
+mod own;
 mod parameters;
 mod security;
 pub mod site;

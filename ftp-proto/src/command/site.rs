@@ -1,7 +1,7 @@
 //! SITE: the table of its own commands, and what they do that no other command does.
 
 use super::args::{Arg, resolved};
-use super::{files, information, split, trees};
+use super::{files, information, own, split, trees};
 use crate::account::Rights;
 use crate::event::FileJob;
 use crate::host::Abilities;
@@ -33,7 +33,7 @@ pub struct SiteCommand {
 const PLAIN: SiteCommand =
     SiteCommand { name: "", help: "", needs: Rights::NONE, able: Abilities::NONE, samples: &[], run: help };
 
-/// All of them, in alphabetical order. CHMOD, UTIME and HELP are common practice, COPY, CPFR, CPTO, MKDIR and RMDIR those of
+/// All of them, in alphabetical order. CHMOD, IDLE, UTIME and HELP are common practice, COPY, CPFR, CPTO, MKDIR and RMDIR those of
 /// ProFTPD, DIRSTYLE that of IIS, STAT of the RFC's own word for it.
 pub static SITE: &[SiteCommand] = &[
     SiteCommand {
@@ -70,6 +70,13 @@ pub static SITE: &[SiteCommand] = &[
     },
     SiteCommand { name: "DIRSTYLE", samples: &["SITE DIRSTYLE"], run: directory_style, ..PLAIN },
     SiteCommand { name: "HELP", samples: &["SITE HELP"], ..PLAIN },
+    SiteCommand {
+        name: "IDLE",
+        help: "[<seconds>]",
+        samples: &["SITE IDLE", "SITE IDLE 120"],
+        run: own::idle,
+        ..PLAIN
+    },
     SiteCommand {
         name: "MKDIR",
         help: "<path>",

@@ -676,7 +676,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         name: "SITE",
         syntax: Syntax::Text,
         replies: &[150, 200, 211, 214, 250, 257, 350, 426, 450, 451, 452, 503, 504, 550, 553],
-        help: "<command> (HELP names them: CHMOD, COPY, UTIME and others)",
+        help: "<command> (SITE HELP tells which there are)",
         samples: &["SITE HELP", "SITE CHMOD 644 a.txt"],
         run: site::site,
         ..LOGGED_IN

@@ -403,7 +403,7 @@ impl Session {
         if !self.is_serving() || is_busy {
             self.timers.clear(Timer::Idle);
         } else {
-            self.timers.set(Timer::Idle, now.mono + self.config.timeouts.idle);
+            self.timers.set(Timer::Idle, now.mono + self.idle_timeout());
         }
     }
 

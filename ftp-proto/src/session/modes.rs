@@ -5,6 +5,7 @@ use crate::event::Part;
 use crate::listing::{Facts, ListStyle};
 use crate::path::VirtualPath;
 use crate::transfer::{Coding, Deflate, Mode};
+use core::time::Duration;
 
 #[derive(Debug)]
 // req: 2428-4-all-until
@@ -19,6 +20,8 @@ pub(crate) struct Modes {
     pub(crate) utf_8: bool,
     /// SITE DIRSTYLE: what LIST looks like, whatever the profile says.
     pub(crate) list_style: Option<ListStyle>,
+    /// SITE IDLE: shorter than the settings say.
+    pub(crate) idle: Option<Duration>,
     /// OPTS HASH.
     #[cfg(feature = "digests")]
     pub(crate) algorithm: crate::digest::Algorithm,
@@ -44,6 +47,7 @@ impl Default for Modes {
             facts: Facts::ALL,
             utf_8: false,
             list_style: None,
+            idle: None,
             #[cfg(feature = "digests")]
             algorithm: crate::digest::Algorithm::Sha256,
             extended_passive_only: false,
@@ -110,6 +114,12 @@ impl Modes {
 }
 
 impl Session {
+    /// How long the client may say nothing. What it has asked for itself ends where the settings, as they are now, end.
+    pub(crate) fn idle_timeout(&self) -> Duration {
+        let longest = self.config.timeouts.idle;
+        self.modes.idle.map_or(longest, |own| own.min(longest))
+    }
+
     /// The transfer parameters, as they hold now.
     pub(crate) fn coding(&self) -> Coding {
         let coding = self.modes.coding;

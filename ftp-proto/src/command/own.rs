@@ -1,0 +1,35 @@
+//! SITE commands about the session itself: IDLE.
+
+use crate::reply::Reply;
+use crate::session::{Reaction, Turn};
+use alloc::format;
+use core::time::Duration;
+
+/// The shortest that a client may ask for: enough to type a command.
+const SHORTEST_IDLE: Duration = Duration::from_secs(10);
+
+/// SITE IDLE: the time without a command after which this session ends. A client may shorten what the settings say, and
+/// take that back, never lengthen it (RFC 1123 section 4.1.3.2 leaves the time to the server).
+pub(super) fn idle(turn: &mut Turn<'_>, argument: &[u8]) -> Reaction {
+    let longest = turn.session.config.timeouts.idle;
+    let shortest = SHORTEST_IDLE.min(longest);
+    let argument = argument.trim_ascii();
+    if argument.is_empty() {
+        let current = turn.session.idle_timeout().as_secs();
+        let text = format!(
+            "This session ends after {current} s without a command; at most {} s.",
+            longest.as_secs()
+        );
+        return Reply::with(200, text).into();
+    }
+    let Some(seconds) = super::args::number(argument) else {
+        return super::site::usage("IDLE");
+    };
+    let wanted = Duration::from_secs(seconds);
+    if wanted < shortest || wanted > longest {
+        let text = format!("It can be {} to {} seconds.", shortest.as_secs(), longest.as_secs());
+        return Reply::with(504, text).into();
+    }
+    turn.session.modes.idle = Some(wanted);
+    Reply::with(200, format!("This session ends after {seconds} s without a command.")).into()
+}
