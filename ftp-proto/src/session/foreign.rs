@@ -34,6 +34,8 @@ impl Session {
         let is_next = self.is_serving() && self.pending.is_none() && !self.protection.awaits_switch();
         if is_next && self.login.account().is_none() {
             let text = self.inbox.unfinished();
+            // It may be the line's end, and then it is no part of the line.
+            let text = text.strip_suffix(b"\r").unwrap_or(text);
             let beginning = text.get(..BEGINNING).unwrap_or(text).to_vec();
             self.hangs_up(now, &beginning, false);
         }
