@@ -65,6 +65,11 @@ impl Rights {
         self.0 == 0
     }
 
+    /// What is in both.
+    const fn common(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// The union, in constants.
     pub const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -80,10 +85,21 @@ impl BitOr for Rights {
 }
 
 /// Rights by path: the rule of the longest matching prefix holds.
+///
+/// Some storages take names in any case of letters: there `/SHUT` is `/shut`. So a rule for a path that differs in case only
+/// holds as well, but gives nothing: it can only take away.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RightsByPath {
     everywhere: Rights,
-    rules: Vec<(VirtualPath, Rights)>,
+    rules: Vec<Rule>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Rule {
+    path: VirtualPath,
+    /// In small letters.
+    small: VirtualPath,
+    rights: Rights,
 }
 
 impl RightsByPath {
@@ -95,42 +111,52 @@ impl RightsByPath {
     /// Adds a rule for `path` and all below it; a later rule for the same path wins.
     #[must_use]
     pub fn and_below(mut self, path: VirtualPath, rights: Rights) -> Self {
-        self.rules.retain(|(known, _)| *known != path);
-        self.rules.push((path, rights));
+        self.rules.retain(|rule| rule.path != path);
+        let small = path.in_small_letters();
+        self.rules.push(Rule { path, small, rights });
         self
     }
 
     /// What is allowed on `path`.
     pub fn on(&self, path: &VirtualPath) -> Rights {
-        self.rules
-            .iter()
-            .filter(|(prefix, _)| path.starts_with(prefix))
-            .max_by_key(|(prefix, _)| prefix.as_bytes().len())
-            .map_or(self.everywhere, |(_, rights)| *rights)
+        if self.rules.is_empty() {
+            return self.everywhere;
+        }
+        let small = path.in_small_letters();
+        let is_exact = |rule: &Rule| path.starts_with(&rule.path);
+        let longest = |is_for: &dyn Fn(&Rule) -> bool| {
+            let rules = self.rules.iter().filter(|rule| is_for(rule));
+            // Of two that differ in case only the exact one is meant.
+            let longest = rules.max_by_key(|rule| (rule.small.as_bytes().len(), is_exact(rule)));
+            longest.map_or(self.everywhere, |rule| rule.rights)
+        };
+        longest(&is_exact).common(longest(&|rule| small.starts_with(&rule.small)))
     }
 
     /// Whether anything is allowed on `path` or somewhere below it. If not, it is as good as not there.
     pub fn reaches(&self, path: &VirtualPath) -> bool {
-        let below = |(prefix, rights): &(VirtualPath, Rights)| prefix.starts_with(path) && !rights.is_empty();
+        let below = |rule: &Rule| rule.path.starts_with(path) && !rule.rights.is_empty();
         !self.on(path).is_empty() || self.rules.iter().any(below)
     }
 
     /// Whether a rule is about `path` itself or something below it. Under another name that rule would no longer
     /// hold for it.
     pub fn rule_within(&self, path: &VirtualPath) -> bool {
-        self.rules.iter().any(|(prefix, _)| prefix.starts_with(path))
+        let small = path.in_small_letters();
+        self.rules.iter().any(|rule| rule.small.starts_with(&small))
     }
 
     /// Whether all of `rights` is given on `path` and on everything below it.
     pub fn throughout(&self, path: &VirtualPath, rights: Rights) -> bool {
-        let mut below = self.rules.iter().filter(|(prefix, _)| prefix.starts_with(path));
-        self.on(path).contains(rights) && below.all(|(_, given)| given.contains(rights))
+        let small = path.in_small_letters();
+        let mut below = self.rules.iter().filter(|rule| rule.small.starts_with(&small));
+        self.on(path).contains(rights) && below.all(|rule| rule.rights.contains(rights))
     }
 
     /// Whether each of `rights` is given somewhere, if not in the same place; FEAT and HELP list no command that can never
     /// work.
     pub fn anywhere(&self, rights: Rights) -> bool {
-        let given = self.rules.iter().fold(self.everywhere, |all, (_, given)| all | *given);
+        let given = self.rules.iter().fold(self.everywhere, |all, rule| all | rule.rights);
         given.contains(rights)
     }
 }
@@ -216,5 +242,31 @@ mod tests {
         assert!(rights.throughout(&path("/x"), Rights::LIST) && !rights.throughout(&path("/"), Rights::LIST));
         assert!(!rights.throughout(&path("/in"), Rights::CREATE));
         assert!(rights.rule_within(&path("/in")) && !rights.rule_within(&path("/in/a")));
+    }
+
+    #[test]
+    fn other_letters_are_no_way_around_a_rule() {
+        let path = |text: &str| VirtualPath::new(text.as_bytes()).unwrap();
+        let rights = RightsByPath::everywhere(Rights::READ_ONLY)
+            .and_below(path("/shut"), Rights::NONE)
+            .and_below(path("/In"), Rights::ALL)
+            .and_below(path("/In/\u{c4}"), Rights::LIST);
+        for shut in ["/shut", "/SHUT", "/Shut/a"] {
+            assert_eq!(rights.on(&path(shut)), Rights::NONE, "{shut}");
+            assert!(!rights.throughout(&path(shut), Rights::LIST), "{shut}");
+        }
+        assert_eq!(rights.on(&path("/In/a")), Rights::ALL);
+        assert_eq!(rights.on(&path("/in/a")), Rights::READ_ONLY, "nothing is given by other letters");
+        assert_eq!(rights.on(&path("/In/\u{e4}/a")), Rights::LIST);
+        assert!(rights.rule_within(&path("/in")) && !rights.throughout(&path("/iN"), Rights::READ));
+        assert_eq!(rights.on(&VirtualPath::new(b"/\xffSHUT").unwrap()), Rights::READ_ONLY);
+        // The same path twice, in other letters: each is a rule.
+        for names in [["/a", "/A"], ["/A", "/a"]] {
+            let [first, second] = names.map(path);
+            let both = RightsByPath::everywhere(Rights::NONE)
+                .and_below(first.clone(), Rights::READ_ONLY)
+                .and_below(second.clone(), Rights::ALL);
+            assert_eq!((both.on(&first), both.on(&second)), (Rights::READ_ONLY, Rights::ALL));
+        }
     }
 }

@@ -115,6 +115,19 @@ impl VirtualPath {
                 .is_some_and(|rest| rest.is_empty() || rest.first() == Some(&b'/'))
     }
 
+    /// The same in small letters, as far as they are UTF-8: equal for all paths that may be one where names are taken in any
+    /// case.
+    pub(crate) fn in_small_letters(&self) -> Self {
+        let mut small = Vec::with_capacity(self.0.len());
+        for chunk in self.0.utf8_chunks() {
+            for letter in chunk.valid().chars().flat_map(char::to_lowercase) {
+                small.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+            small.extend_from_slice(chunk.invalid());
+        }
+        Self(small)
+    }
+
     /// The path as it stands between the quotes of a 257 reply: `"` is doubled (RFC 959 appendix II).
     pub fn quoted(&self) -> Vec<u8> {
         let mut quoted = Vec::with_capacity(self.0.len());
