@@ -6,6 +6,7 @@ use crate::path::VirtualPath;
 use crate::time::UnixTime;
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// Decides who may log in.
@@ -105,6 +106,14 @@ pub trait Storage: Send + Sync {
         let _ = (path, mode);
         Err(StorageError::Unsupported)
     }
+
+    /// The same tree, where files and directories made from now on get the permissions `0o666` and `0o777` without the
+    /// bits of `umask`, whatever else is set up; for one with [`Abilities::UMASK`]. What is there keeps its own. Default:
+    /// `None`, it can't.
+    fn with_umask(&self, umask: u32) -> Option<Arc<dyn Storage>> {
+        let _ = umask;
+        None
+    }
 }
 
 /// What a [`Storage`] can do that not every one can.
@@ -120,6 +129,8 @@ impl Abilities {
     pub const SET_CREATED: Self = Self(1 << 1);
     /// [`Storage::available`].
     pub const AVAILABLE: Self = Self(1 << 2);
+    /// [`Storage::with_umask`].
+    pub const UMASK: Self = Self(1 << 3);
 
     /// Whether all of `other` is in here.
     pub const fn contains(self, other: Self) -> bool {
@@ -258,9 +269,9 @@ pub struct Metadata {
     /// Unix permission bits (`0o7777`), if the storage has them.
     pub mode: Option<u32>,
     /// Owner, for LIST.
-    pub owner: Option<alloc::sync::Arc<str>>,
+    pub owner: Option<Arc<str>>,
     /// Group, for LIST.
-    pub group: Option<alloc::sync::Arc<str>>,
+    pub group: Option<Arc<str>>,
     /// Number of names, for LIST.
     pub links: u32,
     /// Identifies the file beyond its name, for MLST's `unique` (device and inode, say).

@@ -84,8 +84,10 @@ pub struct Options {
     pub uploads: Uploads,
     /// Permission bits of new files, whatever the umask. One that is replaced hands on its own.
     pub file_mode: u32,
-    /// Permission bits of new directories; the umask is taken off.
+    /// Permission bits of new directories; the process's umask is taken off.
     pub directory_mode: u32,
+    /// Whether new files and directories get exactly these modes, as a client asked for it: nothing is taken off.
+    pub exact_modes: bool,
     /// Whether a complete upload is on the disk, beyond any cache, before it is published and confirmed.
     pub durable: bool,
     /// Whether listings show the names of owners and groups instead of their numbers. Names tell strangers
@@ -107,6 +109,7 @@ impl Default for Options {
             uploads: Uploads::default(),
             file_mode: 0o644,
             directory_mode: 0o755,
+            exact_modes: false,
             durable: false,
             named_owners: false,
         }
@@ -239,5 +242,9 @@ impl Storage for DiskStorage {
 
     fn set_permissions(&self, path: &VirtualPath, mode: u32) -> Result<(), StorageError> {
         self.tree.set_permissions(path, mode)
+    }
+
+    fn with_umask(&self, umask: u32) -> Option<Arc<dyn Storage>> {
+        self.tree.with_umask(umask)
     }
 }

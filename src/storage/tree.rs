@@ -45,6 +45,15 @@ impl<J: Jail> Tree<J> {
         names::part_name(&self.options.account, path.name())
     }
 
+    /// What the process's umask took off a new directory comes back; what the directory above hands down (set-group-id)
+    /// stays. Best effort, as for files: it never has more than was asked for.
+    fn give_mode(&self, path: &VirtualPath, folder: &J::Folder, mode: u32) {
+        let now = folder.stat(path.name()).ok().filter(|stat| stat.kind == Kind::Directory);
+        if let Some(now) = now.and_then(|stat| stat.mode).filter(|now| now & 0o777 != mode) {
+            let _ = self.jail.set_permissions(path, now & 0o7000 | mode);
+        }
+    }
+
     /// Removes what is in a directory if it is nothing but parts that nobody writes to.
     fn remove_parts(&self, folder: &J::Folder, name: &[u8]) -> Result<()> {
         let inside = folder.child(name)?;
@@ -115,7 +124,8 @@ impl<J: Jail> AnyTree for Tree<J> {
 
 impl<J: Jail> Storage for Tree<J> {
     fn abilities(&self) -> Abilities {
-        if cfg!(unix) { Abilities::SET_PERMISSIONS.with(Abilities::AVAILABLE) } else { Abilities::NONE }
+        let modes = Abilities::SET_PERMISSIONS.with(Abilities::UMASK);
+        if cfg!(unix) { modes.with(Abilities::AVAILABLE) } else { Abilities::NONE }
     }
 
     fn available(&self, path: &VirtualPath) -> Result<u64> {
@@ -191,7 +201,25 @@ impl<J: Jail> Storage for Tree<J> {
 
     fn create_dir(&self, path: &VirtualPath) -> Result<()> {
         nameable(path, StorageError::AlreadyExists)?;
-        self.parent(path)?.create_dir(path.name(), self.options.directory_mode & 0o777)
+        let mode = self.options.directory_mode & 0o777;
+        let folder = self.parent(path)?;
+        folder.create_dir(path.name(), mode)?;
+        if self.options.exact_modes {
+            self.give_mode(path, &folder, mode);
+        }
+        Ok(())
+    }
+
+    fn with_umask(&self, umask: u32) -> Option<Arc<dyn Storage>> {
+        cfg!(unix).then(|| -> Arc<dyn Storage> {
+            let options = Options {
+                file_mode: 0o666 & !umask,
+                directory_mode: 0o777 & !umask,
+                exact_modes: true,
+                ..self.options.clone()
+            };
+            Arc::new(Self { jail: Arc::clone(&self.jail), options })
+        })
     }
 
     /// With the file goes what this account has left of an upload to its name, so that what is removed is

@@ -157,11 +157,34 @@ fn open_in_place<J: Jail>(
     creation: Creation,
     at: Option<u64>,
 ) -> Result<Upload<J>> {
-    let file = jail.open(path, Opening::write(creation))?;
+    let file = open_or_make(jail, options, path, creation)?;
     let stat = J::stat_file(&file)?;
     regular(&stat)?;
     let start = cut(&file, &stat, at)?;
     Ok(Upload { file, start, part: None, durable: options.durable })
+}
+
+/// If modes are to be exact, what is made is told from what is there, which keeps its own.
+fn open_or_make<J: Jail>(
+    jail: &J,
+    options: &Options,
+    path: &VirtualPath,
+    creation: Creation,
+) -> Result<std::fs::File> {
+    let mode = match creation {
+        Creation::IfAbsent(mode) | Creation::Exclusive(mode) if options.exact_modes => mode,
+        _ => return jail.open(path, Opening::write(creation)),
+    };
+    match jail.open(path, Opening::write(Creation::Exclusive(mode))) {
+        Ok(file) => {
+            set_mode(&file, mode);
+            Ok(file)
+        }
+        Err(StorageError::AlreadyExists) if creation != Creation::Exclusive(mode) => {
+            jail.open(path, Opening::write(creation))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Cuts the file off at the offset where writing begins, and says which it is.

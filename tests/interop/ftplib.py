@@ -294,6 +294,20 @@ def shortens_the_idle_time(ftp):
     assert 9 < time.monotonic() - began < 30, time.monotonic() - began
 
 
+def sets_a_umask(ftp):
+    """More than the server gives by itself, and less."""
+    for number, (umask, file, folder) in enumerate([("002", "0664", "0775"), ("077", "0600", "0700")]):
+        assert ftp.sendcmd("SITE UMASK " + umask).startswith("200 ")
+        assert umask in ftp.sendcmd("SITE UMASK")
+        names = [kind + str(number) for kind in ("stored", "appended", "copied", "made")]
+        ftp.storbinary("STOR " + names[0], io.BytesIO(b"hello"))
+        ftp.storbinary("APPE " + names[1], io.BytesIO(b"hello"))
+        ftp.voidcmd("SITE COPY %s %s" % (names[0], names[2]))
+        ftp.mkd(names[3])
+        modes = {name: facts["unix.mode"] for name, facts in ftp.mlsd(facts=["UNIX.mode"]) if name in names}
+        assert modes == {**dict.fromkeys(names[:3], file), names[3]: folder}, modes
+
+
 def copies_and_trees(ftp):
     ftp.storbinary("STOR a b", io.BytesIO(content()))
     ftp.voidcmd('SITE COPY "a b" "c d"')

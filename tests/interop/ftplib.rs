@@ -6,7 +6,7 @@ use crate::server::{PASSWORD, Runtime, Server, Setup, USER};
 on_both_runtimes! {
     lists, passive, active, passive_over_ipv6, active_over_ipv6, active_by_lprt, active_by_lprt_over_ipv6, resumes_a_download, resumes_an_upload, appends,
     resumes_a_broken_upload, renames_and_deletes, text, aborts, errors_are_permanent,
-    profile_by_network, digests, parts_by_range, copies_and_trees, shortens_the_idle_time,
+    profile_by_network, digests, parts_by_range, copies_and_trees, shortens_the_idle_time, sets_a_umask,
 }
 
 fn python(server: &Server, case: &str) {
@@ -106,4 +106,8 @@ fn copies_and_trees(runtime: Runtime) {
 
 fn shortens_the_idle_time(runtime: Runtime) {
     python(&Server::start(runtime), "shortens_the_idle_time");
+}
+
+fn sets_a_umask(runtime: Runtime) {
+    python(&Server::start(runtime), "sets_a_umask");
 }

@@ -206,7 +206,7 @@ const SETTABLE: &[Settable] = &[
 ];
 
 /// At most `0o7777`.
-fn octal_mode(text: &[u8]) -> Option<u32> {
+pub(super) fn octal_mode(text: &[u8]) -> Option<u32> {
     let digits = text.iter().all(|byte| matches!(byte, b'0'..=b'7'));
     let mode = core::str::from_utf8(text).ok().filter(|_| digits)?;
     u32::from_str_radix(mode, 8).ok().filter(|mode| *mode <= 0o7777)

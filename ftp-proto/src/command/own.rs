@@ -1,7 +1,7 @@
-//! SITE commands about the session itself: IDLE.
+//! SITE commands about the session itself: IDLE UMASK.
 
 use crate::reply::Reply;
-use crate::session::{Reaction, Turn};
+use crate::session::{Login, Reaction, Turn};
 use alloc::format;
 use core::time::Duration;
 
@@ -32,4 +32,28 @@ pub(super) fn idle(turn: &mut Turn<'_>, argument: &[u8]) -> Reaction {
     }
     turn.session.modes.idle = Some(wanted);
     Reply::with(200, format!("This session ends after {seconds} s without a command.")).into()
+}
+
+/// SITE UMASK: what new files and directories of this session are not allowed to others. Until it is set the storage does
+/// as it is set up.
+pub(super) fn umask(turn: &mut Turn<'_>, argument: &[u8]) -> Reaction {
+    let argument = argument.trim_ascii();
+    if argument.is_empty() {
+        return match turn.session.modes.umask {
+            Some(umask) => Reply::with(200, format!("The umask is {umask:03o}.")).into(),
+            None => Reply::new(200, "No umask is set; the server decides.").into(),
+        };
+    }
+    let Some(umask) = super::files::octal_mode(argument).filter(|umask| *umask <= 0o777) else {
+        return super::site::usage("UMASK");
+    };
+    let Login::In(account) = &mut turn.session.login else {
+        return Reply::new(530, "Log in first.").into();
+    };
+    let Some(storage) = account.storage.with_umask(umask) else {
+        return Reply::new(504, "There is no umask here.").into();
+    };
+    account.storage = storage;
+    turn.session.modes.umask = Some(umask);
+    Reply::with(200, format!("The umask is {umask:03o}.")).into()
 }

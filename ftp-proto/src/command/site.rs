@@ -23,6 +23,8 @@ pub struct SiteCommand {
     pub help: &'static str,
     /// The rights without which it can't work anywhere.
     pub needs: Rights,
+    /// Whether it needs them on every path, since it has none of its own.
+    pub everywhere: bool,
     /// What the storage must be able to do.
     pub able: Abilities,
     /// Legal lines.
@@ -30,10 +32,17 @@ pub struct SiteCommand {
     run: fn(&mut Turn<'_>, &[u8]) -> Reaction,
 }
 
-const PLAIN: SiteCommand =
-    SiteCommand { name: "", help: "", needs: Rights::NONE, able: Abilities::NONE, samples: &[], run: help };
+const PLAIN: SiteCommand = SiteCommand {
+    name: "",
+    help: "",
+    needs: Rights::NONE,
+    everywhere: false,
+    able: Abilities::NONE,
+    samples: &[],
+    run: help,
+};
 
-/// All of them, in alphabetical order. CHMOD, IDLE, UTIME and HELP are common practice, COPY, CPFR, CPTO, MKDIR and RMDIR those of
+/// All of them, in alphabetical order. CHMOD, IDLE, UMASK, UTIME and HELP are common practice, COPY, CPFR, CPTO, MKDIR and RMDIR those of
 /// ProFTPD, DIRSTYLE that of IIS, STAT of the RFC's own word for it.
 pub static SITE: &[SiteCommand] = &[
     SiteCommand {
@@ -43,6 +52,7 @@ pub static SITE: &[SiteCommand] = &[
         able: Abilities::SET_PERMISSIONS,
         samples: &["SITE CHMOD 644 a.txt"],
         run: files::chmod,
+        ..PLAIN
     },
     SiteCommand {
         name: "COPY",
@@ -95,6 +105,15 @@ pub static SITE: &[SiteCommand] = &[
     },
     SiteCommand { name: "STAT", samples: &["SITE STAT"], run: stat, ..PLAIN },
     SiteCommand {
+        name: "UMASK",
+        help: "[<octal bits that new files don't get>]",
+        needs: Rights::ATTRIBUTES,
+        everywhere: true,
+        able: Abilities::UMASK,
+        samples: &["SITE UMASK", "SITE UMASK 027"],
+        run: own::umask,
+    },
+    SiteCommand {
         name: "UTIME",
         help: "<YYYYMMDDhhmm[ss]> <path>, or <path> and thrice <YYYYMMDDhhmmss>, then UTC",
         needs: Rights::ATTRIBUTES,
@@ -115,7 +134,13 @@ pub fn find(name: &[u8]) -> Option<&'static SiteCommand> {
 /// Whether it can work in this session.
 fn is_offered(session: &Session, row: &SiteCommand) -> bool {
     session.login.account().is_some_and(|account| {
-        account.rights.anywhere(row.needs) && account.storage.abilities().contains(row.able)
+        let rights = &account.rights;
+        let has = if row.everywhere {
+            rights.throughout(&VirtualPath::root(), row.needs)
+        } else {
+            rights.anywhere(row.needs)
+        };
+        has && account.storage.abilities().contains(row.able)
     })
 }
 

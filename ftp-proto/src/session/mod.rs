@@ -517,6 +517,7 @@ impl Session {
         self.set_login(Login::Nobody);
         self.protection.set_handshakes_as_client(false);
         self.modes.directory = VirtualPath::root();
+        self.modes.umask = None;
         self.modes.set_restart(0);
     }
 

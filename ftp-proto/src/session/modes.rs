@@ -22,6 +22,8 @@ pub(crate) struct Modes {
     pub(crate) list_style: Option<ListStyle>,
     /// SITE IDLE: shorter than the settings say.
     pub(crate) idle: Option<Duration>,
+    /// SITE UMASK: the account's storage is one with it.
+    pub(crate) umask: Option<u32>,
     /// OPTS HASH.
     #[cfg(feature = "digests")]
     pub(crate) algorithm: crate::digest::Algorithm,
@@ -48,6 +50,7 @@ impl Default for Modes {
             utf_8: false,
             list_style: None,
             idle: None,
+            umask: None,
             #[cfg(feature = "digests")]
             algorithm: crate::digest::Algorithm::Sha256,
             extended_passive_only: false,

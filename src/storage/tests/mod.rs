@@ -5,6 +5,7 @@ mod files;
 mod kills;
 mod listings;
 mod long;
+mod umask;
 mod unprivileged;
 mod uploads;
 

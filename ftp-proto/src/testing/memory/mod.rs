@@ -32,6 +32,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Clone)]
 pub struct MemoryStorage {
     tree: Arc<Mutex<Tree>>,
+    /// Bits that what is made does not get.
+    umask: u32,
 }
 
 struct Tree {
@@ -191,7 +193,7 @@ impl MemoryStorage {
             next_unique: 1,
         };
         tree.add(b"/", Content::Directory, 0o755);
-        Self { tree: Arc::new(Mutex::new(tree)) }
+        Self { tree: Arc::new(Mutex::new(tree)), umask: 0o022 }
     }
 
     /// Adds or replaces a file, and the directories above it that are missing.
@@ -317,7 +319,8 @@ fn virtual_path(bytes: &[u8]) -> VirtualPath {
 
 impl Storage for MemoryStorage {
     fn abilities(&self) -> Abilities {
-        Abilities::SET_PERMISSIONS.with(Abilities::SET_CREATED).with(Abilities::AVAILABLE)
+        let times = Abilities::SET_CREATED;
+        Abilities::SET_PERMISSIONS.with(Abilities::UMASK).with(times).with(Abilities::AVAILABLE)
     }
 
     /// What [`capacity`](Self::capacity) leaves, or as much as can be counted.
@@ -325,6 +328,10 @@ impl Storage for MemoryStorage {
         let tree = self.lock();
         tree.node(path)?;
         Ok(tree.capacity.map_or(u64::MAX, |capacity| capacity.saturating_sub(tree.used())))
+    }
+
+    fn with_umask(&self, umask: u32) -> Option<Arc<dyn Storage>> {
+        Some(Arc::new(Self { tree: Arc::clone(&self.tree), umask }))
     }
 
     fn set_created(&self, path: &VirtualPath, time: UnixTime) -> Result<(), StorageError> {
@@ -434,7 +441,7 @@ impl Storage for MemoryStorage {
         if tree.nodes.contains_key(path.as_bytes()) {
             return Err(StorageError::AlreadyExists);
         }
-        tree.add(path.as_bytes(), Content::Directory, 0o755);
+        tree.add(path.as_bytes(), Content::Directory, 0o777 & !self.umask);
         Ok(())
     }
 

@@ -103,7 +103,7 @@ impl File for Upload {
             }
             None => {
                 let bytes = core::mem::take(&mut self.bytes);
-                tree.add(&key, Content::Bytes(Arc::new(bytes)), 0o644);
+                tree.add(&key, Content::Bytes(Arc::new(bytes)), 0o666 & !storage.umask);
             }
         }
         self.open = false;
