@@ -107,7 +107,7 @@ fn allowed(spec: &CommandSpec) -> String {
         Stage::LoggedIn => "after login",
     };
     let busy = match spec.busy {
-        Busy::Now => ", also in a transfer",
+        Busy::Now | Busy::Stops => ", also in a transfer",
         Busy::NowIfAlone => ", without an argument also in a transfer",
         Busy::Later => "",
     };

@@ -111,6 +111,8 @@ pub enum Busy {
     /// It runs at once without an argument. With one it waits: its reply takes several turns, and the transfer's
     /// own would fall into its middle (STAT of a path).
     NowIfAlone,
+    /// It runs at once, and stops what runs also from behind commands that wait for its end.
+    Stops,
 }
 
 /// What has to be switched on for a command.
@@ -251,9 +253,16 @@ pub(crate) fn runs_now(line: &[u8]) -> bool {
     let (verb, argument) = split(line);
     find(verb).is_some_and(|spec| match spec.busy {
         Busy::Later => false,
-        Busy::Now => true,
+        Busy::Now | Busy::Stops => true,
         Busy::NowIfAlone => argument.is_none_or(|text| text.trim_ascii().is_empty()),
     })
+}
+
+/// Whether a queued line stops what runs. `None`: it does not, nor would it begin what a stop behind it could be for.
+pub(crate) fn stops(line: &[u8]) -> Option<bool> {
+    let spec = find(split(line).0)?;
+    let begins = spec.replies.contains(&150);
+    (begins || spec.busy == Busy::Stops).then_some(!begins)
 }
 
 /// Runs one command line.

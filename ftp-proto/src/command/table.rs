@@ -52,7 +52,7 @@ pub static COMMANDS: &[CommandSpec] = &[
     // req: 959-5.4-abor, 5797-3-mandatory
     CommandSpec {
         name: "ABOR",
-        busy: Busy::Now,
+        busy: Busy::Stops,
         replies: &[226],
         help: "(stop the running transfer)",
         samples: &["ABOR"],

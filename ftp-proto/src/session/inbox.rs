@@ -163,6 +163,21 @@ impl Inbox {
         Some((item, self.bytes.get(self.start..self.start + len).unwrap_or_default()))
     }
 
+    /// All whole lines that wait, in order.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        let mut start = self.start;
+        self.items.iter().filter_map(move |item| {
+            let (len, is_whole) = match *item {
+                Item::Line(len) => (len, true),
+                Item::Overlong(len) => (len, false),
+                Item::Refusal(_) => (0, false),
+            };
+            let line = self.bytes.get(start..start + len);
+            start += len;
+            line.filter(|_| is_whole)
+        })
+    }
+
     /// The line that has not ended, if no other waits.
     pub(crate) fn unfinished(&self) -> &[u8] {
         self.bytes.get(self.line_start..).filter(|_| self.items.is_empty()).unwrap_or_default()

@@ -344,6 +344,17 @@ impl Session {
     fn advance(&mut self, now: Now) {
         self.drain_if_idle(now);
         self.resume_stat(now);
+        self.run_commands(now);
+        while self.heed_abort(now) {
+            self.run_commands(now);
+        }
+        self.look_at_unfinished(now);
+        self.close_if_answered(now);
+        self.keep_a_deadline(now);
+    }
+
+    /// What may run of the commands that wait.
+    fn run_commands(&mut self, now: Now) {
         while self.is_serving() && self.pending.is_none() && !self.outbox.is_full() && self.next_may_run() {
             let mut line = core::mem::take(&mut self.line);
             match self.inbox.take(&mut line) {
@@ -364,9 +375,17 @@ impl Session {
             self.rearm_idle(now);
             self.drain_if_idle(now);
         }
-        self.look_at_unfinished(now);
-        self.close_if_answered(now);
-        self.keep_a_deadline(now);
+    }
+
+    /// An ABOR behind commands that wait stops what they wait for, or nobody could; it is answered in its turn. Not so if
+    /// one of them would begin something that the client may mean. Whether something was stopped.
+    // req: 959-4.1.3-abor
+    fn heed_abort(&mut self, now: Now) -> bool {
+        let is_busy = self.transfer.is_some() || self.work.is_some();
+        if !is_busy || !self.is_serving() || self.inbox.lines().find_map(command::stops) != Some(true) {
+            return false;
+        }
+        self.stop_transfer_early(now) || self.stop_work_early(now)
     }
 
     // req: 959-4.2-queue

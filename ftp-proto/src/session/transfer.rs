@@ -312,6 +312,17 @@ impl Session {
         true
     }
 
+    /// ABOR waits behind other commands, and will be answered behind them. `false`: there is nothing to stop, or it is
+    /// being stopped.
+    pub(super) fn stop_transfer_early(&mut self, now: Now) -> bool {
+        let may_stop = |transfer: &Transfer| transfer.stopped.is_none() && transfer.after.is_none();
+        if !self.transfer.as_ref().is_some_and(may_stop) {
+            return false;
+        }
+        self.stop_transfer(now, Stop::Client);
+        true
+    }
+
     /// QUIT: the transfer ends first (RFC 959 section 4.1.1). `false`: there is none.
     // req: 959-4.1.1-quit-in-a-transfer
     pub(crate) fn quit_after_transfer(&mut self) -> bool {

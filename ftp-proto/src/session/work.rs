@@ -117,6 +117,17 @@ impl Session {
         true
     }
 
+    /// ABOR waits behind other commands, and will be answered behind them. `false`: there is nothing to stop, or it is
+    /// being stopped.
+    pub(super) fn stop_work_early(&mut self, now: Now) -> bool {
+        let may_stop = |work: &Work| !work.course.is_stopped() && work.after.is_none();
+        if !self.work.as_ref().is_some_and(may_stop) {
+            return false;
+        }
+        self.stop_work(now);
+        true
+    }
+
     /// QUIT: a question that nobody waits for any more is stopped, a change comes to its end. `false`: there is no long
     /// job.
     pub(crate) fn quit_after_work(&mut self, now: Now) -> bool {

@@ -165,7 +165,7 @@ impl Case {
             (State::JobPending, _) => false,
             // QUIT waits for the transfer's end without stopping it, but is taken note of.
             (state, Some((_, "QUIT"))) if state.is_transfer() => self.line.trim().contains(' '),
-            (state, Some((Busy::Now, _))) if state.is_transfer() => true,
+            (state, Some((Busy::Now | Busy::Stops, _))) if state.is_transfer() => true,
             (state, Some((Busy::NowIfAlone, _))) if state.is_transfer() => !self.line.trim().contains(' '),
             (state, _) => !state.is_transfer(),
         };
