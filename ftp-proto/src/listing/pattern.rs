@@ -16,7 +16,7 @@ pub struct Pattern(Vec<Vec<u8>>);
 pub struct TooLong;
 
 impl Pattern {
-    /// Reads a pattern: what [`matches`] knows, and braces around alternatives. Braces without a comma, and those that
+    /// Reads a pattern: what [`matches()`] knows, and braces around alternatives. Braces without a comma, and those that
     /// are not closed, stand for themselves.
     ///
     /// # Errors
