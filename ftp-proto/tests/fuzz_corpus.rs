@@ -49,7 +49,7 @@ type World = fn(Choices<'_>) -> Result<Tally, String>;
 /// The same bytes make another world when something has changed; as long as half of them show enough, that is fine.
 #[test]
 fn simulated_worlds_are_seeds() {
-    check_worlds("session", simulate, |tally| tally.secure_transfers > 0);
+    check_worlds("session", simulate, |tally| tally.secure_transfers > 0 && tally.long_jobs > 0);
     check_worlds("wire", simulate_control_connection, |tally| tally.secured > 1 || tally.cleared > 0);
 }
 

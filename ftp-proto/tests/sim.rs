@@ -21,11 +21,15 @@ fn run(count: u64, simulate: fn(Choices<'_>) -> Result<Tally, String>) -> Option
 
 #[test]
 fn every_seed_keeps_the_invariants() {
-    let Some(tally) = run(2_500, simulate) else { return };
+    let Some(tally) = run(2_000, simulate) else { return };
     let rarest = [tally.secured / 10, tally.clear_transfers, tally.secure_transfers, tally.discarded];
     assert!(rarest.into_iter().all(|count| count > 200), "{tally:?}");
     let rarest = [tally.cleared, tally.truncated, tally.unproven, tally.neighbours, tally.proven];
     assert!(rarest.into_iter().chain([tally.balanced]).all(|count| count > 20), "{tally:?}");
+    let rarest = [tally.blocks / 2, tally.deflated, tally.texts / 10, tally.foreign / 3];
+    assert!(rarest.into_iter().all(|count| count > 40), "{tally:?}");
+    let rarest = [tally.long_jobs, tally.stopped_jobs, tally.overtaken];
+    assert!(rarest.into_iter().all(|count| count > 500), "{tally:?}");
 }
 
 #[test]

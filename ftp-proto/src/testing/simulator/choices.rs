@@ -143,5 +143,81 @@ pub(super) const SECURITY: &[&str] = &[
 pub(super) const TRANSFERS: &[&str] =
     &["RETR a", "RETR big", "STOR up/#", "STOU", "APPE log", "LIST", "NLST", "MLSD up"];
 
+/// Several lines each, if need be.
+pub(super) const NOVELTIES: &[&str] = &[
+    "TYPE A\nMODE S",
+    "TYPE E",
+    "TYPE I",
+    "TYPE L 8",
+    "STRU R",
+    "STRU F",
+    "MODE S",
+    "MODE B",
+    "MODE B",
+    "MODE C",
+    "MODE Z",
+    "MODE Z",
+    "TYPE A\nSTRU R\nMODE B",
+    "OPTS MODE Z LEVEL 9",
+    "REST 3\nRETR text",
+    "REST MARK",
+    "RANG 2 9\nRETR text",
+    "RANG 2 9\nHASH text",
+    "RANG 1 0",
+    "RETR text",
+    "SIZE text",
+    "HASH big",
+    "HASH none",
+    "XCRC text",
+    "XCRC big 10 20",
+    "XSHA256 \"big\"\nNOOP",
+    "MD5 text\nNOOP\nSTAT",
+    "MMD5 a, b\nABOR",
+    "HASH big\nABOR",
+    "HASH big\nNOOP\nPWD\nABOR\nPWD",
+    "HASH big\nQUIT",
+    "DSIZ /\nNOOP",
+    "DSIZ\nABOR\nNOOP",
+    "MKD t#\nMKD t#/u\nRMDA t#\nNOOP",
+    "RMDA tree/e\nABOR",
+    "SITE CPFR big\nSITE CPTO c#\nNOOP\nCOMB j# c#",
+    "SITE CPFR a\nSITE CPTO c#\nQUIT",
+    "COMB log up/1\nABOR",
+    "OPTS HASH CRC32",
+    "AVBL",
+    "LIST -R /",
+    "LIST -latR tree",
+    "NLST */*.txt",
+    "NLST tree/{d,e}/*",
+    "STAT -R tree",
+    "MLST tree/d",
+    "LPSV",
+    "LPRT 4,4,203,0,113,5,2,15,160",
+    "LPRT 4,4,10,0,0,1,2,15,160",
+    "ESTA",
+    "ESTP",
+    "CLNT odd 1.0",
+    "CSID Name=odd; Version=1;",
+    "MKD \u{fc}ber#",
+    "OPTS UTF8 OFF",
+    "SITE DIRSTYLE",
+    "MFMT 20261125100000 a",
+    "MFF UNIX.mode=0600; b",
+    "EHLO there",
+    "GET / HTTP/1.1",
+    "\u{ff}",
+];
+
+/// What comes to a port of FTP by mistake.
+pub(super) const HELLOS: &[&str] =
+    &["GET / HTTP/1.1\nHost: localhost\n", "EHLO there", "SSH-2.0-OpenSSH_9.9", "HOST two.example.com"];
+
 /// Rarely, or nobody would stay logged in.
-pub(super) const LOGINS: &[&str] = &["REIN", "USER u", "PASS p", "PASS wrong"];
+pub(super) const LOGINS: &[&str] = &[
+    "REIN",
+    "USER u",
+    "PASS p",
+    "PASS wrong",
+    "REIN\nHOST two.example.com\nUSER u\nPASS p",
+    "REIN\nGET / HTTP/1.1",
+];

@@ -2,13 +2,15 @@
 
 use super::control::Control;
 use super::data::Socket;
+use super::long::Pending;
+use super::wire::{UNKNOWN, decode, plain};
 use crate::Connection;
 use crate::config::{CloseNotify, DataPolicy, DataResumption, Peers, TlsPolicy};
-use crate::event::{Job, LinkId, SessionId, Ticket, TransferId};
+use crate::event::{LinkId, SessionId, TransferId};
 use crate::notice::TransferRecord;
 use crate::testing::MemoryStorage;
 use crate::time::Now;
-use crate::transfer::{Direction, EndReason, Pipe, TransferEnd};
+use crate::transfer::{Coding, Direction, EndReason, Pipe, TransferEnd};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -39,9 +41,9 @@ pub(super) struct Client {
     pub(super) watched: Option<(LinkId, u16)>,
     pub(super) sockets: Vec<Socket>,
     pub(super) dialled: Vec<(LinkId, SocketAddr)>,
-    pub(super) jobs: Vec<(Ticket, Job)>,
+    pub(super) jobs: Vec<Pending>,
     pub(super) transfers: Vec<Transfer>,
-    pub(super) ended: Vec<Vec<u8>>,
+    pub(super) ended: Vec<(Coding, Vec<u8>)>,
 }
 
 /// A transfer in the adapter's hands.
@@ -62,6 +64,14 @@ impl Transfer {
         policy: TlsPolicy,
         peers: &Peers,
     ) -> Result<(), String> {
+        let coding = self.pipe.coding();
+        if let Some((kind, structure, mode)) = control.parameters()
+            && (coding.kind, coding.structure, core::mem::discriminant(&coding.mode))
+                != (kind, structure, mode)
+            && self.pipe.direction() == Direction::Upload
+        {
+            return Err(format!("an upload in {coding}, where {kind:?}, {structure:?} were set"));
+        }
         let secure = self.pipe.is_secure();
         let level = control.protects_data();
         if !secure && (policy.data == DataPolicy::Require || level == Some(true)) {
@@ -113,6 +123,11 @@ impl Transfer {
                 Err("a download without close_notify".to_string())
             }
             Direction::Download => Ok(()),
+            // Its own end says that it is whole; nobody has to read on.
+            Direction::Upload if self.pipe.coding().marks_end() => {
+                let is_made_up = end.close_notify && !self.socket.has_notified();
+                if is_made_up { Err("close_notify was made up".to_string()) } else { Ok(()) }
+            }
             Direction::Upload if end.close_notify != self.socket.has_notified() => {
                 Err("close_notify was not seen, or made up".to_string())
             }
@@ -151,7 +166,7 @@ pub(super) fn check_transfer(
             Ok(())
         };
     }
-    let Some(bytes) = client.ended.pop() else {
+    let Some((coding, bytes)) = client.ended.pop() else {
         return Err(format!("{} of {} complete, but no transfer has ended", record.verb, record.path));
     };
     if record.bytes != bytes.len() as u64 {
@@ -163,13 +178,33 @@ pub(super) fn check_transfer(
             bytes.len()
         ));
     }
-    let stored = stored.unwrap_or_default();
+    let stored = plain(&stored.unwrap_or_default(), coding);
+    let Some(bytes) = decode(&bytes, coding) else {
+        return Err(format!("{} {} in {coding}: complete, and not whole", record.verb, record.path));
+    };
+    let contains = |part: &[u8]| part.is_empty() || stored.windows(part.len()).any(|window| window == part);
     let right = match record.verb {
+        "RETR" if client.control.asks_for_parts() => contains(&bytes),
         "RETR" => stored.ends_with(&bytes),
-        "STOR" => stored == bytes || stored.len() > bytes.len(),
+        "STOR" => is_same(&bytes, &stored) || stored.len() > bytes.len(),
         _ => true,
     };
-    if right { Ok(()) } else { Err(format!("{} {}: the bytes differ", record.verb, record.path)) }
+    if right {
+        Ok(())
+    } else {
+        Err(format!(
+            "{} {} in {coding}: {} bytes came, {} are stored, others",
+            record.verb,
+            record.path,
+            bytes.len(),
+            stored.len()
+        ))
+    }
+}
+
+fn is_same(came: &[u8], stored: &[u8]) -> bool {
+    came.len() == stored.len()
+        && came.iter().zip(stored).all(|(byte, there)| byte == there || *byte == UNKNOWN)
 }
 
 impl Client {

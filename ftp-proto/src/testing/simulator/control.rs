@@ -1,14 +1,16 @@
 //! The client's end of a control connection: lines on their way to the server, replies on their way back, in the clear
 //! or under TLS, and what must hold for them.
 
-use super::choices::Choices;
+use super::choices::{Choices, HELLOS};
 use crate::testing::telnet::Telnet;
 use crate::testing::{FakeHello, FakeTlsClient};
 use crate::tls::{TlsStatus, TlsVersion};
+use crate::transfer::{CodePage, Coding, Deflate, Kind, Mode, Structure};
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::mem::Discriminant;
 
 /// What a client does about TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,12 +26,36 @@ pub(super) enum Style {
 /// A command that was sent, as far as its reply changes something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sent {
-    Auth { private: bool },
-    Prot { private: bool },
+    Auth {
+        private: bool,
+    },
+    Prot {
+        private: bool,
+    },
     Ccc,
     Rein,
+    /// TYPE, STRU and MODE.
+    Parameter(Parameter),
+    /// What may take long.
+    Long,
+    Noop,
     Other,
 }
+
+/// What a transfer is done by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Parameter {
+    Kind(Kind),
+    Structure(Structure),
+    Mode(Mode),
+}
+
+/// TYPE, STRU and MODE, the latter without its level.
+pub(super) type Parameters = (Kind, Structure, Discriminant<Mode>);
+
+/// Commands that may take long.
+const LONG: &[&[u8]] =
+    &[b"HASH", b"XCRC", b"XSHA", b"MD5 ", b"MMD5", b"DSIZ", b"RMDA", b"COMB", b"SITE CPTO"];
 
 impl Sent {
     fn of(line: &[u8]) -> Self {
@@ -40,6 +66,17 @@ impl Sent {
             b"PROT C" => Self::Prot { private: false },
             b"CCC" => Self::Ccc,
             b"REIN" => Self::Rein,
+            b"TYPE A" => Self::Parameter(Parameter::Kind(Kind::Ascii)),
+            b"TYPE E" => Self::Parameter(Parameter::Kind(Kind::Ebcdic(CodePage::Ibm1047))),
+            b"TYPE I" | b"TYPE L 8" => Self::Parameter(Parameter::Kind(Kind::Image)),
+            b"STRU F" => Self::Parameter(Parameter::Structure(Structure::File)),
+            b"STRU R" => Self::Parameter(Parameter::Structure(Structure::Record)),
+            b"MODE S" => Self::Parameter(Parameter::Mode(Mode::Stream)),
+            b"MODE B" => Self::Parameter(Parameter::Mode(Mode::Block)),
+            b"MODE C" => Self::Parameter(Parameter::Mode(Mode::Compressed)),
+            b"MODE Z" => Self::Parameter(Parameter::Mode(Mode::Deflate(Deflate { level: 0, ratio: 0 }))),
+            b"NOOP" => Self::Noop,
+            _ if LONG.iter().any(|verb| line.starts_with(verb)) => Self::Long,
             _ => Self::Other,
         }
     }
@@ -99,6 +136,14 @@ pub(super) struct Control {
     pub(super) tickets: Vec<(Vec<u8>, bool)>,
     /// An upload ended with close_notify since this TLS began.
     pub(super) has_habit: bool,
+    /// By what the next transfer is done.
+    coding: Coding,
+    /// RANG was said.
+    asks_for_parts: bool,
+    /// A preliminary reply came, and no final one since.
+    saw_preliminary: bool,
+    /// How many replies came before that of a long job.
+    pub(super) overtaken: usize,
 }
 
 impl Control {
@@ -134,9 +179,18 @@ impl Control {
             forbidden: Vec::new(),
             tickets: Vec::new(),
             has_habit: false,
+            coding: Coding::default(),
+            asks_for_parts: false,
+            saw_preliminary: false,
+            overtaken: 0,
         };
         control.put(header);
         match style {
+            Style::Clear if choices.one_in(24) => {
+                let hello = choices.pick(HELLOS).copied().unwrap_or_default();
+                hello.split('\n').for_each(|line| control.say(line.as_bytes()));
+                control.log_in();
+            }
             Style::Clear => control.log_in(),
             Style::Explicit => control.say(b"AUTH TLS"),
             Style::Implicit => control.begin_tls(),
@@ -164,7 +218,7 @@ impl Control {
         let blocks = |sent: &Sent| match sent {
             Sent::Auth { .. } => true,
             Sent::Ccc | Sent::Rein => !self.is_hasty,
-            Sent::Prot { .. } | Sent::Other => false,
+            Sent::Prot { .. } | Sent::Parameter(_) | Sent::Long | Sent::Noop | Sent::Other => false,
         };
         self.spoilt || self.is_handshaking() || self.outstanding.iter().any(blocks)
     }
@@ -183,6 +237,7 @@ impl Control {
             && let Some(line) = self.unsaid.pop_front()
         {
             let sent = Sent::of(&line);
+            self.asks_for_parts |= line.starts_with(b"RANG");
             let line = [&line, &b"\r\n"[..]].concat();
             if let Some(tls) = self.tls.as_mut().filter(|_| !self.leaving) {
                 if tls.send(&line).is_err() {
@@ -198,6 +253,22 @@ impl Control {
                 let next: &[u8] = if self.sent.is_multiple_of(2) { b"NOOP" } else { b"AUTH TLS" };
                 self.unsaid.push_front(next.to_vec());
             }
+        }
+    }
+
+    /// Options of Telnet, which no server has to take.
+    pub(super) fn negotiate(&mut self, choices: &mut Choices<'_>) {
+        if self.is_waiting() || !self.unsaid.is_empty() {
+            return;
+        }
+        let command = 251 + u8::try_from(choices.below(4)).unwrap_or(0);
+        let option = u8::try_from(choices.below(50)).unwrap_or(0);
+        if let Some(tls) = self.tls.as_mut().filter(|_| !self.leaving) {
+            // Before its hello is answered nothing can be said.
+            let _ = tls.send(&[255, command, option]);
+            self.flush_tls();
+        } else {
+            self.put(&[255, command, option]);
         }
     }
 
@@ -346,25 +417,29 @@ impl Control {
         {
             return Err(format!("bare line end in a reply: {:?}", String::from_utf8_lossy(line)));
         }
+        // Between the parts of a listing.
+        if self.in_block.is_some() && line == b" \r\n" {
+            return Ok(());
+        }
         let (Some(code), Some(&mark)) = (line.get(..3), line.get(3)) else {
-            return Err("a short reply".to_string());
+            return Err(format!("a short reply: {:?}", String::from_utf8_lossy(line)));
         };
         if let Some(open) = &self.in_block {
             if code == open.as_slice() && mark == b' ' {
                 self.in_block = None;
-                self.final_reply(line);
+                self.final_reply(line)?;
             } else if line.first() != Some(&b' ') {
                 return Err(format!("a line in a block: {}", String::from_utf8_lossy(line)));
             }
             return Ok(());
         }
-        if matches!(code, b"150" | b"227" | b"229" | b"257") && !self.logged_in {
+        if matches!(code, b"150" | b"227" | b"228" | b"229" | b"257") && !self.logged_in {
             return Err(format!("without a login: {}", String::from_utf8_lossy(line)));
         }
         match (code, mark) {
             ([b'1'..=b'5', b'0'..=b'9', b'0'..=b'9'], b'-') => self.in_block = Some(code.to_vec()),
-            ([b'1', ..], b' ') => {}
-            ([b'2'..=b'5', b'0'..=b'9', b'0'..=b'9'], b' ') => self.final_reply(line),
+            ([b'1', ..], b' ') => self.saw_preliminary = true,
+            ([b'2'..=b'5', b'0'..=b'9', b'0'..=b'9'], b' ') => self.final_reply(line)?,
             _ => return Err(format!("not a reply: {}", String::from_utf8_lossy(line))),
         }
         self.check_count()
@@ -392,15 +467,50 @@ impl Control {
         (!self.outstanding.iter().any(changes)).then_some(self.private)
     }
 
-    fn final_reply(&mut self, line: &[u8]) {
+    /// By what the next upload is done; `None`: what the client has sent may change it.
+    pub(super) fn parameters(&self) -> Option<Parameters> {
+        let changes = |sent: &Sent| matches!(sent, Sent::Auth { .. } | Sent::Parameter(_) | Sent::Rein);
+        let Coding { kind, structure, mode, .. } = self.coding;
+        let parameters = (kind, structure, core::mem::discriminant(&mode));
+        (!self.outstanding.iter().any(changes)).then_some(parameters)
+    }
+
+    pub(super) fn asks_for_parts(&self) -> bool {
+        self.asks_for_parts
+    }
+
+    /// A NOOP is answered at once, whatever runs. Before the reply to what runs something has to say that it does: no
+    /// client expects another one first.
+    fn overtakes(&mut self, line: &[u8]) -> Result<bool, String> {
+        if line != b"200 Yes.\r\n" || self.outstanding.front() == Some(&Sent::Noop) {
+            return Ok(false);
+        }
+        let Some(place) = self.outstanding.iter().position(|sent| *sent == Sent::Noop) else {
+            return Ok(false);
+        };
+        if self.outstanding.front() == Some(&Sent::Long) {
+            if !self.saw_preliminary {
+                return Err("NOOP was answered before a long job, of which nothing is known".to_string());
+            }
+            self.overtaken += 1;
+        }
+        self.outstanding.remove(place);
+        Ok(true)
+    }
+
+    fn final_reply(&mut self, line: &[u8]) -> Result<(), String> {
         if line.starts_with(b"220 Welcome.") {
-            return;
+            return Ok(());
         }
         if line.starts_with(b"421 ") {
             self.saw_421 = true;
-            return;
+            return Ok(());
         }
         self.answered += 1;
+        if self.overtakes(line)? {
+            return Ok(());
+        }
+        self.saw_preliminary = false;
         let sent = match self.outstanding.pop_front() {
             // A command that was written in another way.
             Some(Sent::Other) | None => Sent::of_reply(line),
@@ -428,6 +538,7 @@ impl Control {
                 self.private = self.style == Style::Implicit;
                 self.logged_in = false;
                 self.has_habit = false;
+                self.coding = Coding::default();
                 if self.style != Style::Implicit {
                     self.leave_tls();
                 }
@@ -435,15 +546,22 @@ impl Control {
             (_, b"221") => self.said_goodbye = true,
             (_, b"230" | b"232") => self.logged_in = true,
             (_, b"331") => self.logged_in = false,
-            (_, b"227" | b"229") => self.announced = announced(line),
+            (_, b"227" | b"228" | b"229") => self.announced = announced(line),
+            (Sent::Parameter(parameter), b"200") => match parameter {
+                Parameter::Kind(kind) => self.coding.kind = kind,
+                Parameter::Structure(structure) => self.coding.structure = structure,
+                Parameter::Mode(mode) => self.coding.mode = mode,
+            },
             _ => {}
         }
+        Ok(())
     }
 
     fn begin_tls(&mut self) {
         self.logged_in = false;
         self.has_habit = false;
         self.tickets.clear();
+        self.coding = Coding::default();
         let hello = FakeHello { version: self.version, ..FakeHello::default() };
         self.tls = Some(FakeTlsClient::new(hello));
         self.flush_tls();
@@ -469,6 +587,11 @@ fn announced(line: &[u8]) -> Option<u16> {
     let text = String::from_utf8_lossy(line);
     if let Some(rest) = text.strip_prefix("229 Entering Extended Passive Mode (|||") {
         return rest.split('|').next().and_then(|port| port.parse().ok());
+    }
+    if let Some(rest) = text.strip_prefix("228 Entering Long Passive Mode (") {
+        let fields: Vec<u16> =
+            rest.split(')').next()?.split(',').filter_map(|field| field.parse().ok()).collect();
+        return if let [.., high, low] = fields.as_slice() { Some(high * 256 + low) } else { None };
     }
     let numbers = text.strip_prefix("227 Entering Passive Mode (")?.split_once(')')?.0;
     let fields: Vec<u16> = numbers.split(',').filter_map(|field| field.parse().ok()).collect();

@@ -1,9 +1,11 @@
 //! The other end of a data connection: the client's, a thief's or a stranger's.
 
 use super::choices::Choices;
+use super::wire::encode;
 use crate::event::{LinkError, LinkId};
 use crate::testing::{FakeHello, FakeTlsClient};
 use crate::tls::{Handshake, HandshakeStep, TlsStatus, TlsVersion};
+use crate::transfer::{Coding, Mode};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::String;
@@ -47,6 +49,8 @@ pub(super) struct Socket {
     /// It is to send a file, as soon as it may.
     is_uploading: bool,
     has_said_all: bool,
+    /// How the transfer goes on the wire.
+    pub(super) coding: Coding,
 }
 
 impl Socket {
@@ -68,6 +72,7 @@ impl Socket {
             notified_at: None,
             is_uploading: false,
             has_said_all: false,
+            coding: Coding::IMAGE,
         }
     }
 
@@ -165,8 +170,19 @@ impl Socket {
         if core::mem::replace(&mut self.has_said_all, true) {
             return;
         }
+        let mut parts: Vec<Vec<u8>> = Vec::new();
         for _ in 0..choices.below(4) {
-            let part: Vec<u8> = (0..choices.below(700)).map(|n| b'a' + (n % 26) as u8).collect();
+            parts.push((0..choices.below(700)).map(|n| b'a' + (n % 26) as u8).collect());
+        }
+        if !self.coding.is_verbatim() {
+            parts = Vec::from([encode(&parts.join(&b"\n\n"[..]), self.coding, choices)]);
+            // Nothing tells of damaged bytes but the checksum of MODE Z.
+            if matches!(self.coding.mode, Mode::Deflate(_)) && choices.one_in(8) {
+                let wire = parts.iter_mut().flatten();
+                wire.rev().take(1).for_each(|byte| *byte ^= 1);
+            }
+        }
+        for part in parts {
             self.plain.extend_from_slice(&part);
             if let Some(tls) = &mut self.tls {
                 if tls.send(&part).is_err() {

@@ -2,10 +2,11 @@
 
 use super::World;
 use super::client::{Transfer, check_transfer};
+use super::long::{self, Pending};
 use crate::advertise::Networks;
 use crate::event::{Action, Event, LinkError, News, SessionId, Task};
 use crate::notice::Notice;
-use crate::transfer::{Direction, EndReason, Step};
+use crate::transfer::{Direction, EndReason, Mode, Step};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -33,7 +34,9 @@ impl World<'_> {
                 transfer.pipe.transmitted(*now, count);
             }
             Step::Read => {
-                let bytes = transfer.socket.deliver(choices.below(200));
+                // When there is nothing to choose any more, the world still has to come to its end.
+                let count = if choices.is_exhausted() { 200 } else { choices.below(200) };
+                let bytes = transfer.socket.deliver(count);
                 if !bytes.is_empty() || transfer.socket.is_silent() {
                     transfer.pipe.receive(*now, &bytes);
                 }
@@ -50,9 +53,17 @@ impl World<'_> {
                     (true, false) => tally.clear_transfers += 1,
                     (false, _) => {}
                 }
+                let coding = transfer.pipe.coding();
+                if end.outcome.is_ok() && !coding.is_verbatim() {
+                    match coding.mode {
+                        Mode::Stream => tally.texts += 1,
+                        Mode::Block | Mode::Compressed => tally.blocks += 1,
+                        Mode::Deflate(_) => tally.deflated += 1,
+                    }
+                }
                 client.control.has_habit |=
                     end.close_notify && transfer.pipe.direction() == Direction::Upload;
-                client.ended.push(transfer.crossed().to_vec());
+                client.ended.push((transfer.pipe.coding(), transfer.crossed().to_vec()));
                 client.connection.handle(*now, Event::Ended(transfer.id, end));
             }
         }
@@ -149,7 +160,7 @@ impl World<'_> {
                 self.deliver(id, Event::Answer(answer));
                 self.tasks();
             }
-            Action::Perform(ticket, job) => client.jobs.push((ticket, job)),
+            Action::Perform(ticket, job) => client.jobs.push(Pending::new(ticket, job, &mut self.choices)),
             Action::Connect(link, spec) => client.dialled.push((link, spec.target)),
             Action::Secure(link, handshake) => {
                 let found = client.sockets.iter().find(|socket| socket.link == link);
@@ -166,7 +177,8 @@ impl World<'_> {
                 let Some(place) = client.sockets.iter().position(|socket| socket.link == link) else {
                     return Err(format!("Start on {link:?}, which has no socket"));
                 };
-                let socket = client.sockets.remove(place);
+                let mut socket = client.sockets.remove(place);
+                socket.coding = pipe.coding();
                 let mut transfer = Transfer { id, socket, pipe, bytes: Vec::new(), aborted: false };
                 transfer.check_begin(&client.control, self.policy, &self.peers)?;
                 let is_elsewhere = transfer.socket.peer.ip() != client.peer.ip();
@@ -216,6 +228,9 @@ impl World<'_> {
         client.check_ended()?;
         let client = self.clients.remove(index);
         self.forbidden.extend(client.control.forbidden);
+        self.tally.overtaken += client.control.overtaken;
+        drop(client.connection);
+        self.tally.stopped_jobs += long::check_left(&client.jobs)?;
         self.server.handle(self.now, News::Gone(client.id));
         self.tasks();
         Ok(())

@@ -9,12 +9,14 @@ mod client;
 mod control;
 mod data;
 mod duties;
+mod long;
 mod policy;
 mod talk;
+mod wire;
 
 use balancer::Parked;
 pub use choices::Choices;
-use choices::{LINES, LOGINS, SECURITY, TRANSFERS};
+use choices::{LINES, LOGINS, NOVELTIES, SECURITY, TRANSFERS};
 use client::Client;
 use control::{Control, Style};
 use data::Socket;
@@ -59,6 +61,20 @@ pub struct Tally {
     pub proven: usize,
     /// Data connections that came to their session through a balancer.
     pub balanced: usize,
+    /// Complete transfers whose bytes were not the stored ones: records, blocks, runs, and texts in a stream.
+    pub texts: usize,
+    /// Those in MODE B and C.
+    pub blocks: usize,
+    /// Those in MODE Z.
+    pub deflated: usize,
+    /// Long jobs whose end a session heard of.
+    pub long_jobs: usize,
+    /// Long jobs that were stopped, or whose session was gone.
+    pub stopped_jobs: usize,
+    /// Replies that came before the one to a long job.
+    pub overtaken: usize,
+    /// Sessions that began as another protocol's.
+    pub foreign: usize,
 }
 
 impl core::ops::AddAssign for Tally {
@@ -73,6 +89,13 @@ impl core::ops::AddAssign for Tally {
         self.neighbours += more.neighbours;
         self.proven += more.proven;
         self.balanced += more.balanced;
+        self.texts += more.texts;
+        self.blocks += more.blocks;
+        self.deflated += more.deflated;
+        self.long_jobs += more.long_jobs;
+        self.stopped_jobs += more.stopped_jobs;
+        self.overtaken += more.overtaken;
+        self.foreign += more.foreign;
     }
 }
 
@@ -82,6 +105,7 @@ impl Tally {
             Notice::ControlSecured(_) => self.secured += 1,
             Notice::ControlCleared => self.cleared += 1,
             Notice::PlaintextDiscarded { .. } => self.discarded += 1,
+            Notice::SpokeOtherProtocol { .. } => self.foreign += 1,
             Notice::DataElsewhere { trust, .. } => match trust {
                 Trust::SameClient => self.neighbours += 1,
                 Trust::Resumed => self.proven += 1,
@@ -144,6 +168,10 @@ impl<'a> World<'a> {
                 .file("/b", "")
                 .file("/log", "x")
                 .file("/big", alloc::vec![7u8; 300_000])
+                .file("/text", "one\ntwo\r\nthree\n\nfour")
+                .file("/tree/d/one.txt", "one")
+                .file("/tree/e/two.txt", "two\n")
+                .dir("/tree/f")
                 .dir("/up"),
         );
         let accounts = MemoryAccounts::new().user("u", "p", storage.account("u", Rights::ALL));
@@ -236,18 +264,27 @@ impl<'a> World<'a> {
             return;
         }
         client.commands_left -= 1;
-        let line = if client.commands_left == 0 {
+        let lines = if client.commands_left == 0 {
             "QUIT".to_string()
         } else {
             let lines = match choices.below(12) {
                 0 if choices.one_in(6) => LOGINS,
                 1 if *has_tls => SECURITY,
                 0..=5 if control.announced.is_some() => TRANSFERS,
+                6 | 7 => NOVELTIES,
                 _ => LINES,
             };
             choices.pick(lines).copied().unwrap_or("NOOP").replace('#', &counter.to_string())
         };
-        control.say(line.as_bytes());
+        if choices.one_in(16) {
+            control.negotiate(choices);
+        }
+        if lines.ends_with("QUIT") {
+            client.commands_left = 0;
+        }
+        for line in lines.split('\n') {
+            control.say(line.as_bytes());
+        }
     }
 
     fn server_receives(&mut self, index: usize) {
@@ -334,11 +371,10 @@ impl<'a> World<'a> {
     }
 
     fn job_done(&mut self, index: usize) {
-        let Self { choices, clients, now, .. } = self;
+        let Self { choices, clients, now, tally, .. } = self;
         let Some(client) = clients.get_mut(index) else { return };
-        if !client.jobs.is_empty() {
-            let (ticket, job) = client.jobs.remove(choices.below(client.jobs.len()));
-            client.connection.handle(*now, Event::Done(ticket, job.perform()));
+        if let Some(done) = long::go_on(&mut client.jobs, choices, tally) {
+            client.connection.handle(*now, done);
         }
     }
 
@@ -437,7 +473,7 @@ impl<'a> World<'a> {
             self.pump(index)?;
             self.settle(index)?;
             let quiet = self.clients.iter().all(|client| {
-                client.jobs.is_empty()
+                client.jobs.iter().all(|job| job.stands_still)
                     && client.transfers.is_empty()
                     && client.sockets.iter().all(Socket::is_stuck)
             });

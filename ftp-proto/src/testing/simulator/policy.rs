@@ -2,11 +2,13 @@
 
 use super::balancer::balancer;
 use super::choices::Choices;
+use crate::charset::Charset;
 use crate::config::{
-    Active, ClientCertificates, CloseNotify, Config, ControlPolicy, DataPolicy, DataResumption, External,
-    Limits, Network, Passive, PassivePorts, PeerCheck, Peers, Proxy, Settings, Timeouts, TlsPolicies,
-    TlsPolicy,
+    Active, AlloReply, ClientCertificates, CloseNotify, Config, ControlPolicy, DataPolicy, DataResumption,
+    External, Host, Hosts, Limits, Network, Passive, PassivePorts, PeerCheck, Peers, Profile,
+    ProfileCondition, Proxy, QuirkChange, Settings, Timeouts, TlsPolicies, TlsPolicy,
 };
+use crate::listing::ListStyle;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -68,6 +70,24 @@ fn external(choices: &mut Choices<'_>) -> External {
     }
 }
 
+fn hosts(choices: &mut Choices<'_>) -> Hosts {
+    let host = Host::new(&["two.example.com"], Some("Two.".into())).ok().filter(|_| choices.one_in(3));
+    Hosts::new(host).unwrap_or_default()
+}
+
+/// One for clients that say who they are.
+fn profiles(choices: &mut Choices<'_>) -> Vec<Profile> {
+    let quirks = QuirkChange {
+        allo: choices.one_in(2).then_some(AlloReply::Superfluous),
+        extended_passive: choices.one_in(2).then_some(false),
+        charset: Charset::from_label("windows-1252").filter(|_| choices.one_in(2)),
+        list_style: choices.one_in(2).then_some(ListStyle::Dos),
+        ..QuirkChange::default()
+    };
+    let when = ProfileCondition { software: Vec::from(["odd".into()]), ..ProfileCondition::default() };
+    Vec::from([Profile { name: "odd".into(), when, set: quirks }])
+}
+
 /// Settings that every client can be served with, if not always at once.
 pub(super) fn config(choices: &mut Choices<'_>, tls: TlsPolicy, peers: &Peers) -> Config {
     let first = 2_000 + u16::try_from(choices.below(2)).unwrap_or(0);
@@ -89,6 +109,8 @@ pub(super) fn config(choices: &mut Choices<'_>, tls: TlsPolicy, peers: &Peers) -
         timeouts: Timeouts::default(),
         tls: TlsPolicies { default: tls, ..TlsPolicies::default() },
         notify_commands: choices.one_in(2),
+        hosts: hosts(choices),
+        profiles: profiles(choices),
         ..Settings::default()
     };
     settings.validate().unwrap_or_default()

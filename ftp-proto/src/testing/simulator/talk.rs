@@ -1,7 +1,7 @@
 //! One control connection from near: what its bytes do, in the clear, under TLS and between the two.
 
 use super::Tally;
-use super::choices::{Choices, LINES, LOGINS, SECURITY, TRANSFERS};
+use super::choices::{Choices, LINES, LOGINS, NOVELTIES, SECURITY, TRANSFERS};
 use super::control::{Control, Style};
 use crate::Connection;
 use crate::account::Rights;
@@ -123,6 +123,7 @@ impl<'a> Talk<'a> {
         }
         let list = match choices.below(8) {
             0 => LINES,
+            1 if choices.one_in(2) => NOVELTIES,
             1 => LOGINS,
             2 => TRANSFERS,
             3..=5 => SECURITY,
@@ -132,7 +133,9 @@ impl<'a> Talk<'a> {
                 return control.say(&line);
             }
         };
-        control.say(choices.pick(list).copied().unwrap_or("NOOP").as_bytes());
+        for line in choices.pick(list).copied().unwrap_or("NOOP").split('\n') {
+            control.say(line.as_bytes());
+        }
     }
 
     fn deliver(&mut self, count: usize) {
