@@ -89,7 +89,7 @@ pub struct ProfileCondition {
     pub networks: Vec<Network>,
     /// The client gave one of these names. Before USER no such profile applies.
     pub users: Vec<String>,
-    /// It asked for one of these hosts (HOST, or the TLS handshake).
+    /// It asked for one of these hosts (HOST, or the TLS handshake), by any of the host's names.
     pub hosts: Vec<String>,
     /// What it calls itself (CLNT, CSID) begins with one of these, in any case.
     pub software: Vec<String>,
@@ -119,7 +119,10 @@ pub struct QuirkChange {
 pub(crate) struct Traits<'a> {
     pub(crate) peer: IpAddr,
     pub(crate) user: Option<&'a str>,
+    /// The host that it asked for, by the name it used.
     pub(crate) host: Option<&'a str>,
+    /// All names of that host: which one is used makes no difference.
+    pub(crate) host_names: &'a [String],
     pub(crate) software: Option<&'a str>,
 }
 
@@ -164,7 +167,11 @@ impl ProfileCondition {
     fn is_met(&self, traits: Traits<'_>) -> bool {
         (self.networks.is_empty() || self.networks.iter().any(|network| network.contains(traits.peer)))
             && one_of(&self.users, traits.user, is_user)
-            && one_of(&self.hosts, traits.host, str::eq_ignore_ascii_case)
+            && (one_of(&self.hosts, traits.host, str::eq_ignore_ascii_case)
+                || traits
+                    .host_names
+                    .iter()
+                    .any(|name| one_of(&self.hosts, Some(name), str::eq_ignore_ascii_case)))
             && one_of(&self.software, traits.software, begins)
     }
 }

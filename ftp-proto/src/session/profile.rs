@@ -1,7 +1,7 @@
 //! Which device profiles apply to this client: decided anew whenever something is learnt of it.
 
 use super::{Login, Session};
-use crate::config::{Quirks, Traits};
+use crate::config::{Host, Quirks, Traits};
 use crate::notice::Notice;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -51,7 +51,13 @@ impl Session {
     }
 
     fn traits<'a>(&'a self, user: Option<&'a str>) -> Traits<'a> {
-        Traits { peer: self.peer.ip(), user, host: self.asked_host(), software: self.software.as_deref() }
+        Traits {
+            peer: self.peer.ip(),
+            user,
+            host: self.asked_host(),
+            host_names: self.host().map_or(&[], Host::names),
+            software: self.software.as_deref(),
+        }
     }
 }
 
