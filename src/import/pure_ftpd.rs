@@ -228,11 +228,18 @@ fn uploads(draft: &mut Draft, settings: &Settings) {
     if settings.flag(draft, "VerboseLog", false) {
         draft.set("log.commands", true, settings.origin("VerboseLog"));
     }
-    for name in ["FSCharset", "ClientCharset"] {
+    let advice = [
+        ("FSCharset", "names are UTF-8 here; rename the files"),
+        (
+            "ClientCharset",
+            "write it as charset in a [[profile]] for the clients that know no UTF-8; see docs/names.md",
+        ),
+    ];
+    for (name, what) in advice {
         if let Some((text, setting)) =
             settings.text(name).filter(|(text, _)| !text.eq_ignore_ascii_case("UTF-8"))
         {
-            draft.attention(&setting.place, name, format!("{text}: names are UTF-8 here; rename the files"));
+            draft.attention(&setting.place, name, format!("{text}: {what}"));
         }
     }
     common::umask(draft, settings, "Umask", &["133:022", "022:022", "133 022", "022 022"]);

@@ -152,7 +152,7 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
     ("TimesGMT", Needless("listings show UTC")),
     ("Protocols", Needless("FTP is what is spoken")),
     ("UseSendfile", Needless("is used where it can be")),
-    ("UseEncoding", Lacking("names are UTF-8")),
+    ("UseEncoding", Lacking("names are UTF-8, but for the clients of a [[profile]] with charset")),
     ("Lang*", Needless("names are UTF-8, replies are English")),
     ("Facts*", Needless("MLSD shows all facts it has")),
     ("DefaultTransferMode", Needless("clients say TYPE before a transfer")),

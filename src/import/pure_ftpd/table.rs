@@ -80,7 +80,7 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
     ("CustomerProof", Needless("users may change only what their rights allow")),
     ("Umask", Becomes("none: new files have mode 644, new directories 755")),
     ("FSCharset", Becomes("none: names are UTF-8")),
-    ("ClientCharset", Becomes("none: names are UTF-8")),
+    ("ClientCharset", Becomes("charset in a [[profile]], by hand")),
     (
         "CallUploadScript",
         Lacking("nothing is run after uploads; watch the directory (uploads appear when they are complete)"),

@@ -106,3 +106,12 @@ fn a_name_without_a_value_is_refused() {
         "/etc/old.conf:2:3: Bind: no value; write it like ChrootEveryone yes"
     );
 }
+
+/// What old clients have for characters is a matter of device profiles here.
+#[test]
+fn characters_of_clients_have_a_place() {
+    let conf = "ClientCharset cp1252\nFSCharset UTF-8\n";
+    let read = Read::of(Server::PureFtpd, "/p.conf", None, &Memory::with(&[("/p.conf", conf)]));
+    assert!(read.advice("ClientCharset").starts_with("cp1252: write it as charset in a [[profile]]"));
+    assert!(!read.attention().contains(&(2, "FSCharset")));
+}

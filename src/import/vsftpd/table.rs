@@ -136,7 +136,7 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
     ("force_dot_files", Needless("listings show names that begin with a dot")),
     ("hide_ids", Needless("listings show numbers instead of the names of users")),
     ("text_userdb_names", Needless("listings show numbers instead of the names of users")),
-    ("ls_recurse_enable", Lacking("listings show one directory")),
+    ("ls_recurse_enable", Needless("LIST -R is always honoured, within limits")),
     ("use_localtime", Lacking("listings show UTC, as MLSD must")),
     ("ascii_upload_enable", Needless("TYPE A is always honoured")),
     ("ascii_download_enable", Needless("TYPE A is always honoured")),
