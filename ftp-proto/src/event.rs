@@ -19,7 +19,7 @@ use crate::advertise::{Advertised, Networks};
 use crate::diagnose::{Outlook, Way};
 use crate::notice::Notice;
 use crate::proxy::Origin;
-use crate::time::Instant;
+use crate::time::{Instant, UnixTime};
 use crate::tls::Handshake;
 use crate::transfer::{Mark, Pipe, TransferEnd};
 use alloc::boxed::Box;
@@ -166,6 +166,18 @@ pub enum Request {
         /// As whom the client is logged in.
         user: String,
     },
+    /// Somebody has logged in, or nobody is any longer.
+    Enter {
+        /// Who tells.
+        session: SessionId,
+        /// As whom.
+        whom: Option<Whom>,
+    },
+    /// Which sessions there are of this account.
+    Roster {
+        /// Who asks, and is logged in as.
+        session: SessionId,
+    },
     /// A balancer has said whose control connection this is: whether that client may come in. Asked once at most,
     /// before anything else.
     Introduce {
@@ -181,6 +193,26 @@ pub enum Request {
         /// For which link.
         link: LinkId,
     },
+}
+
+/// Whose a session is: names are those of a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whom {
+    /// The account's name; `None`: a guest.
+    pub user: Option<String>,
+    /// On which virtual host.
+    pub host: Option<String>,
+}
+
+/// One session of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seat {
+    /// Its name.
+    pub session: SessionId,
+    /// When it logged in.
+    pub since: UnixTime,
+    /// The client's end.
+    pub peer: SocketAddr,
 }
 
 /// What a session sees of a data connection and its server doesn't.
@@ -230,6 +262,13 @@ pub enum Answer {
         /// Whether the client ends its uploads with close_notify.
         sends_close_notify: bool,
     },
+    /// The sessions of the account.
+    Roster {
+        /// The first of them, in the order in which they came; none for guests, who don't know each other.
+        seats: Vec<Seat>,
+        /// How many there are in all.
+        count: usize,
+    },
     /// The client may come in.
     Introduced {
         /// Where it has connected to, as it sees it.
@@ -257,6 +296,7 @@ impl Answer {
             | Self::NoneOpen { .. }
             | Self::Outlook(_)
             | Self::Recalled { .. }
+            | Self::Roster { .. }
             | Self::Introduced { .. }
             | Self::TurnedAway { .. }
             | Self::Noted => None,

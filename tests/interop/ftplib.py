@@ -308,6 +308,22 @@ def sets_a_umask(ftp):
         assert modes == {**dict.fromkeys(names[:3], file), names[3]: folder}, modes
 
 
+def sees_its_own_sessions(ftp):
+    other = connect(*ftp.told)
+    lines = ftp.sendcmd("SITE WHO").splitlines()
+    assert len(lines) == 4 and lines[0].startswith("211-") and lines[-1].startswith("211 "), lines
+    assert sum(line.endswith("(this one)") for line in lines) == 1, lines
+    port = other.sock.getsockname()[1]
+    assert any((":%d" % port) in line for line in lines), (port, lines)
+    other.quit()
+    for _ in range(100):
+        lines = ftp.sendcmd("SITE WHO").splitlines()
+        if len(lines) == 3:
+            break
+        time.sleep(0.05)
+    assert len(lines) == 3 and lines[1].endswith("(this one)"), lines
+
+
 def copies_and_trees(ftp):
     ftp.storbinary("STOR a b", io.BytesIO(content()))
     ftp.voidcmd('SITE COPY "a b" "c d"')

@@ -6,7 +6,7 @@ use crate::server::{PASSWORD, Runtime, Server, Setup, USER};
 on_both_runtimes! {
     lists, passive, active, passive_over_ipv6, active_over_ipv6, active_by_lprt, active_by_lprt_over_ipv6, resumes_a_download, resumes_an_upload, appends,
     resumes_a_broken_upload, renames_and_deletes, text, aborts, errors_are_permanent,
-    profile_by_network, digests, parts_by_range, copies_and_trees, shortens_the_idle_time, sets_a_umask,
+    profile_by_network, digests, parts_by_range, copies_and_trees, shortens_the_idle_time, sets_a_umask, sees_its_own_sessions,
 }
 
 fn python(server: &Server, case: &str) {
@@ -110,4 +110,8 @@ fn shortens_the_idle_time(runtime: Runtime) {
 
 fn sets_a_umask(runtime: Runtime) {
     python(&Server::start(runtime), "sets_a_umask");
+}
+
+fn sees_its_own_sessions(runtime: Runtime) {
+    python(&Server::start(runtime), "sees_its_own_sessions");
 }

@@ -25,6 +25,7 @@ mod trees;
 
 pub(crate) use data::{established_reply, passive_reply};
 pub(crate) use files::{measured, set_modified, time_known};
+pub(crate) use own::roster;
 pub(crate) use transfers::append_known;
 
 use crate::account::Rights;

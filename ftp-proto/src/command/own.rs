@@ -1,8 +1,11 @@
-//! SITE commands about the session itself: IDLE UMASK.
+//! SITE commands about the session itself: IDLE UMASK WHO.
 
+use crate::event::{Seat, SessionId};
 use crate::reply::Reply;
 use crate::session::{Login, Reaction, Turn};
+use crate::time::CivilTime;
 use alloc::format;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 /// The shortest that a client may ask for: enough to type a command.
@@ -56,4 +59,31 @@ pub(super) fn umask(turn: &mut Turn<'_>, argument: &[u8]) -> Reaction {
     account.storage = storage;
     turn.session.modes.umask = Some(umask);
     Reply::with(200, format!("The umask is {umask:03o}.")).into()
+}
+
+/// SITE WHO: the sessions of this account alone. Of others nobody hears anything.
+pub(super) fn who(turn: &mut Turn<'_>, argument: &[u8]) -> Reaction {
+    if !argument.trim_ascii().is_empty() {
+        return super::site::usage("WHO");
+    }
+    turn.session.ask_for_roster()
+}
+
+/// What the server has answered.
+pub(crate) fn roster(own: SessionId, seats: &[Seat], count: usize) -> Reply {
+    let mut lines: Vec<Vec<u8>> = seats
+        .iter()
+        .map(|seat| {
+            let this = if seat.session == own { " (this one)" } else { "" };
+            let since = CivilTime::from_unix(seat.since);
+            format!("{} since {since} UTC from {}{this}", seat.session.0, seat.peer).into_bytes()
+        })
+        .collect();
+    let more = count.saturating_sub(seats.len());
+    if seats.is_empty() {
+        lines.push(format!("Guests: {count}").into_bytes());
+    } else if more > 0 {
+        lines.push(format!("and {more} more").into_bytes());
+    }
+    Reply::block(211, &b"Sessions of this account:"[..], lines, "End.")
 }

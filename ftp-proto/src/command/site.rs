@@ -42,7 +42,7 @@ const PLAIN: SiteCommand = SiteCommand {
     run: help,
 };
 
-/// All of them, in alphabetical order. CHMOD, IDLE, UMASK, UTIME and HELP are common practice, COPY, CPFR, CPTO, MKDIR and RMDIR those of
+/// All of them, in alphabetical order. CHMOD, IDLE, UMASK, UTIME, WHO and HELP are common practice, COPY, CPFR, CPTO, MKDIR and RMDIR those of
 /// ProFTPD, DIRSTYLE that of IIS, STAT of the RFC's own word for it.
 pub static SITE: &[SiteCommand] = &[
     SiteCommand {
@@ -121,6 +121,7 @@ pub static SITE: &[SiteCommand] = &[
         run: utime,
         ..PLAIN
     },
+    SiteCommand { name: "WHO", samples: &["SITE WHO"], run: own::who, ..PLAIN },
 ];
 
 const COPY: Rights = Rights::READ.with(Rights::CREATE);

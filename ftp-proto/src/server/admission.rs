@@ -2,7 +2,8 @@
 
 use crate::config::Limits;
 use crate::diagnose::Way;
-use crate::event::{Arrival, SessionId};
+use crate::event::{Arrival, Seat, SessionId, Whom};
+use crate::time::UnixTime;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -21,7 +22,12 @@ struct Known {
     counts: bool,
     /// How it asked for its last passive port.
     way: Way,
+    /// Who is logged in, and since when.
+    whom: Option<(Whom, UnixTime)>,
 }
+
+/// How many sessions of an account are told, one by one.
+const MOST_SEATS: usize = 100;
 
 impl Sessions {
     /// A name for the session, or the reason against it, for the client.
@@ -45,7 +51,7 @@ impl Sessions {
         }
         self.next += 1;
         let id = SessionId(self.next);
-        self.known.insert(id, Known { arrival, counts: false, way: Way::default() });
+        self.known.insert(id, Known { arrival, counts: false, way: Way::default(), whom: None });
         Ok(id)
     }
 
@@ -62,7 +68,8 @@ impl Sessions {
             return Err("Too many sessions from your address.");
         }
         self.by_address.insert(arrival.peer.ip(), of_address + 1);
-        *known = Known { arrival, counts: true, ..*known };
+        known.arrival = arrival;
+        known.counts = true;
         Ok(())
     }
 
@@ -95,11 +102,64 @@ impl Sessions {
         Some((known.arrival.peer.ip(), known.way))
     }
 
+    /// Notes who is logged in.
+    pub(crate) fn enter(&mut self, id: SessionId, whom: Option<Whom>, now: UnixTime) {
+        if let Some(known) = self.known.get_mut(&id) {
+            known.whom = whom.map(|whom| (whom, now));
+        }
+    }
+
+    /// The sessions of the account that this one is logged in as, in the order in which they came, up to a limit, and
+    /// how many they are. Guests have nothing in common but the name: they hear only how many they are.
+    pub(crate) fn roster(&self, id: SessionId) -> (Vec<Seat>, usize) {
+        let whom = self.known.get(&id).and_then(|known| known.whom.as_ref());
+        let Some((whom, _)) = whom else { return (Vec::new(), 0) };
+        let (mut seats, mut count) = (Vec::new(), 0);
+        for (&session, known) in &self.known {
+            let Some((_, since)) = known.whom.as_ref().filter(|(other, _)| other == whom) else { continue };
+            count += 1;
+            if whom.user.is_some() && seats.len() < MOST_SEATS {
+                seats.push(Seat { session, since: *since, peer: known.arrival.peer });
+            }
+        }
+        (seats, count)
+    }
+
     pub(crate) fn ids(&self) -> Vec<SessionId> {
         self.known.keys().copied().collect()
     }
 
     pub(crate) fn count(&self) -> usize {
         self.known.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::borrow::ToOwned;
+    use core::net::SocketAddr;
+
+    #[test]
+    fn a_roster_has_an_end_and_tells_how_many_it_leaves_out() {
+        let mut sessions = Sessions::default();
+        let whom = |user: Option<&str>| Whom { user: user.map(ToOwned::to_owned), host: None };
+        let mut enter = |user| {
+            let address = |port| SocketAddr::from(([192, 0, 2, 1], port));
+            let arrival = Arrival::new(address(21), address(4000));
+            let id = sessions.admit(&Limits::default(), arrival).unwrap();
+            sessions.enter(id, Some(whom(user)), UnixTime::from_seconds(7));
+            id
+        };
+        let guest = enter(None);
+        let bobs: Vec<SessionId> = (0..150).map(|_| enter(Some("bob"))).collect();
+        let (seats, count) = sessions.roster(bobs[149]);
+        assert_eq!((seats.len(), count), (MOST_SEATS, 150));
+        assert!(seats.iter().zip(&bobs).all(|(seat, bob)| seat.session == *bob), "not in order");
+        assert_eq!(sessions.roster(guest), (Vec::new(), 1));
+        sessions.enter(bobs[0], None, UnixTime::from_seconds(8));
+        assert_eq!(sessions.roster(bobs[0]), (Vec::new(), 0));
+        assert!(sessions.remove(bobs[1]));
+        assert_eq!(sessions.roster(bobs[2]).1, 148);
     }
 }

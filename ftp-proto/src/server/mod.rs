@@ -207,6 +207,14 @@ impl Server {
                 let known = client.is_some_and(|client| self.habits.sends_close_notify(&client));
                 Answer::Recalled { sends_close_notify: known }
             }
+            Request::Enter { session, whom } => {
+                self.sessions.enter(session, whom, now.unix);
+                Answer::Noted
+            }
+            Request::Roster { session } => {
+                let (seats, count) = self.sessions.roster(session);
+                Answer::Roster { seats, count }
+            }
             Request::Introduce { session, origin } => self.introduce(session, origin),
             Request::Release { session, link } => {
                 self.pool.release(now.mono, session, link);

@@ -20,6 +20,7 @@ mod outbox;
 mod pending;
 mod profile;
 mod protection;
+mod roster;
 mod timers;
 mod transfer;
 mod verdict;
@@ -532,6 +533,7 @@ impl Session {
         if !matches!(self.login, Login::Nobody | Login::Named(_)) {
             self.timers.set(Timer::Login, now.mono + self.config.timeouts.login);
         }
+        self.leave();
         self.forget_typed_host();
         self.set_login(Login::Nobody);
         self.protection.set_handshakes_as_client(false);

@@ -29,6 +29,8 @@ pub(crate) enum Pending {
     LoginDelay { reply: Reply, end: Option<&'static str> },
     /// PASV, EPSV, LPSV: a port.
     Lease { form: Form },
+    /// SITE WHO: the account's sessions.
+    Roster,
     /// ESTA, ESTP: the data connection.
     Established { active: bool },
     /// A command that only asks for metadata.
@@ -241,6 +243,7 @@ fn logged_in(turn: &mut Turn<'_>, user: String, account: Account, reply: Reply) 
     session.modes.directory = account.home.clone();
     session.set_login(Login::In(Box::new(account)));
     session.notify(Notice::LoggedIn { user });
+    session.enter();
     session.recall_habits();
     reply.into()
 }
