@@ -15,39 +15,43 @@ fn tree() -> MemoryStorage {
     MemoryStorage::new().file("/a.txt", "some text").zeros("/big", 1 << 44).zeros("/gib", 1 << 30)
 }
 
-/// What a NOOP takes, as a rule.
-fn noop(client: &mut Client) -> Duration {
-    let mut times: Vec<Duration> = (0..31)
-        .map(|_| {
+/// What a NOOP takes each of these, as a rule. They take turns, so that whatever else the machine does slows all of them.
+fn noop(mut clients: [&mut Client; 2]) -> [Duration; 2] {
+    let mut times = clients.each_ref().map(|_| Vec::new());
+    for _ in 0..31 {
+        for (client, times) in clients.iter_mut().zip(&mut times) {
             let begin = Instant::now();
             client.command("NOOP", "200");
-            begin.elapsed()
-        })
-        .collect();
-    times.sort();
-    times[times.len() / 2]
+            times.push(begin.elapsed());
+        }
+    }
+    times.map(|mut times| {
+        times.sort();
+        times[times.len() / 2]
+    })
 }
 
 fn a_digest_does_not_hold_up_its_session<R: Runtime>() {
     let server: R = Setup::new(&tree()).start();
-    let mut client = server.login();
-    let alone = noop(&mut client);
-    client.say("HASH gib");
+    let (mut client, mut idle) = (server.login(), server.login());
+    client.say("HASH big");
     client.command("NOOP", "150 HASH goes on.");
     client.expect("200");
-    let beside = noop(&mut client);
-    // It shares the processor with the digest, and does not wait for it.
-    assert!(beside < alone * 50 + Duration::from_millis(5), "{beside:?} instead of {alone:?}");
-    client
-        .expect("213 SHA-256 0-1073741823 49bc20df15e412a64472421e13fe86ff1c5165e18b2afccf160d4dc19fe68a14");
+    // It shares the processor with the digest as the idle one does, and does not wait for a piece of the file, which
+    // takes a hundred times as long.
+    let tries: Vec<_> = (0..5).map(|_| noop([&mut client, &mut idle])).collect();
+    let is_free = |[beside, alone]: &[Duration; 2]| *beside < *alone * 10;
+    assert!(tries.iter().any(is_free), "beside a digest, and alone: {tries:?}");
 
-    client.say("HASH big");
-    client.command("STAT", "150");
-    client.expect("211");
+    client.command("STAT", "211");
     let begin = Instant::now();
     client.command("ABOR", "426");
     client.expect("226");
     assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+
+    client.say("HASH gib");
+    client
+        .expect("213 SHA-256 0-1073741823 49bc20df15e412a64472421e13fe86ff1c5165e18b2afccf160d4dc19fe68a14");
     client.command("MD5 a.txt", "251 /a.txt 552E21CD4CD9918678E3C1A0DF491BC3");
 }
 

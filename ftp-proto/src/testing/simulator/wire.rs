@@ -172,7 +172,9 @@ fn end(descriptor: u8, text: &mut Vec<u8>, records: &mut Vec<Record>) -> bool {
     ends
 }
 
-// MODE C.
+// MODE C. A descriptor is for the string behind it, which may be an empty one.
+
+const NO_FILLER: u8 = 0b1100_0000;
 
 fn compressed(records: &[Record], choices: &mut Choices<'_>) -> Vec<u8> {
     let mut wire = Vec::new();
@@ -188,9 +190,13 @@ fn compressed(records: &[Record], choices: &mut Choices<'_>) -> Vec<u8> {
                 }
             }
         }
-        wire.extend_from_slice(if *ends { &[0, END_OF_RECORD] } else { &[] });
+        if choices.one_in(8) {
+            wire.extend([0, MARKER, 4]);
+            wire.extend(b"here");
+        }
+        wire.extend_from_slice(if *ends { &[0, END_OF_RECORD, NO_FILLER] } else { &[] });
     }
-    wire.extend([0, END_OF_FILE]);
+    wire.extend([0, END_OF_FILE, NO_FILLER]);
     wire
 }
 
@@ -202,33 +208,33 @@ fn from_compressed(mut wire: &[u8], coding: Coding) -> Option<Vec<Record>> {
     };
     let (mut records, mut text) = (Vec::new(), Vec::new());
     loop {
+        let mut descriptor = 0;
+        if let [0, given, rest @ ..] = wire {
+            (descriptor, wire) = (*given, rest);
+        }
         let (&head, rest) = wire.split_first()?;
-        wire = rest;
         let count = usize::from(head & 63);
-        match head >> 6 {
-            0 if head == 0 => {
-                let (&descriptor, rest) = wire.split_first()?;
-                wire = rest;
-                // The text of a marker is written as any text.
-                if descriptor & MARKER != 0 {
-                    let (&len, rest) = wire.split_first()?;
-                    wire = rest.get(usize::from(len)..)?;
-                }
-                if end(descriptor, &mut text, &mut records) {
-                    return Some(records);
-                }
-            }
+        let string = match head >> 6 {
             0 | 1 => {
-                let (data, rest) = wire.split_at_checked(usize::from(head))?;
-                text.extend(data);
+                let (data, rest) = rest.split_at_checked(usize::from(head))?;
                 wire = rest;
+                data.to_vec()
             }
             2 => {
-                let (&byte, rest) = wire.split_first()?;
-                text.resize(text.len() + count, byte);
+                let (&byte, rest) = rest.split_first()?;
                 wire = rest;
+                alloc::vec![byte; count]
             }
-            _ => text.resize(text.len() + count, filler),
+            _ => {
+                wire = rest;
+                alloc::vec![filler; count]
+            }
+        };
+        if descriptor & MARKER == 0 {
+            text.extend(string);
+        }
+        if end(descriptor, &mut text, &mut records) {
+            return Some(records);
         }
     }
 }
