@@ -37,8 +37,7 @@ fn a_digest_does_not_hold_up_its_session<R: Runtime>() {
     client.say("HASH big");
     client.command("NOOP", "150 HASH goes on.");
     client.expect("200");
-    // It shares the processor with the digest as the idle one does, and does not wait for a piece of the file, which
-    // takes a hundred times as long.
+    // It shares the processor with the digest as the idle one does, and does not wait for it, which takes hours.
     let tries: Vec<_> = (0..5).map(|_| noop([&mut client, &mut idle])).collect();
     let is_free = |[beside, alone]: &[Duration; 2]| *beside < *alone * 10;
     assert!(tries.iter().any(is_free), "beside a digest, and alone: {tries:?}");
