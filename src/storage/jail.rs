@@ -25,6 +25,8 @@ pub(super) struct Stat {
     pub(super) size: u64,
     /// Last modification.
     pub(super) modified: UnixTime,
+    /// Creation, where the system and the file system know it.
+    pub(super) created: Option<UnixTime>,
     /// Permission bits, where the system has them.
     pub(super) mode: Option<u32>,
     /// Numbers of the owner and the group, where the system has them.

@@ -9,7 +9,10 @@ use super::jail::{Creation, Folder, Jail, Opening, Result, Stat, failure, path_f
 use ftp_proto::host::{Kind, StorageError, Wanted};
 use ftp_proto::path::VirtualPath;
 use ftp_proto::time::UnixTime;
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Timespec, Timestamps};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, ResolveFlags, StatxFlags, StatxTimestamp, Timespec,
+    Timestamps,
+};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io;
@@ -55,16 +58,27 @@ fn flags_of(how: Opening) -> OFlags {
     access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC
 }
 
-fn from_stat(stat: &rustix::fs::Stat) -> Stat {
-    Stat {
-        kind: kind_of(FileType::from_raw_mode(stat.st_mode)),
-        size: u64::try_from(stat.st_size).unwrap_or(0),
-        modified: UnixTime { seconds: stat.st_mtime, nanos: u32::try_from(stat.st_mtime_nsec).unwrap_or(0) },
-        mode: Some(stat.st_mode & 0o7777),
-        owner: Some((stat.st_uid, stat.st_gid)),
-        links: u32::try_from(stat.st_nlink).unwrap_or(u32::MAX),
-        unique: Some((stat.st_dev, stat.st_ino)),
-    }
+/// Facts about what is open (with an empty name) or about a name in it. statx is one call as stat is, and alone knows
+/// when a file was made. Unlike stat it would have a file system mounted for that, if it wasn't told not to.
+fn look_at(fd: impl AsFd, name: impl rustix::path::Arg, flags: AtFlags) -> Result<Stat> {
+    let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
+    let stat = rustix::fs::statx(fd, name, flags | AtFlags::NO_AUTOMOUNT, wanted)
+        .map_err(|error| failure(error.into()))?;
+    let created = stat.stx_mask & StatxFlags::BTIME.bits() != 0;
+    Ok(Stat {
+        kind: kind_of(FileType::from_raw_mode(stat.stx_mode.into())),
+        size: stat.stx_size,
+        modified: unix_time(stat.stx_mtime),
+        created: created.then(|| unix_time(stat.stx_btime)),
+        mode: Some(u32::from(stat.stx_mode) & 0o7777),
+        owner: Some((stat.stx_uid, stat.stx_gid)),
+        links: stat.stx_nlink,
+        unique: Some((rustix::fs::makedev(stat.stx_dev_major, stat.stx_dev_minor), stat.stx_ino)),
+    })
+}
+
+fn unix_time(time: StatxTimestamp) -> UnixTime {
+    UnixTime { seconds: time.tv_sec, nanos: time.tv_nsec }
 }
 
 fn kind_of(file_type: FileType) -> Kind {
@@ -96,7 +110,7 @@ impl Root {
 
     fn stat_below(&self, path: &[u8]) -> Result<Stat> {
         let fd = self.resolve(path, OFlags::PATH, Mode::empty()).map_err(path_failure)?;
-        Ok(from_stat(&rustix::fs::fstat(&fd).map_err(|error| failure(error.into()))?))
+        look_at(&fd, c"", AtFlags::EMPTY_PATH)
     }
 }
 
@@ -133,7 +147,7 @@ impl Jail for Root {
 
     fn stat_cached(&self, path: &VirtualPath) -> Option<Stat> {
         let fd = self.resolve_cached(path, OFlags::PATH)?;
-        Some(from_stat(&rustix::fs::fstat(&fd).ok()?))
+        look_at(&fd, c"", AtFlags::EMPTY_PATH).ok()
     }
 
     fn folder(&self, path: &VirtualPath) -> Result<Place> {
@@ -191,7 +205,7 @@ impl Jail for Root {
     }
 
     fn stat_file(file: &File) -> Result<Stat> {
-        Ok(from_stat(&rustix::fs::fstat(file).map_err(|error| failure(error.into()))?))
+        look_at(file, c"", AtFlags::EMPTY_PATH)
     }
 }
 
@@ -199,8 +213,7 @@ impl Folder for Place {
     type Names = Names;
 
     fn stat(&self, name: &[u8]) -> Result<Stat> {
-        let stat = rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW);
-        Ok(from_stat(&stat.map_err(|error| failure(error.into()))?))
+        look_at(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)
     }
 
     fn open(&self, name: &[u8], how: Opening) -> Result<File> {
@@ -319,8 +332,7 @@ impl Entries {
 
     fn stat(&self, name: &[u8]) -> Result<Stat> {
         let fd = self.directory.fd().map_err(|error| failure(error.into()))?;
-        let stat = rustix::fs::statat(fd.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW);
-        Ok(from_stat(&stat.map_err(|error| failure(error.into()))?))
+        look_at(fd, name, AtFlags::SYMLINK_NOFOLLOW)
     }
 }
 
@@ -362,7 +374,9 @@ impl Iterator for Names {
             }
             let Ok(fd) = self.directory.fd() else { continue };
             match rustix::fs::statat(fd, name.as_slice(), AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(stat) => return Some(Ok((name, from_stat(&stat).kind))),
+                Ok(stat) => {
+                    return Some(Ok((name, kind_of(FileType::from_raw_mode(stat.st_mode)))));
+                }
                 Err(Errno::NOENT) => {}
                 Err(error) => return Some(Err(failure(error.into()))),
             }

@@ -146,6 +146,7 @@ fn from_metadata(metadata: &Metadata, identified: bool) -> Stat {
         kind: kind_of(metadata.file_type()),
         size: metadata.len(),
         modified: metadata.modified().map(|time| unix_time(time.into_std())).unwrap_or_default(),
+        created: metadata.created().ok().map(|time| unix_time(time.into_std())),
         mode,
         owner,
         links: if identified { u32::try_from(MetadataExt::nlink(metadata)).unwrap_or(u32::MAX) } else { 1 },

@@ -91,7 +91,7 @@ fn describe(stat: Stat, owners: &mut Owners) -> Metadata {
         kind: stat.kind,
         size: stat.size,
         modified: stat.modified,
-        created: None,
+        created: stat.created,
         mode: stat.mode,
         owner,
         group,

@@ -159,6 +159,12 @@ fn metadata_tells_all_the_system_knows() {
         assert_eq!((seen.kind, seen.size, seen.links), (Kind::File, 5, 1));
         assert_eq!(seen.unique, Some((real.dev(), real.ino())));
         assert_eq!(seen.modified.seconds, real.mtime());
+        let created = real.created().ok().map(|time| time.duration_since(std::time::UNIX_EPOCH).unwrap());
+        let seen_created = seen.created.map(|time| (time.seconds, time.nanos));
+        assert_eq!(
+            seen_created,
+            created.map(|time| (time.as_secs().try_into().unwrap(), time.subsec_nanos()))
+        );
         assert_eq!(seen.mode, Some(real.mode() & 0o7777));
         assert_eq!(seen.owner.as_deref(), Some(real.uid().to_string().as_str()));
     });
