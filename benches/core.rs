@@ -12,7 +12,7 @@ use ftp_proto::path::VirtualPath;
 use ftp_proto::testing::{MemoryAccounts, MemoryStorage, data_handshake, secure_pipe};
 use ftp_proto::time::{Now, UnixTime};
 use ftp_proto::tls::{TlsError, TlsFacts, TlsSession, TlsStatus};
-use ftp_proto::transfer::{CodePage, Coding, Mode, Pipe, Step, Structure};
+use ftp_proto::transfer::{CodePage, Coding, Deflate, Mode, Pipe, Step, Structure};
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -184,6 +184,7 @@ fn coding(bench: &mut Criterion) {
     let block = Coding { mode: Mode::Block, ..Coding::ASCII };
     let compressed = Coding { mode: Mode::Compressed, ..Coding::ASCII };
     let records = Coding { structure: Structure::Record, ..Coding::ASCII };
+    let deflated = Coding { mode: Mode::Deflate(Deflate { level: 4, ratio: 0 }), ..Coding::ASCII };
     let ebcdic = Coding { kind: ftp_proto::transfer::Kind::Ebcdic(CodePage::Ibm1047), ..Coding::ASCII };
     let mut group = bench.benchmark_group("text of 16 MiB");
     group.throughput(Throughput::Bytes(TRANSFER as u64));
@@ -193,6 +194,7 @@ fn coding(bench: &mut Criterion) {
         ("records", records),
         ("blocks", block),
         ("compressed", compressed),
+        ("deflated", deflated),
     ] {
         let download = || Pipe::download(Box::new(Text(stored.clone())), 0, None, coding);
         group.bench_function(format!("download, {name}"), |bench| bench.iter(|| drive(download(), &mut [])));
