@@ -108,6 +108,11 @@ impl RightsByPath {
         Self { everywhere: rights, rules: Vec::new() }
     }
 
+    /// Whether there are no rules by path.
+    pub fn are_everywhere_the_same(&self) -> bool {
+        self.rules.is_empty()
+    }
+
     /// Adds a rule for `path` and all below it; a later rule for the same path wins.
     #[must_use]
     pub fn and_below(mut self, path: VirtualPath, rights: Rights) -> Self {

@@ -100,6 +100,14 @@ pub trait Storage: Send + Sync {
         Err(StorageError::Unsupported)
     }
 
+    /// Makes a symbolic link at `link` to the file or directory `target`, so that the link leads there and nowhere else;
+    /// for one with [`Abilities::SYMLINK`]. [`StorageError::AlreadyExists`] if anything is at `link`. Default:
+    /// [`StorageError::Unsupported`].
+    fn symlink(&self, target: &VirtualPath, link: &VirtualPath) -> Result<(), StorageError> {
+        let _ = (target, link);
+        Err(StorageError::Unsupported)
+    }
+
     /// Sets the permission bits (`0o7777` at most), for one with [`Abilities::SET_PERMISSIONS`]. Default:
     /// [`StorageError::Unsupported`].
     fn set_permissions(&self, path: &VirtualPath, mode: u32) -> Result<(), StorageError> {
@@ -131,6 +139,8 @@ impl Abilities {
     pub const AVAILABLE: Self = Self(1 << 2);
     /// [`Storage::with_umask`].
     pub const UMASK: Self = Self(1 << 3);
+    /// [`Storage::symlink`].
+    pub const SYMLINK: Self = Self(1 << 4);
 
     /// Whether all of `other` is in here.
     pub const fn contains(self, other: Self) -> bool {

@@ -77,6 +77,7 @@ pub(super) fn rows(
         }
         Uploads::Direct => row("server.uploads", &"direct"),
     }
+    row("server.symlinks", &core.symlinks);
     row("server.keepalive", &seconds(config.keepalive));
     row("server.watch", &config.watch);
     row("server.control_socket", &control_socket(&config.control_socket));

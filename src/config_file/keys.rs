@@ -28,6 +28,7 @@ const KEYS: &[(&str, Setter)] = &[
     ("server.runtime", |draft, node| put(&mut draft.config.runtime, node.one_of(RuntimeKind::NAMES))),
     ("server.uploads", |draft, node| put(&mut draft.config.uploads, node.one_of(UPLOADS_NAMES))),
     ("server.partial_uploads", |draft, node| put(&mut draft.partial, node.one_of(PARTIAL_NAMES))),
+    ("server.symlinks", |draft, node| put(&mut draft.settings.symlinks, node.boolean())),
     ("server.keepalive", keepalive),
     ("server.watch", |draft, node| put(&mut draft.config.watch, node.boolean())),
     ("server.control_socket", |draft, node| {

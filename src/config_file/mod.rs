@@ -12,6 +12,7 @@
 //! runtime = "smol"                # or "threads"
 //! uploads = "atomic"              # or "direct"
 //! partial_uploads = "keep"        # or "discard"
+//! symlinks = false                # whether clients may make symbolic links (SITE SYMLINK)
 //! keepalive = 60
 //! watch = true                    # changes of this file and the accounts file are taken over by themselves
 //! control_socket = "/run/ftpd/2121.sock"  # where `ftpd set` and `ftpd status` ask, or "off"

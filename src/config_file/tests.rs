@@ -51,7 +51,7 @@ fn each_mistake_is_one_line_with_place_key_and_fix() {
         ),
         (
             "[server]\ngreeting = \"\"\n[accounts]\nanonymous = true\n[server.x]\n",
-            "ftpd.toml:5:9: unknown key `server.x`; write one of server.bind, server.bind_implicit_tls, server.root, server.greeting, server.runtime, server.uploads, server.partial_uploads, server.keepalive, server.watch, server.control_socket",
+            "ftpd.toml:5:9: unknown key `server.x`; write one of server.bind, server.bind_implicit_tls, server.root, server.greeting, server.runtime, server.uploads, server.partial_uploads, server.symlinks, server.keepalive, server.watch, server.control_socket",
         ),
         (
             "[transfers]\ndeflate_level = 10\n",
@@ -251,6 +251,7 @@ fn every_key_works() {
         bind_implicit_tls = "[::]:990"
         uploads = "atomic"
         partial_uploads = "discard"
+        symlinks = true
         keepalive = "2m"
         watch = false
         control_socket = "ftpd.sock"
@@ -353,7 +354,7 @@ fn every_key_works() {
     assert_eq!((limits.login_delay, limits.line), (Duration::from_millis(500), 1000));
     assert_eq!(limits.deflate_ratio, 200);
     assert_eq!(core.transfers, Transfers { deflate: false, deflate_level: 9, ebcdic: CodePage::Ibm037 });
-    assert!(core.notify_commands);
+    assert!(core.notify_commands && core.symlinks);
     assert_eq!(core.profiles.len(), 1);
 }
 

@@ -134,6 +134,9 @@ pub(super) trait Folder: Send + Sized + 'static {
     /// Makes a directory.
     fn create_dir(&self, name: &[u8], mode: u32) -> Result<()>;
 
+    /// Makes a symbolic link that says `text`.
+    fn symlink(&self, text: &[u8], name: &[u8]) -> Result<()>;
+
     /// Removes a name that is not a directory.
     fn remove_file(&self, name: &[u8]) -> Result<()>;
 

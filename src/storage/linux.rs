@@ -239,6 +239,10 @@ impl Folder for Place {
         rustix::fs::mkdirat(&self.fd, name, Mode::from_raw_mode(mode)).map_err(|error| failure(error.into()))
     }
 
+    fn symlink(&self, text: &[u8], name: &[u8]) -> Result<()> {
+        rustix::fs::symlinkat(text, &self.fd, name).map_err(|error| failure(error.into()))
+    }
+
     fn remove_file(&self, name: &[u8]) -> Result<()> {
         rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()).map_err(|error| failure(error.into()))
     }

@@ -240,6 +240,10 @@ impl Storage for DiskStorage {
         self.tree.set_modified(path, time)
     }
 
+    fn symlink(&self, target: &VirtualPath, link: &VirtualPath) -> Result<(), StorageError> {
+        self.tree.symlink(target, link)
+    }
+
     fn set_permissions(&self, path: &VirtualPath, mode: u32) -> Result<(), StorageError> {
         self.tree.set_permissions(path, mode)
     }

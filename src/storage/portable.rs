@@ -247,6 +247,16 @@ impl Folder for Place {
         Ok(Names { reader: self.directory.entries().map_err(failure)? })
     }
 
+    #[cfg(unix)]
+    fn symlink(&self, text: &[u8], name: &[u8]) -> Result<()> {
+        self.directory.symlink(system_name(text)?, system_name(name)?).map_err(failure)
+    }
+
+    #[cfg(not(unix))]
+    fn symlink(&self, _: &[u8], _: &[u8]) -> Result<()> {
+        Err(StorageError::Unsupported)
+    }
+
     fn create_dir(&self, name: &[u8], mode: u32) -> Result<()> {
         #[cfg(unix)]
         let builder = {

@@ -124,7 +124,7 @@ impl<J: Jail> AnyTree for Tree<J> {
 
 impl<J: Jail> Storage for Tree<J> {
     fn abilities(&self) -> Abilities {
-        let modes = Abilities::SET_PERMISSIONS.with(Abilities::UMASK);
+        let modes = Abilities::SET_PERMISSIONS.with(Abilities::UMASK).with(Abilities::SYMLINK);
         if cfg!(unix) { modes.with(Abilities::AVAILABLE) } else { Abilities::NONE }
     }
 
@@ -273,6 +273,22 @@ impl<J: Jail> Storage for Tree<J> {
     fn set_modified(&self, path: &VirtualPath, time: UnixTime) -> Result<()> {
         visible(path)?;
         self.jail.set_modified(path, time)
+    }
+
+    /// The link is relative, so that it leads to the same place for whoever looks at the tree from outside, and its
+    /// directory is come to without another link, or its `..` would count from elsewhere.
+    fn symlink(&self, target: &VirtualPath, link: &VirtualPath) -> Result<()> {
+        nameable(link, StorageError::AlreadyExists)?;
+        visible(target)?;
+        self.jail.stat(target)?;
+        let mut folder = self.jail.folder(&VirtualPath::root())?;
+        let mut text = Vec::new();
+        for part in link.parent().components() {
+            folder = folder.child(part)?;
+            text.extend_from_slice(b"../");
+        }
+        text.extend_from_slice(if target.is_root() { b"." } else { target.relative() });
+        folder.symlink(&text, link.name())
     }
 
     /// Permissions only: set-user-id and the like are never set over the network.

@@ -3,6 +3,7 @@
 use super::args::{Arg, resolved};
 use super::{files, information, own, split, trees};
 use crate::account::Rights;
+use crate::config::Config;
 use crate::event::FileJob;
 use crate::host::Abilities;
 use crate::listing::ListStyle;
@@ -27,6 +28,8 @@ pub struct SiteCommand {
     pub everywhere: bool,
     /// What the storage must be able to do.
     pub able: Abilities,
+    /// Whether the settings allow it.
+    pub(crate) allowed: fn(&Config) -> bool,
     /// Legal lines.
     pub samples: &'static [&'static str],
     run: fn(&mut Turn<'_>, &[u8]) -> Reaction,
@@ -38,12 +41,13 @@ const PLAIN: SiteCommand = SiteCommand {
     needs: Rights::NONE,
     everywhere: false,
     able: Abilities::NONE,
+    allowed: |_| true,
     samples: &[],
     run: help,
 };
 
-/// All of them, in alphabetical order. CHMOD, IDLE, UMASK, UTIME, WHO and HELP are common practice, COPY, CPFR, CPTO, MKDIR and RMDIR those of
-/// ProFTPD, DIRSTYLE that of IIS, STAT of the RFC's own word for it.
+/// All of them, in alphabetical order. CHMOD, IDLE, UMASK, UTIME, WHO and HELP are common practice, COPY, CPFR, CPTO,
+/// MKDIR, RMDIR and SYMLINK those of ProFTPD, DIRSTYLE that of IIS, STAT of the RFC's own word for it.
 pub static SITE: &[SiteCommand] = &[
     SiteCommand {
         name: "CHMOD",
@@ -105,6 +109,16 @@ pub static SITE: &[SiteCommand] = &[
     },
     SiteCommand { name: "STAT", samples: &["SITE STAT"], run: stat, ..PLAIN },
     SiteCommand {
+        name: "SYMLINK",
+        help: "<path> <link>",
+        needs: COPY,
+        everywhere: true,
+        able: Abilities::SYMLINK,
+        allowed: |config| config.symlinks,
+        samples: &["SITE SYMLINK a.txt b.txt", "SITE SYMLINK \"a b\" \"c d\""],
+        run: trees::symlink,
+    },
+    SiteCommand {
         name: "UMASK",
         help: "[<octal bits that new files don't get>]",
         needs: Rights::ATTRIBUTES,
@@ -112,6 +126,7 @@ pub static SITE: &[SiteCommand] = &[
         able: Abilities::UMASK,
         samples: &["SITE UMASK", "SITE UMASK 027"],
         run: own::umask,
+        ..PLAIN
     },
     SiteCommand {
         name: "UTIME",
@@ -134,15 +149,16 @@ pub fn find(name: &[u8]) -> Option<&'static SiteCommand> {
 
 /// Whether it can work in this session.
 fn is_offered(session: &Session, row: &SiteCommand) -> bool {
-    session.login.account().is_some_and(|account| {
-        let rights = &account.rights;
-        let has = if row.everywhere {
-            rights.throughout(&VirtualPath::root(), row.needs)
-        } else {
-            rights.anywhere(row.needs)
-        };
-        has && account.storage.abilities().contains(row.able)
-    })
+    (row.allowed)(&session.config)
+        && session.login.account().is_some_and(|account| {
+            let rights = &account.rights;
+            let has = if row.everywhere {
+                rights.throughout(&VirtualPath::root(), row.needs)
+            } else {
+                rights.anywhere(row.needs)
+            };
+            has && account.storage.abilities().contains(row.able)
+        })
 }
 
 // req: 959-4.1.3-site

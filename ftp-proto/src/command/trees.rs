@@ -1,4 +1,4 @@
-//! Space, and more than one file at a time: AVBL DSIZ RMDA COMB, and copies.
+//! Space, and more than one file at a time: AVBL DSIZ RMDA COMB, copies and links.
 
 use super::args::{Arg, quoted_words, resolved};
 use crate::account::Rights;
@@ -6,7 +6,7 @@ use crate::event::{FileJob, LongJob};
 use crate::host::Metadata;
 use crate::path::VirtualPath;
 use crate::reply::Reply;
-use crate::session::{Finish, Pending, Reaction, Turn};
+use crate::session::{Change, Finish, Pending, Reaction, Turn};
 use alloc::vec::Vec;
 
 const DENIED: Reply = Reply::new(550, "Permission denied.");
@@ -88,6 +88,34 @@ pub(super) fn copy(turn: &mut Turn<'_>, argument: &[u8]) -> Reaction {
         Ok((from, to)) => copy_from_to(turn, "SITE COPY", from, to, 200),
         Err(reply) => reply.into(),
     }
+}
+
+/// SITE SYMLINK: what is there, and another name for it. Not where rules by path hold: they would not under that name.
+pub(super) fn symlink(turn: &mut Turn<'_>, argument: &[u8]) -> Reaction {
+    let words = quoted_words(argument);
+    let Some([target, link]) = words.as_deref() else {
+        return super::site::usage("SYMLINK");
+    };
+    let directory = &turn.session.modes.directory;
+    let paths =
+        resolved(directory, target).and_then(|target| resolved(directory, link).map(|link| (target, link)));
+    let (target, link) = match paths {
+        Ok(paths) => paths,
+        Err(reply) => return reply.into(),
+    };
+    let account = turn.session.login.account();
+    if !account.is_some_and(|account| account.rights.are_everywhere_the_same()) {
+        return DENIED.into();
+    }
+    let to = Some(link.clone());
+    turn.files(
+        |target| FileJob::Symlink { target, link },
+        target,
+        |path| {
+            let reply = Reply::new(200, "The link is made.");
+            Pending::Change(Change { verb: "SITE SYMLINK", path, to, reply })
+        },
+    )
 }
 
 /// SITE CPFR: what the next SITE CPTO copies.

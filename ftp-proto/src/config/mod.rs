@@ -80,6 +80,8 @@ pub struct Settings {
     /// How devices and programs are spoken to that need it otherwise than others. Each that applies changes what it
     /// names, in order.
     pub profiles: Vec<Profile>,
+    /// Whether SITE SYMLINK is offered. Default no: other programs that read the same directories follow links, too.
+    pub symlinks: bool,
     /// Whether each command and reply becomes a `Notice`.
     pub notify_commands: bool,
 }
@@ -97,6 +99,7 @@ impl Default for Settings {
             transfers: Transfers::default(),
             tls: TlsPolicies::default(),
             profiles: Vec::new(),
+            symlinks: false,
             notify_commands: false,
         }
     }

@@ -70,6 +70,13 @@ pub enum FileJob {
     SetPermissions(VirtualPath, u32),
     /// Several of these at once, all or none.
     SetFacts(VirtualPath, NewFacts),
+    /// [`Storage::symlink`].
+    Symlink {
+        /// Where it leads.
+        target: VirtualPath,
+        /// Its own name.
+        link: VirtualPath,
+    },
 }
 
 impl core::fmt::Debug for Job {
@@ -108,6 +115,7 @@ impl core::fmt::Debug for FileJob {
             Self::SetCreated(path, time) => write!(out, "SetCreated {path} {}", time.seconds),
             Self::SetPermissions(path, mode) => write!(out, "SetPermissions {path} {mode:o}"),
             Self::SetFacts(path, facts) => write!(out, "SetFacts {path} {facts:?}"),
+            Self::Symlink { target, link } => write!(out, "Symlink {link} to {target}"),
         }
     }
 }
@@ -266,6 +274,7 @@ impl FileJob {
             Self::SetCreated(path, time) => Done::Changed(storage.set_created(&path, time)),
             Self::SetPermissions(path, mode) => Done::Changed(storage.set_permissions(&path, mode)),
             Self::SetFacts(path, facts) => Done::Changed(set_facts(&**storage, &path, facts)),
+            Self::Symlink { target, link } => Done::Changed(storage.symlink(&target, &link)),
         }
     }
 }

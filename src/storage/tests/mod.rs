@@ -3,6 +3,7 @@
 mod escapes;
 mod files;
 mod kills;
+mod links;
 mod listings;
 mod long;
 mod umask;

@@ -320,7 +320,8 @@ fn virtual_path(bytes: &[u8]) -> VirtualPath {
 impl Storage for MemoryStorage {
     fn abilities(&self) -> Abilities {
         let times = Abilities::SET_CREATED;
-        Abilities::SET_PERMISSIONS.with(Abilities::UMASK).with(times).with(Abilities::AVAILABLE)
+        let modes = Abilities::SET_PERMISSIONS.with(Abilities::UMASK);
+        modes.with(times).with(Abilities::AVAILABLE).with(Abilities::SYMLINK)
     }
 
     /// What [`capacity`](Self::capacity) leaves, or as much as can be counted.
@@ -505,6 +506,20 @@ impl Storage for MemoryStorage {
         if let Some(node) = tree.nodes.get_mut(path.as_bytes()) {
             node.modified = time;
         }
+        Ok(())
+    }
+
+    /// Of a file, by another name for what is in it now.
+    fn symlink(&self, target: &VirtualPath, link: &VirtualPath) -> Result<(), StorageError> {
+        let mut tree = self.lock();
+        let node = tree.node(target)?.clone();
+        tree.check_parent(link)?;
+        match node.content {
+            Content::Directory => return Err(StorageError::Unsupported),
+            _ if tree.nodes.contains_key(link.as_bytes()) => return Err(StorageError::AlreadyExists),
+            Content::Bytes(_) | Content::Zeros(_) => {}
+        }
+        tree.nodes.insert(link.as_bytes().to_vec(), node);
         Ok(())
     }
 

@@ -330,6 +330,7 @@ pub(super) fn setting(settings: &mut Settings, key: &str, value: &str) -> Result
         "active.rule" => settings.active.rules.push(policy::active_rule(value)?),
         "tls.rule" => settings.tls.rules.push(policy::rule(value)?),
         "profile" => settings.profiles.push(profile::profile(value)?),
+        "server.symlinks" => settings.symlinks = parse(value)?,
         "log.commands" => settings.notify_commands = parse(value)?,
         _ => match key.split_once('.') {
             Some(("passive", key)) => passive::setting(&mut settings.passive, key, value)?,
