@@ -29,7 +29,7 @@ fn every_mandatory_command_is_served() {
 // req: 5797-3-recognised
 fn every_optional_command_is_at_least_known() {
     for name in OPTIONAL {
-        let known = find(name.as_bytes()).is_some() || NOT_IMPLEMENTED.contains(name);
+        let known = find(name.as_bytes()).is_some() || NOT_IMPLEMENTED.iter().any(|(known, _)| known == name);
         assert!(known, "{name} would be answered by 500, as if it were no command at all");
     }
 }

@@ -32,10 +32,12 @@ pub fn markdown(mut example: impl FnMut(&CommandSpec) -> String) -> String {
     for spec in COMMANDS {
         page.push_str(&overview(spec));
     }
-    let unserved: Vec<String> = NOT_IMPLEMENTED.iter().map(|name| format!("`{name}`")).collect();
+    let unserved: Vec<String> =
+        NOT_IMPLEMENTED.iter().map(|(name, why)| format!("- `{name}`: {why}.\n")).collect();
     page.push_str(&format!(
-        "\nKnown and not served, answered by 502: {}. Any other verb is answered by 500.\n\n## Replies to any command\n",
-        unserved.join(", ")
+        "\nKnown and not served, answered by 502:\n\n{}\nAny other verb is answered by 500.\n\n## Replies to any \
+         command\n",
+        unserved.concat()
     ));
     page.push_str(&replies(ALWAYS));
     for spec in COMMANDS {

@@ -324,7 +324,7 @@ fn checked<'a>(session: &Session, spec: &CommandSpec, argument: &'a [u8]) -> Res
 
 // req: 959-4.2.2-500, 959-4.2.2-502, 959-5.4-smnt, 2228-3-adat, 2228-3-mic-conf-enc, 5797-3-recognised
 fn unknown(verb: &[u8]) -> Reaction {
-    if table::NOT_IMPLEMENTED.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(verb)) {
+    if table::is_not_implemented(verb) {
         return Reply::new(502, "Command not implemented.").into();
     }
     Reply::new(500, "Unknown command.").into()
@@ -344,15 +344,12 @@ fn masked(line: &[u8]) -> Vec<u8> {
         return [word, b" ****"].concat();
     }
     let (verb, argument) = split(line);
-    let is = |known: &&str| known.as_bytes().eq_ignore_ascii_case(verb);
     match argument {
         Some(text) if verb.eq_ignore_ascii_case(b"SITE") => match split(text) {
             (own, Some(_)) if site::find(own).is_none() => [verb, b" ", own, b" ****"].concat(),
             _ => line.to_vec(),
         },
-        Some(_) if find(verb).is_none() && !table::NOT_IMPLEMENTED.iter().any(is) => {
-            [verb, b" ****"].concat()
-        }
+        Some(_) if find(verb).is_none() && !table::is_not_implemented(verb) => [verb, b" ****"].concat(),
         _ => line.to_vec(),
     }
 }

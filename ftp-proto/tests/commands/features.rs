@@ -81,7 +81,7 @@ impl Trial<'_> {
             let is_feature = features.iter().any(|line| line.split(' ').next() == Some(spec.name));
             self.check_row(spec, is_helped, is_feature);
         }
-        for name in NOT_IMPLEMENTED {
+        for (name, _) in NOT_IMPLEMENTED {
             let listed = helped.iter().chain(&features).any(|line| line.split(' ').next() == Some(name));
             assert!(!listed, "{name} is listed and not served");
         }

@@ -121,7 +121,7 @@ fn lines() -> Vec<String> {
             lines.extend(garbage.iter().map(|argument| format!("{name} {argument}")));
         }
     }
-    lines.extend(NOT_IMPLEMENTED.iter().map(|name| format!("{name} x")));
+    lines.extend(NOT_IMPLEMENTED.iter().map(|(name, _)| format!("{name} x")));
     let unknown =
         ["", " ", "NOSUCH", "nosuch argument", "\\x00", "\\xff\\xf4\\xff", "STORE", "RETR\\x09a.txt"];
     lines.extend(unknown.map(str::to_owned));
