@@ -93,7 +93,11 @@ def the_servers_own_firewall(laboratory, runtime):
     outcomes = [answer["outcome"] for answer in run.answers if "outcome" in answer]
     before, after = collections.Counter(outcomes[:TRANSFERS]), collections.Counter(outcomes[TRANSFERS:])
     assert before["ok"] and before["blocked"] and set(before) == {"ok", "blocked"}, before
-    assert verdicts(run)[-1].get("suspect") == "range_partly_open", verdicts(run)[-1]
+    # Ports are taken at random: the server knows that some are open as soon as somebody has come through one.
+    tried = outcomes[:TRANSFERS]
+    last_blocked = TRANSFERS - 1 - tried[::-1].index("blocked")
+    suspect = "range_partly_open" if "ok" in tried[:last_blocked] else "range_closed"
+    assert verdicts(run)[-1].get("suspect") == suspect, (tried, verdicts(run)[-1])
     closed, applied, mended, forgotten, missed = said
     assert closed["code"] == 2 and missing(closed) == [[41002, 41007]], closed
     assert applied["code"] == 0, applied
