@@ -17,7 +17,7 @@ pub use turns::{Contender, Turns};
 
 use crate::advertise::{Advertised, Networks};
 use crate::diagnose::{Outlook, Way};
-use crate::notice::Notice;
+use crate::notice::{Notice, Refusal};
 use crate::proxy::Origin;
 use crate::time::{Instant, UnixTime};
 use crate::tls::Handshake;
@@ -279,7 +279,7 @@ pub enum Answer {
     /// It may not.
     TurnedAway {
         /// For the 421.
-        why: &'static str,
+        why: Refusal,
     },
     /// The request needs no answer.
     Noted,
@@ -309,6 +309,8 @@ impl Answer {
 pub enum Message {
     /// End now: 421 and close, transfers are cut.
     Kick,
+    /// End now if nobody is logged in: too many wait for a login, and of this client most.
+    MakeRoom,
     /// Finish what runs until the deadline, begin nothing new: 421 when idle.
     Drain {
         /// When a running transfer is cut.

@@ -52,7 +52,13 @@ fn sessions_cost_little_and_a_stopped_server_leaves_nothing_behind() {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
     let storage = MemoryStorage::new().file("/a.txt", "text").zeros("/big", 1 << 40);
-    let limits = Limits { sessions: 2000, sessions_per_address: 2000, ..Limits::default() };
+    let limits = Limits {
+        sessions: 2000,
+        sessions_per_address: 2000,
+        unauthenticated: 2000,
+        unauthenticated_per_address: 2000,
+        ..Limits::default()
+    };
     let serve = || serve(Settings { limits, ..settings(3) }, open_to_all(&storage), Arc::new(()));
     // The reactor and the pool stay for the life of the process.
     let server = serve();

@@ -119,10 +119,15 @@ pub(super) fn rows(
     row("timeouts.linger", &seconds(core.timeouts.linger));
     row("limits.sessions", &core.limits.sessions);
     row("limits.sessions_per_address", &core.limits.sessions_per_address);
+    row("limits.sessions_per_network", &core.limits.sessions_per_network);
+    row("limits.unauthenticated", &core.limits.unauthenticated);
+    row("limits.unauthenticated_per_address", &core.limits.unauthenticated_per_address);
+    row("limits.commands_before_login", &or_any(core.limits.commands_before_login));
+    row("limits.commands_per_second", &or_any(core.limits.commands_per_second));
     row("limits.login_attempts", &core.limits.login_attempts);
     row("limits.login_delay", &seconds(core.limits.login_delay));
     row("limits.line", &core.limits.line);
-    row("limits.deflate_ratio", &deflate_ratio(core.limits.deflate_ratio));
+    row("limits.deflate_ratio", &or_any(core.limits.deflate_ratio));
     match (config.accounts.as_deref(), users(None)) {
         (Some(path), Some(users)) => {
             row("accounts.file", &format_args!("{}, users: {users}", path.display()));
@@ -150,8 +155,9 @@ fn control_socket(socket: &ControlSocket) -> String {
     }
 }
 
-fn deflate_ratio(ratio: u32) -> String {
-    if ratio == 0 { "any".to_owned() } else { ratio.to_string() }
+/// A limit, of which 0 is none.
+fn or_any(limit: u32) -> String {
+    if limit == 0 { "any".to_owned() } else { limit.to_string() }
 }
 
 fn joined<T: ToString>(values: &[T]) -> String {

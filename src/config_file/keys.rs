@@ -95,6 +95,21 @@ const KEYS: &[(&str, Setter)] = &[
     ("limits.sessions_per_address", |draft, node| {
         put(&mut draft.settings.limits.sessions_per_address, node.integer(0, 10_000_000))
     }),
+    ("limits.sessions_per_network", |draft, node| {
+        put(&mut draft.settings.limits.sessions_per_network, node.integer(0, 10_000_000))
+    }),
+    ("limits.unauthenticated", |draft, node| {
+        put(&mut draft.settings.limits.unauthenticated, node.integer(0, 10_000_000))
+    }),
+    ("limits.unauthenticated_per_address", |draft, node| {
+        put(&mut draft.settings.limits.unauthenticated_per_address, node.integer(0, 10_000_000))
+    }),
+    ("limits.commands_before_login", |draft, node| {
+        put(&mut draft.settings.limits.commands_before_login, node.integer(0, 1_000_000))
+    }),
+    ("limits.commands_per_second", |draft, node| {
+        put(&mut draft.settings.limits.commands_per_second, node.integer(0, 1_000_000))
+    }),
     ("limits.login_attempts", |draft, node| {
         put(&mut draft.settings.limits.login_attempts, node.integer(0, 1_000_000))
     }),

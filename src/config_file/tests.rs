@@ -300,6 +300,11 @@ fn every_key_works() {
         [limits]
         sessions = 6
         sessions_per_address = 7
+        sessions_per_network = 9
+        unauthenticated = 10
+        unauthenticated_per_address = 11
+        commands_before_login = 12
+        commands_per_second = 13
         login_attempts = 8
         login_delay = "500ms"
         line = 1000
@@ -352,6 +357,9 @@ fn every_key_works() {
     let limits = core.limits;
     assert_eq!((limits.sessions, limits.sessions_per_address, limits.login_attempts), (6, 7, 8));
     assert_eq!((limits.login_delay, limits.line), (Duration::from_millis(500), 1000));
+    assert_eq!((limits.sessions_per_network, limits.unauthenticated), (9, 10));
+    assert_eq!(limits.unauthenticated_per_address, 11);
+    assert_eq!((limits.commands_before_login, limits.commands_per_second), (12, 13));
     assert_eq!(limits.deflate_ratio, 200);
     assert_eq!(core.transfers, Transfers { deflate: false, deflate_level: 9, ebcdic: CodePage::Ibm037 });
     assert!(core.notify_commands && core.symlinks);

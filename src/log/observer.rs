@@ -221,7 +221,7 @@ impl Observer for LogObserver {
             Notice::SpokeOtherProtocol { which, peer } => self.write_foreign(session, *which, *peer),
             Notice::SessionRefused { peer, why } => {
                 let (ip, port) = (peer.ip().to_canonical(), peer.port());
-                warn!(%ip, port, reason = %Escaped(why.as_bytes()), "session refused");
+                warn!(%ip, port, reason = %why, "session refused");
             }
             _ => {
                 let client = self.client(session);

@@ -2,6 +2,7 @@
 
 mod active;
 mod hosts;
+mod limits;
 mod passive;
 mod profiles;
 mod tls_policy;
@@ -9,6 +10,9 @@ mod tls_policy;
 pub use active::{Active, ActiveRule};
 pub(crate) use hosts::host_name;
 pub use hosts::{Host, Hosts, parse_host_name};
+
+pub use limits::Limits;
+pub(crate) use limits::{client_of, network_of};
 
 pub use passive::{
     AddressRule, External, LanClients, MAX_LISTENERS, Passive, PassivePorts, PeerCheck, Peers, Ports,
@@ -133,37 +137,6 @@ impl Default for Timeouts {
     }
 }
 
-/// How much a client may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Control connections in all. Default 10,000.
-    pub sessions: usize,
-    /// Control connections of one client address. Default 1,000, since whole companies hide behind one.
-    pub sessions_per_address: usize,
-    /// Failed logins on one control connection before it is closed. Default 3.
-    pub login_attempts: u32,
-    /// How long the reply to a failed login is held back. Default 1 s.
-    pub login_delay: Duration,
-    /// The longest command line in bytes. Default 8,192: the longest path twice.
-    pub line: usize,
-    /// How many times its size an upload in MODE Z may become, once it has become 16 MiB; 0: any. Default 0, since an
-    /// honest file may be all zeros (a disk image), of which zlib makes as little as of anything: 1 byte of 1,030.
-    pub deflate_ratio: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            sessions: 10_000,
-            sessions_per_address: 1_000,
-            login_attempts: 3,
-            login_delay: Duration::from_secs(1),
-            line: 8_192,
-            deflate_ratio: 0,
-        }
-    }
-}
-
 /// Balancers that say by the PROXY protocol (version 1 or 2) for whom they connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proxy {
@@ -249,24 +222,10 @@ impl Settings {
                 return wrong(key, "write a number of seconds from 1 to 604800");
             }
         }
-        if self.limits.sessions == 0 {
-            return wrong("limits.sessions", "write a number from 1 up");
-        }
-        if self.limits.sessions_per_address == 0 {
-            return wrong("limits.sessions_per_address", "write a number from 1 up");
-        }
-        if self.limits.login_attempts == 0 {
-            return wrong("limits.login_attempts", "write a number from 1 up");
-        }
-        if self.limits.line < 512 || self.limits.line > 65_536 {
-            return wrong("limits.line", "write a number of bytes from 512 to 65536");
-        }
-        if self.limits.deflate_ratio == 1 {
-            return wrong("limits.deflate_ratio", "write a number from 2 up, or 0 for no limit");
-        }
         if self.transfers.deflate_level > 9 {
             return wrong("transfers.deflate_level", "write a level from 0 (stored) to 9 (smallest)");
         }
+        self.limits.check()?;
         self.passive.check()?;
         self.active.check()?;
         self.profiles.iter().try_for_each(Profile::check)?;

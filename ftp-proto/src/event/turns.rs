@@ -2,7 +2,7 @@
 //! of those that wait the first of the client that has fewest. Else whoever asks often enough would keep all others out.
 
 use super::Job;
-use crate::config::Network;
+use crate::config::{Network, client_of};
 use alloc::collections::{BTreeMap, VecDeque};
 use core::net::IpAddr;
 
@@ -18,8 +18,7 @@ pub struct Contender(Option<Network>);
 impl Contender {
     /// The client at this address.
     pub(crate) fn at(address: IpAddr) -> Self {
-        let address = address.to_canonical();
-        Self(Some(Network::around(address, if address.is_ipv4() { 32 } else { 64 })))
+        Self(Some(client_of(address)))
     }
 
     /// Whoever has the job done.

@@ -19,6 +19,8 @@ pub struct Counters {
     pub sessions: u64,
     /// Control connections that were turned away.
     pub refused: u64,
+    /// The same by the reason ([`Refusal`](super::Refusal)).
+    pub refusals: BTreeMap<&'static str, u64>,
     /// Logins.
     pub logins: u64,
     /// Logins that failed.
@@ -71,7 +73,10 @@ impl Counters {
         }
         match notice {
             Notice::SessionOpened { .. } => self.sessions += 1,
-            Notice::SessionRefused { .. } => self.refused += 1,
+            Notice::SessionRefused { why, .. } => {
+                self.refused += 1;
+                *self.refusals.entry(why.kind()).or_default() += 1;
+            }
             Notice::LoggedIn { .. } => self.logins += 1,
             Notice::LoginFailed { .. } => self.failed_logins += 1,
             Notice::TransferEnded(record) => {

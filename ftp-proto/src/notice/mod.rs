@@ -1,9 +1,11 @@
 //! What happened, for logs, metrics and audit. Those are folds over [`Notice`]; nothing else depends on it.
 
 mod counters;
+mod refusal;
 mod table;
 
 pub use counters::{ByName, Counters, UNNAMED};
+pub use refusal::Refusal;
 pub use table::{MAX_ROWS, Row, Table};
 
 use crate::account::LoginError;
@@ -40,12 +42,12 @@ pub enum Notice {
         /// The server's end.
         local: SocketAddr,
     },
-    /// A control connection was turned away.
+    /// A control connection was turned away, or had to make room for another before its login.
     SessionRefused {
         /// The client's end.
         peer: SocketAddr,
-        /// In the words of the 421.
-        why: String,
+        /// Displayed, the words of the 421.
+        why: Refusal,
     },
     /// The control connection is under TLS.
     ControlSecured(TlsFacts),

@@ -5,9 +5,9 @@
 //! adapter accepts it under the port's lock as any other, puts it aside, and has it decided when the header is whole. The
 //! lock isn't held meanwhile, so the count of the leases at that time goes along: what was leased later never gets it.
 
-use super::{SHUTTING_DOWN, Server};
+use super::Server;
 use crate::event::{Answer, Arrival, LinkId, SessionId};
-use crate::notice::Notice;
+use crate::notice::{Notice, Refusal};
 use crate::proxy::{Origin, PATIENCE, Problem, Reader, Undecided};
 use crate::session::canonical;
 use crate::time::Now;
@@ -31,21 +31,24 @@ impl Server {
     /// Whether a session may go on as what its balancer said.
     pub(super) fn introduce(&mut self, session: SessionId, origin: Origin) -> Answer {
         let Some(known) = self.sessions.arrival(session) else {
-            return Answer::TurnedAway { why: SHUTTING_DOWN };
+            return Answer::TurnedAway { why: Refusal::ShuttingDown };
         };
         let arrival = match origin {
             Origin::Client { source, destination } => Arrival { local: destination, peer: source, ..known },
             Origin::Balancer => known,
         };
         let admitted = if self.draining {
-            Err(SHUTTING_DOWN)
+            Err(Refusal::ShuttingDown)
         } else {
             self.sessions.introduce(&self.config.limits, session, arrival)
         };
         match admitted {
-            Ok(()) => Answer::Introduced { local: arrival.local, peer: arrival.peer },
+            Ok(()) => {
+                self.make_room();
+                Answer::Introduced { local: arrival.local, peer: arrival.peer }
+            }
             Err(why) => {
-                self.notify(Notice::SessionRefused { peer: arrival.peer, why: why.into() });
+                self.notify(Notice::SessionRefused { peer: arrival.peer, why });
                 Answer::TurnedAway { why }
             }
         }

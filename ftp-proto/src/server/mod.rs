@@ -3,6 +3,7 @@
 
 mod admission;
 mod balancers;
+mod crowds;
 mod evidence;
 mod habits;
 mod openings;
@@ -15,7 +16,7 @@ use crate::connection::Connection;
 use crate::diagnose::Way;
 use crate::event::{Answer, Arrival, Event, LinkId, Message, News, Request, Seen, SessionId, Task};
 use crate::host::Accounts;
-use crate::notice::Notice;
+use crate::notice::{Notice, Refusal};
 use crate::reply::Reply;
 use crate::session::canonical;
 use crate::time::{Instant, Now};
@@ -23,7 +24,7 @@ use crate::tls::Tls;
 use admission::Sessions;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use alloc::string::String;
+use alloc::string::{String, ToString as _};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 pub use balancers::Naming;
@@ -37,9 +38,6 @@ use scout::Scout;
 
 /// How often the log hears that connections can't be accepted.
 const ACCEPT_FAILED_EVERY: Duration = Duration::from_secs(60);
-
-/// To whom comes when the server is about to go.
-const SHUTTING_DOWN: &str = "The server is shutting down.";
 
 /// What becomes of a control connection.
 #[derive(Debug)]
@@ -126,7 +124,7 @@ impl Server {
             ..arrival
         };
         let admitted = if self.draining {
-            Err(SHUTTING_DOWN)
+            Err(Refusal::ShuttingDown)
         } else if self.config.proxy.trusts(arrival.peer.ip()) {
             self.sessions.admit_unnamed(&self.config.limits, arrival)
         } else {
@@ -134,20 +132,29 @@ impl Server {
         };
         match admitted {
             Ok(id) => {
+                self.make_room();
                 let config = Arc::clone(&self.config);
                 let accounts = Arc::clone(&self.accounts);
                 let tls = self.tls.clone();
                 Admission::Accepted(id, Box::new(Connection::new(now, id, config, accounts, tls, arrival)))
             }
             Err(why) => {
-                self.notify(Notice::SessionRefused { peer: arrival.peer, why: why.into() });
+                self.notify(Notice::SessionRefused { peer: arrival.peer, why });
                 let mut bytes = Vec::new();
                 // Where TLS comes first nothing is said in the clear.
                 if !arrival.implicit_tls {
-                    Reply::new(421, why).write(&mut bytes);
+                    Reply::with(421, why.to_string()).write(&mut bytes);
                 }
                 Admission::Refused(bytes)
             }
+        }
+    }
+
+    /// Who holds most places without a login loses the oldest, as long as there are too many.
+    fn make_room(&mut self) {
+        while let Some((session, peer)) = self.sessions.take_crowding(&self.config.limits) {
+            self.notify(Notice::SessionRefused { peer, why: Refusal::Unauthenticated });
+            self.deliver(session, Event::Message(Message::MakeRoom));
         }
     }
 
@@ -209,6 +216,7 @@ impl Server {
             }
             Request::Enter { session, whom } => {
                 self.sessions.enter(session, whom, now.unix);
+                self.make_room();
                 Answer::Noted
             }
             Request::Roster { session } => {
@@ -479,6 +487,12 @@ impl Server {
     #[cfg(any(test, feature = "testing"))]
     pub fn balance(&self) -> (usize, usize) {
         self.pool.balance()
+    }
+
+    /// Sessions that count as somebody's, and those of them that wait for a login: both zero when there are none.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn counted(&self) -> (usize, usize) {
+        self.sessions.counted()
     }
 }
 

@@ -4,10 +4,11 @@
 use super::Session;
 use super::timers::Timer;
 use crate::event::{Action, Request};
-use crate::notice::Notice;
+use crate::notice::{Notice, Refusal};
 use crate::proxy::{PATIENCE, Problem, Reader};
 use crate::reply::Reply;
 use crate::time::Now;
+use alloc::string::ToString as _;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
@@ -78,9 +79,9 @@ impl Session {
     }
 
     /// It may not. The server has told the log.
-    pub(super) fn turned_away(&mut self, now: Now, why: &'static str) {
+    pub(super) fn turned_away(&mut self, now: Now, why: Refusal) {
         if self.introduction.is_asked() {
-            self.finish(now, Reply::new(421, why), "turned away");
+            self.finish(now, Reply::with(421, why.to_string()), "turned away");
         }
     }
 

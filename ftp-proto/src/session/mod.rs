@@ -17,6 +17,7 @@ mod login;
 mod modes;
 mod names;
 mod outbox;
+mod pace;
 mod pending;
 mod profile;
 mod protection;
@@ -38,13 +39,13 @@ use crate::config::{Config, Quirks};
 use crate::diagnose::{Outlook, Way};
 use crate::event::{Action, Arrival, Event, FileJob, Job, Message, Seen, SessionId, Ticket};
 use crate::host::Accounts;
-use crate::notice::Notice;
+use crate::notice::{Notice, Refusal};
 use crate::path::VirtualPath;
 use crate::reply::Reply;
 use crate::time::{Instant, Now};
 use crate::tls::{Tls, TlsError};
 use alloc::collections::VecDeque;
-use alloc::string::String;
+use alloc::string::{String, ToString as _};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
@@ -144,6 +145,10 @@ pub(crate) struct Session {
     told: u32,
     opened: Instant,
     failed_logins: u32,
+    /// How many commands came since somebody was logged in.
+    commands_without_login: u32,
+    /// When the commands so far would have come at the right pace.
+    next_turn: Instant,
     phase: Phase,
     /// The client sends nothing more.
     peer_closed: bool,
@@ -203,6 +208,8 @@ impl Session {
             told: 0,
             opened: now.mono,
             failed_logins: 0,
+            commands_without_login: 0,
+            next_turn: Instant::ZERO,
             phase: Phase::Open,
             peer_closed: false,
             inbox: Inbox::new(config.limits.line),
@@ -327,7 +334,7 @@ impl Session {
 
     pub(crate) fn wants_input(&self) -> bool {
         let may_go_on = self.inbox.wants_input() && !self.outbox.is_full() && !self.introduction.is_asked();
-        self.is_serving() && may_go_on && !self.peer_closed
+        self.is_serving() && may_go_on && !self.peer_closed && !self.is_paced()
     }
 
     pub(crate) fn is_finished(&self) -> bool {
@@ -356,9 +363,15 @@ impl Session {
 
     /// What may run of the commands that wait.
     fn run_commands(&mut self, now: Now) {
-        while self.is_serving() && self.pending.is_none() && !self.outbox.is_full() && self.next_may_run() {
+        while self.is_serving()
+            && self.pending.is_none()
+            && !self.outbox.is_full()
+            && self.next_may_run()
+            && self.is_in_pace(now)
+        {
             let mut line = core::mem::take(&mut self.line);
             match self.inbox.take(&mut line) {
+                Some(Item::Line(_) | Item::Overlong(_)) if !self.count_command(now) => {}
                 Some(Item::Line(_)) => {
                     self.announce_work();
                     let reaction = command::run(&mut Turn { now, session: self }, &line);
@@ -467,6 +480,11 @@ impl Session {
             Message::Kick => {
                 self.finish(now, Reply::new(421, "The connection was ended by the administrator."), "kicked");
             }
+            Message::MakeRoom if self.login.account().is_some() => {}
+            Message::MakeRoom => {
+                let reply = Reply::with(421, Refusal::Unauthenticated.to_string());
+                self.finish(now, reply, "made room for others before its login");
+            }
             Message::Drain { until } => {
                 if self.phase == Phase::Open {
                     self.phase = Phase::Draining;
@@ -505,6 +523,8 @@ impl Session {
             Timer::Stall if self.work.is_some() => self.look_after_work(now),
             Timer::Stall => self.stalled(now),
             Timer::LoginDelay => self.login_delay_over(now),
+            // The command that waited runs behind this.
+            Timer::Pace => {}
             Timer::Abort if self.work.is_some() => self.work_overdue(now),
             Timer::Abort => self.abort_overdue(now),
             Timer::Header => self.header_overdue(now),

@@ -23,12 +23,14 @@ pub(crate) enum Timer {
     Drain,
     /// When the last replies have not left.
     Linger,
+    /// When the next command of a client that was too fast may run.
+    Pace,
     /// When a balancer has not said whose connection it is.
     Header,
 }
 
 impl Timer {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Login,
         Self::Idle,
         Self::DataConnection,
@@ -38,6 +40,7 @@ impl Timer {
         Self::Abort,
         Self::Drain,
         Self::Linger,
+        Self::Pace,
         Self::Header,
     ];
 }

@@ -2,7 +2,7 @@
 
 use ftp_proto::config::{Config, Passive, PassivePorts, Settings};
 use ftp_proto::diagnose::{Outlook, Way};
-use ftp_proto::event::{Answer, Arrival, Event, LinkId, News, Request, Seen, SessionId, Task};
+use ftp_proto::event::{Answer, Arrival, Event, LinkId, News, Request, Seen, SessionId, Task, Whom};
 use ftp_proto::notice::Notice;
 use ftp_proto::testing::MemoryAccounts;
 use ftp_proto::time::Now;
@@ -120,8 +120,12 @@ impl Desk {
         }
     }
 
+    /// Somebody who is logged in.
     pub(crate) fn admit(&mut self, peer: &str) -> SessionId {
-        self.try_admit(peer).unwrap()
+        let session = self.try_admit(peer).unwrap();
+        let whom = Some(Whom { user: Some("somebody".into()), host: None });
+        self.consult(Request::Enter { session, whom });
+        session
     }
 
     pub(crate) fn consult(&mut self, request: Request) -> Answer {
