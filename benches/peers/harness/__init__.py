@@ -1,0 +1,1 @@
+"""Measures this server beside other FTP servers and the floors under both, and writes docs/performance.md."""
