@@ -1,51 +1,7 @@
-//! What the benchmarks share: a session without an adapter, and a client that measures nothing itself.
+//! What the benchmarks share: a client that measures nothing itself.
 
-use ftp_proto::Connection;
-use ftp_proto::config::Config;
-use ftp_proto::event::{Action, Arrival, Event, SessionId};
-use ftp_proto::host::Accounts;
-use ftp_proto::time::Now;
 use std::io::{BufRead as _, BufReader, Read as _, Result, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
-
-/// A session in memory, as far as its control connection goes.
-pub struct Session {
-    connection: Connection,
-}
-
-impl Session {
-    /// A fresh one, greeted.
-    pub fn new(accounts: Arc<dyn Accounts>) -> Self {
-        let end = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        let arrival = Arrival::new(end(21), end(4_000));
-        let config = Arc::new(Config::default());
-        let connection = Connection::new(Now::default(), SessionId(1), config, accounts, None, arrival);
-        let mut session = Self { connection };
-        session.say(b"");
-        session
-    }
-
-    /// Hands bytes in, does the jobs, throws the replies away; how many bytes they had.
-    pub fn say(&mut self, bytes: &[u8]) -> usize {
-        let now = Now::default();
-        let mut replied = 0;
-        self.connection.receive(now, bytes);
-        loop {
-            while let Some(action) = self.connection.poll_action() {
-                if let Action::Perform(ticket, job) = action {
-                    self.connection.handle(now, Event::Done(ticket, job.perform()));
-                }
-            }
-            let len = self.connection.transmit().len();
-            if len == 0 {
-                return replied;
-            }
-            replied += len;
-            self.connection.transmitted(now, len);
-        }
-    }
-}
 
 /// A client over real sockets.
 pub struct Client {
