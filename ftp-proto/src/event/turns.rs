@@ -39,22 +39,29 @@ impl Default for Contender {
 
 /// The places of one server, and the jobs that wait for one. `T` is a job with what an adapter needs to answer it.
 pub struct Turns<T> {
+    places: usize,
+    of_one_client: usize,
     running: BTreeMap<Contender, usize>,
     waiting: VecDeque<(Contender, T)>,
 }
 
 impl<T> Default for Turns<T> {
     fn default() -> Self {
-        Self { running: BTreeMap::new(), waiting: VecDeque::new() }
+        Self::with_places(AT_ONCE, OF_ONE_CLIENT)
     }
 }
 
 impl<T> Turns<T> {
+    /// So many places, and so many of them for one client.
+    pub(crate) fn with_places(places: usize, of_one_client: usize) -> Self {
+        Self { places, of_one_client, running: BTreeMap::new(), waiting: VecDeque::new() }
+    }
+
     /// A new job: it comes back if it has its place at once, and waits otherwise. Those that wait and are not wanted any more
     /// are dropped: who asks and gives up again and again must not fill the memory.
     pub fn begin(&mut self, contender: Contender, job: T, is_wanted: impl Fn(&T) -> bool) -> Option<T> {
         self.waiting.retain(|(_, job)| is_wanted(job));
-        if self.running() >= AT_ONCE || self.running_of(contender) >= OF_ONE_CLIENT {
+        if self.running() >= self.places || self.running_of(contender) >= self.of_one_client {
             self.waiting.push_back((contender, job));
             return None;
         }
@@ -72,7 +79,7 @@ impl<T> Turns<T> {
         }
         let of = |(contender, _): &(Contender, T)| self.running_of(*contender);
         let fewest = self.waiting.iter().enumerate().min_by_key(|(_, waiting)| of(waiting));
-        let next = fewest.filter(|(_, waiting)| of(waiting) < OF_ONE_CLIENT).map(|(place, _)| place);
+        let next = fewest.filter(|(_, waiting)| of(waiting) < self.of_one_client).map(|(place, _)| place);
         let (contender, job) = self.waiting.remove(next?)?;
         *self.running.entry(contender).or_default() += 1;
         Some(job)
@@ -81,6 +88,12 @@ impl<T> Turns<T> {
     /// How many run.
     pub fn running(&self) -> usize {
         self.running.values().sum()
+    }
+
+    /// Those that wait.
+    #[cfg(feature = "testing")]
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = &T> {
+        self.waiting.iter().map(|(_, job)| job)
     }
 
     fn running_of(&self, contender: Contender) -> usize {

@@ -494,6 +494,20 @@ impl Server {
     pub fn counted(&self) -> (usize, usize) {
         self.sessions.counted()
     }
+
+    /// All that is counted for sessions: zero when all of them are gone.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn leftovers(&self) -> [(&'static str, usize); 6] {
+        let ((leases, waits), (counted, unauthenticated)) = (self.balance(), self.counted());
+        [
+            ("leases", leases),
+            ("waits for one", waits),
+            ("sessions", self.sessions.count()),
+            ("sessions that count as somebody's", counted),
+            ("unauthenticated sessions", unauthenticated),
+            ("undecided data connections", self.undecided),
+        ]
+    }
 }
 
 impl core::fmt::Debug for Server {

@@ -70,9 +70,11 @@ impl Session {
         &[]
     }
 
-    /// The client may come in.
+    /// The client may come in, if it is still there.
     pub(super) fn introduced(&mut self, local: SocketAddr, peer: SocketAddr) {
-        if let Introduction::Asked(rest) = &mut self.introduction {
+        if self.is_serving()
+            && let Introduction::Asked(rest) = &mut self.introduction
+        {
             self.introduction = Introduction::Complete(core::mem::take(rest));
             (self.local, self.peer) = (local, peer);
         }
@@ -123,5 +125,35 @@ impl Session {
 
     fn note_balancer(&mut self, problem: Problem) {
         self.notify(Notice::NoProxyHeader { balancer: self.peer, port: self.listener.port(), problem });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Connection;
+    use crate::config::{Network, Proxy, Settings};
+    use crate::event::{Answer, Arrival, Event, SessionId};
+    use crate::testing::MemoryAccounts;
+    use crate::testing::balancer::text_header;
+    use alloc::sync::Arc;
+
+    #[test]
+    fn who_leaves_before_the_server_has_answered_has_had_no_session() {
+        let at = |text: &str| -> SocketAddr { text.parse().unwrap() };
+        let (local, client, balancer) = (at("198.51.100.1:21"), at("203.0.113.5:4000"), at("10.0.0.9:6000"));
+        let trusted = Network::new(balancer.ip(), 32).into_iter().collect();
+        let settings = Settings { proxy: Proxy { trusted, data: true }, ..Settings::default() };
+        let config = Arc::new(settings.validate().unwrap());
+        let (now, accounts) = (Now::default(), Arc::new(MemoryAccounts::new()));
+        let arrival = Arrival::new(local, balancer);
+        let mut connection = Connection::new(now, SessionId(1), config, accounts, None, arrival);
+        connection.receive(now, &text_header(client, local));
+        connection.handle(now, Event::PeerClosed);
+        connection.handle(now, Event::Answer(Answer::Introduced { local, peer: client }));
+        assert!(connection.is_finished() && connection.transmit().is_empty());
+        let told = core::iter::from_fn(|| connection.poll_action());
+        let told: Vec<Action> = told.filter(|action| matches!(action, Action::Notify(_))).collect();
+        assert!(told.is_empty(), "{told:?}");
     }
 }

@@ -424,7 +424,13 @@ impl Session {
     fn react(&mut self, now: Now, reaction: Reaction) {
         match reaction {
             Reaction::Reply(reply) => self.reply(reply),
-            Reaction::Await(pending) => self.pending = Some((Ticket(self.ids.ticket), pending)),
+            Reaction::Await(pending) => {
+                // What waits for no job must not take the late answer to an earlier one for its own.
+                if !pending.awaits_job() {
+                    self.ids.ticket = self.ids.ticket.wrapping_add(1);
+                }
+                self.pending = Some((Ticket(self.ids.ticket), pending));
+            }
             Reaction::Silent => {}
         }
         self.rearm_idle(now);

@@ -53,6 +53,29 @@ pub(crate) enum Pending {
     StatPaused(StatListing, Walk),
 }
 
+impl Pending {
+    /// Whether a job's answer is what it waits for.
+    pub(super) fn awaits_job(&self) -> bool {
+        match self {
+            Self::LoginDelay { .. }
+            | Self::Lease { .. }
+            | Self::Roster
+            | Self::Established { .. }
+            | Self::StatPaused(..) => false,
+            Self::Login { .. }
+            | Self::CertificateLogin { .. }
+            | Self::Metadata(..)
+            | Self::NoSuchFile(..)
+            | Self::Measure
+            | Self::Append { .. }
+            | Self::Measured
+            | Self::Change(_)
+            | Self::Open(_)
+            | Self::Stat(_) => true,
+        }
+    }
+}
+
 /// A change, and what is said when it is done.
 pub(crate) struct Change {
     pub(crate) verb: &'static str,

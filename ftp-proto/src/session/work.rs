@@ -227,6 +227,7 @@ mod tests {
         connection: Connection,
         now: Now,
         course: Arc<Course>,
+        ticket: Ticket,
     }
 
     impl Digesting {
@@ -238,7 +239,7 @@ mod tests {
                 Arrival::new("198.51.100.1:21".parse().unwrap(), "203.0.113.5:4000".parse().unwrap());
             let now = Now::default();
             let connection = Connection::new(now, SessionId(1), config, accounts, None, arrival);
-            let mut digesting = Self { connection, now, course: Arc::default() };
+            let mut digesting = Self { connection, now, course: Arc::default(), ticket: Ticket(0) };
             digesting.say("USER u\r\nPASS p\r\n");
             digesting.say("HASH a\r\n");
             digesting.course.begin();
@@ -256,7 +257,9 @@ mod tests {
             loop {
                 while let Some(action) = self.connection.poll_action() {
                     match action {
-                        Action::Perform(_, Job::Long(_, _, course)) => self.course = course,
+                        Action::Perform(ticket, Job::Long(_, _, course)) => {
+                            (self.ticket, self.course) = (ticket, course);
+                        }
                         Action::Perform(ticket, job) => {
                             self.connection.handle(self.now, Event::Done(ticket, job.perform()));
                         }
@@ -312,6 +315,18 @@ mod tests {
         let said = digesting.later(MINUTES);
         let codes: Vec<&str> = said.lines().filter_map(|line| line.get(..3)).collect();
         assert_eq!(codes, ["426", "226", "257"], "{said}");
+    }
+
+    #[test]
+    fn an_answer_that_comes_too_late_is_nobody_elses() {
+        let mut digesting = Digesting::new();
+        digesting.say("ABOR\r\n");
+        assert!(digesting.later(MINUTES).starts_with("426 "));
+        // It waits for a port, which the server has not given yet.
+        assert_eq!(digesting.say("PASV\r\n"), "");
+        let late = Done::Digested(Err(StorageError::Interrupted));
+        digesting.connection.handle(digesting.now, Event::Done(digesting.ticket, late));
+        assert_eq!(digesting.settle(), "");
     }
 
     #[test]

@@ -14,6 +14,6 @@ mod transcript;
 pub use accounts::MemoryAccounts;
 pub use memory::MemoryStorage;
 pub use pipe::{data_handshake, secure_pipe};
-pub use simulator::{Choices, Tally, simulate, simulate_control_connection};
+pub use simulator::{Choices, Fault, Faults, Place, Tally, simulate, simulate_control_connection};
 pub use tls::{FakeHello, FakeTls, FakeTlsClient};
 pub use transcript::{Exchange, Script, Split, Talk, run_over_tcp};

@@ -2,6 +2,7 @@
 
 use super::World;
 use super::choices::Choices;
+use super::faults::Fault;
 use crate::Naming;
 use crate::event::{LinkId, SessionId};
 use crate::proxy::Undecided;
@@ -54,10 +55,17 @@ impl World<'_> {
         let mut named = Some(source);
         let mut header = header(source, &mut self.choices);
         match self.choices.below(16) {
-            0 => (header, named) = (local_header(), None),
-            1 => (header, named) = (b"hello".to_vec(), None),
+            0 => {
+                (header, named) = (local_header(), None);
+                self.tally.faults.met(Fault::BalancerSilent);
+            }
+            1 => {
+                (header, named) = (b"hello".to_vec(), None);
+                self.tally.faults.met(Fault::BalancerBroken);
+            }
             2 => {
                 header.truncate(self.choices.below(header.len()));
+                self.tally.faults.met(Fault::BalancerBroken);
                 named = None;
             }
             _ => {}

@@ -1,12 +1,15 @@
 //! One client of the simulated world, and what must hold for its session.
 
-use super::control::Control;
+use super::control::{Control, Manner};
 use super::data::Socket;
-use super::long::Pending;
+use super::faults::{Fault, Place};
+use super::long::LongJobs;
+use super::tally::Tally;
+use super::verdicts::Verdicts;
 use super::wire::{UNKNOWN, decode, plain};
 use crate::Connection;
 use crate::config::{CloseNotify, DataPolicy, DataResumption, Peers, TlsPolicy};
-use crate::event::{LinkId, SessionId, TransferId};
+use crate::event::{Event, Job, LinkId, SessionId, Ticket, TransferId};
 use crate::notice::TransferRecord;
 use crate::testing::MemoryStorage;
 use crate::time::Now;
@@ -20,6 +23,13 @@ use core::net::SocketAddr;
 /// Replies never pile up beyond this, however little the client reads.
 const MOST_UNREAD: usize = 128 * 1024;
 
+/// A wait keeps only so many connections, and a session asks one thing at a time, beside what it gives up.
+const MOST_SOCKETS: usize = 8;
+/// See there.
+const MOST_JOBS: usize = 64;
+/// One, and those that were stopped and have not ended.
+const MOST_TRANSFERS: usize = 64;
+
 /// One client and the adapter's half of its session.
 pub(super) struct Client {
     pub(super) id: SessionId,
@@ -29,8 +39,12 @@ pub(super) struct Client {
     pub(super) commands_left: usize,
     /// A balancer is between.
     pub(super) is_balanced: bool,
-    /// The client has closed the control connection.
+    /// The client has closed its side of the control connection.
     pub(super) gone: bool,
+    /// The control connection is broken: nothing reaches the client any more.
+    pub(super) broken: bool,
+    /// What was said of data connections.
+    pub(super) verdicts: Verdicts,
     /// The log was told of a data connection with another address.
     pub(super) noted_elsewhere: Option<SocketAddr>,
     /// How often the log was told that the session has begun.
@@ -41,7 +55,8 @@ pub(super) struct Client {
     pub(super) watched: Option<(LinkId, u16)>,
     pub(super) sockets: Vec<Socket>,
     pub(super) dialled: Vec<(LinkId, SocketAddr)>,
-    pub(super) jobs: Vec<Pending>,
+    /// Short ones.
+    pub(super) jobs: Vec<(Ticket, Job)>,
     pub(super) transfers: Vec<Transfer>,
     pub(super) ended: Vec<(Coding, Vec<u8>)>,
 }
@@ -54,9 +69,16 @@ pub(super) struct Transfer {
     /// What a download brought.
     pub(super) bytes: Vec<u8>,
     pub(super) aborted: bool,
+    /// Nothing moves any more.
+    pub(super) stalls: bool,
 }
 
 impl Transfer {
+    /// Whether nothing moves until the session has had enough.
+    pub(super) fn stands_still(&self) -> bool {
+        self.stalls && !self.aborted
+    }
+
     /// What holds when it begins.
     pub(super) fn check_begin(
         &self,
@@ -223,6 +245,8 @@ impl Client {
             commands_left: commands,
             is_balanced: false,
             gone: false,
+            broken: false,
+            verdicts: Verdicts::default(),
             opened: 0,
             closed: 0,
             noted_elsewhere: None,
@@ -235,8 +259,30 @@ impl Client {
         }
     }
 
+    /// What the session is doing.
+    pub(super) fn place(&self, long_jobs: &LongJobs) -> Place {
+        let place = self.control.place();
+        match () {
+            () if place == Some(Place::Handshake) => Place::Handshake,
+            () if long_jobs.has(self.id) => Place::LongJob,
+            () if !self.transfers.is_empty() => Place::Transfer,
+            () if self.sockets.iter().any(Socket::is_securing) => Place::Securing,
+            () if !self.dialled.is_empty() => Place::Dialling,
+            () if !self.sockets.is_empty() => Place::Connected,
+            () if !self.jobs.is_empty() => Place::Job,
+            () if place == Some(Place::AmidReply) => Place::AmidReply,
+            () if self.watched.is_some() => Place::Waiting,
+            () => place.unwrap_or(Place::Idle),
+        }
+    }
+
     /// What holds while a session lives.
     pub(super) fn check_alive(&self) -> Result<(), String> {
+        let (sockets, jobs, dialled) = (self.sockets.len(), self.jobs.len(), self.dialled.len());
+        if sockets > MOST_SOCKETS || jobs > MOST_JOBS || dialled > 1 || self.transfers.len() > MOST_TRANSFERS
+        {
+            return Err(format!("{sockets} data connections, {jobs} jobs, {dialled} calls at once"));
+        }
         if self.connection.deadline().is_none() {
             return Err(format!("alive without a deadline: {:?}", self.connection));
         }
@@ -244,6 +290,21 @@ impl Client {
             return Err(format!("reads from a client that is gone: {:?}", self.connection));
         }
         Ok(())
+    }
+
+    /// Up to this many bytes of the client, or its end, reach the server.
+    pub(super) fn hear_client(&mut self, now: Now, count: usize, long_jobs: &LongJobs, tally: &mut Tally) {
+        if self.gone || !self.connection.wants_input() {
+            return;
+        }
+        let bytes = self.control.deliver(now.mono, count);
+        if !bytes.is_empty() {
+            self.connection.receive(now, &bytes);
+        } else if self.control.is_drained() {
+            tally.faults.met(Fault::HalfClose(self.place(long_jobs)));
+            self.gone = true;
+            self.connection.handle(now, Event::PeerClosed);
+        }
     }
 
     /// The deadline has passed or not; what is due was done.
@@ -281,6 +342,11 @@ impl Client {
 
     /// Takes up to `count` bytes of the server.
     pub(super) fn read_replies(&mut self, now: Now, mut count: usize) -> Result<(), String> {
+        if self.broken || self.control.manner == Manner::NeverReads {
+            let waits = self.connection.transmit().len();
+            self.control.faults.met_if(waits > 0 && !self.broken, Fault::NeverReads);
+            return if waits > MOST_UNREAD { Err(format!("{waits} bytes of replies wait")) } else { Ok(()) };
+        }
         while count > 0 && !self.connection.transmit().is_empty() {
             let shown = self.connection.transmit().to_vec();
             if shown.len() > MOST_UNREAD {
@@ -288,6 +354,7 @@ impl Client {
             }
             self.control.check_cuts(&shown)?;
             let taken = shown.len().min(count);
+            self.control.faults.met_if(taken < shown.len(), Fault::ShortWrite);
             count -= taken;
             self.connection.transmitted(now, taken);
             self.control.take(shown.get(..taken).unwrap_or_default())?;

@@ -2,15 +2,19 @@
 //! or under TLS, and what must hold for them.
 
 use super::choices::{Choices, HELLOS};
+use super::faults::{Fault, Faults, Place};
+use super::sent::{Parameter, Sent, What};
 use crate::testing::telnet::Telnet;
 use crate::testing::{FakeHello, FakeTlsClient};
+use crate::time::Instant;
 use crate::tls::{TlsStatus, TlsVersion};
-use crate::transfer::{CodePage, Coding, Deflate, Kind, Mode, Structure};
+use crate::transfer::{Coding, Kind, Mode, Structure};
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::mem::Discriminant;
+use core::time::Duration;
 
 /// What a client does about TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,76 +27,45 @@ pub(super) enum Style {
     Implicit,
 }
 
-/// A command that was sent, as far as its reply changes something.
+/// How a client keeps to the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sent {
-    Auth {
-        private: bool,
-    },
-    Prot {
-        private: bool,
-    },
-    Ccc,
-    Rein,
-    /// TYPE, STRU and MODE.
-    Parameter(Parameter),
-    /// What may take long.
-    Long,
-    Noop,
-    Other,
+pub(super) enum Manner {
+    Proper,
+    /// It reads nothing.
+    NeverReads,
+    /// It says nothing.
+    NeverSpeaks,
+    /// It sends one byte a minute.
+    Trickles,
 }
 
-/// What a transfer is done by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Parameter {
-    Kind(Kind),
-    Structure(Structure),
-    Mode(Mode),
+impl Manner {
+    fn any(choices: &mut Choices<'_>) -> Self {
+        match choices.below(64) {
+            1 => Self::NeverReads,
+            2 => Self::NeverSpeaks,
+            3 => Self::Trickles,
+            _ => Self::Proper,
+        }
+    }
 }
 
 /// TYPE, STRU and MODE, the latter without its level.
 pub(super) type Parameters = (Kind, Structure, Discriminant<Mode>);
 
-/// Commands that may take long.
-const LONG: &[&[u8]] =
-    &[b"HASH", b"XCRC", b"XSHA", b"MD5 ", b"MMD5", b"DSIZ", b"RMDA", b"COMB", b"SITE CPTO"];
-
-impl Sent {
-    fn of(line: &[u8]) -> Self {
-        match line {
-            b"AUTH TLS" | b"AUTH TLS-C" => Self::Auth { private: false },
-            b"AUTH SSL" | b"AUTH TLS-P" => Self::Auth { private: true },
-            b"PROT P" => Self::Prot { private: true },
-            b"PROT C" => Self::Prot { private: false },
-            b"CCC" => Self::Ccc,
-            b"REIN" => Self::Rein,
-            b"TYPE A" => Self::Parameter(Parameter::Kind(Kind::Ascii)),
-            b"TYPE E" => Self::Parameter(Parameter::Kind(Kind::Ebcdic(CodePage::Ibm1047))),
-            b"TYPE I" | b"TYPE L 8" => Self::Parameter(Parameter::Kind(Kind::Image)),
-            b"STRU F" => Self::Parameter(Parameter::Structure(Structure::File)),
-            b"STRU R" => Self::Parameter(Parameter::Structure(Structure::Record)),
-            b"MODE S" => Self::Parameter(Parameter::Mode(Mode::Stream)),
-            b"MODE B" => Self::Parameter(Parameter::Mode(Mode::Block)),
-            b"MODE C" => Self::Parameter(Parameter::Mode(Mode::Compressed)),
-            b"MODE Z" => Self::Parameter(Parameter::Mode(Mode::Deflate(Deflate { level: 0, ratio: 0 }))),
-            b"NOOP" => Self::Noop,
-            _ if LONG.iter().any(|verb| line.starts_with(verb)) => Self::Long,
-            _ => Self::Other,
-        }
-    }
-
-    fn of_reply(line: &[u8]) -> Self {
-        match line {
-            b"234 Begin TLS now.\r\n" => Self::Auth { private: false },
-            b"200 The control connection goes on in the clear.\r\n" => Self::Ccc,
-            b"220 Ready for a new user.\r\n" => Self::Rein,
-            _ => Self::Other,
-        }
-    }
-}
-
 pub(super) struct Control {
     style: Style,
+    pub(super) manner: Manner,
+    /// When it sent its last byte, if it trickles.
+    sent_at: Option<Instant>,
+    /// Somebody on the way changes ports in replies.
+    is_rewritten: bool,
+    /// What went wrong on it.
+    pub(super) faults: Faults,
+    /// Replies that told why a data connection failed.
+    pub(super) told: Vec<String>,
+    /// The client has said its last word, and closes its side when all of it has arrived.
+    pub(super) is_closing: bool,
     /// It says close_notify when it leaves TLS.
     closes_tls: bool,
     /// It does not wait for the reply to CCC or REIN.
@@ -152,6 +125,12 @@ impl Control {
         let version = if choices.one_in(3) { TlsVersion::V1_2 } else { TlsVersion::V1_3 };
         let mut control = Self {
             style,
+            manner: Manner::any(choices),
+            sent_at: None,
+            is_rewritten: choices.one_in(16),
+            faults: Faults::default(),
+            told: Vec::new(),
+            is_closing: false,
             closes_tls: !choices.one_in(3),
             is_hasty: choices.one_in(3),
             is_forgetful: choices.one_in(3),
@@ -215,10 +194,10 @@ impl Control {
 
     /// Whether the client has to wait before it says anything more.
     pub(super) fn is_waiting(&self) -> bool {
-        let blocks = |sent: &Sent| match sent {
-            Sent::Auth { .. } => true,
-            Sent::Ccc | Sent::Rein => !self.is_hasty,
-            Sent::Prot { .. } | Sent::Parameter(_) | Sent::Long | Sent::Noop | Sent::Other => false,
+        let blocks = |sent: &Sent| match sent.what {
+            What::Auth { .. } => true,
+            What::Ccc | What::Rein => !self.is_hasty,
+            What::Prot { .. } | What::Parameter(_) | What::Long | What::Noop | What::Other => false,
         };
         self.spoilt || self.is_handshaking() || self.outstanding.iter().any(blocks)
     }
@@ -249,7 +228,7 @@ impl Control {
             }
             self.outstanding.push_back(sent);
             self.ends.push_back(self.sent);
-            if self.is_hasty && matches!(sent, Sent::Ccc | Sent::Rein) {
+            if self.is_hasty && matches!(sent.what, What::Ccc | What::Rein) {
                 let next: &[u8] = if self.sent.is_multiple_of(2) { b"NOOP" } else { b"AUTH TLS" };
                 self.unsaid.push_front(next.to_vec());
             }
@@ -274,14 +253,14 @@ impl Control {
 
     /// Somebody on the way puts a command behind an AUTH, to have it obeyed as if TLS had protected it.
     pub(super) fn inject(&mut self, name: String) {
-        let waits = self.outstanding.iter().any(|sent| matches!(sent, Sent::Auth { .. }));
+        let waits = self.outstanding.iter().any(|sent| matches!(sent.what, What::Auth { .. }));
         if !waits || self.tls.is_some() {
             return;
         }
         for line in ["USER u".to_string(), "PASS p".to_string(), format!("MKD {name}")] {
             self.put(line.as_bytes());
             self.put(b"\r\n");
-            self.outstanding.push_back(Sent::Other);
+            self.outstanding.push_back(Sent::of(line.as_bytes()));
             self.ends.push_back(self.sent);
         }
         self.injected.push(name);
@@ -338,9 +317,53 @@ impl Control {
         }
     }
 
+    /// The control connection breaks: what was on its way is lost.
+    pub(super) fn reset(&mut self) {
+        self.to_server.clear();
+        self.ends.clear();
+    }
+
+    /// It is time to close the client's side.
+    pub(super) fn is_drained(&self) -> bool {
+        self.is_closing && self.to_server.is_empty()
+    }
+
+    /// Nothing more of it arrives for now.
+    pub(super) fn stalls(&self) -> bool {
+        !matches!(self.manner, Manner::Proper | Manner::NeverReads)
+    }
+
+    /// It can be read by whoever is on the way.
+    pub(super) fn is_clear(&self) -> bool {
+        self.tls.is_none()
+    }
+
+    /// Where in the conversation it is, if it is anywhere.
+    pub(super) fn place(&self) -> Option<Place> {
+        match () {
+            () if self.is_handshaking() => Some(Place::Handshake),
+            () if !self.reply.is_empty() => Some(Place::AmidReply),
+            () if self.answered < self.received => Some(Place::Unanswered),
+            () => None,
+        }
+    }
+
     /// Up to this many bytes reach the server.
-    pub(super) fn deliver(&mut self, count: usize) -> Vec<u8> {
-        let count = count.min(self.to_server.len());
+    pub(super) fn deliver(&mut self, now: Instant, count: usize) -> Vec<u8> {
+        let waits = |at: Instant| now.duration_since(at) < Duration::from_secs(60);
+        let most = match self.manner {
+            Manner::NeverSpeaks => 0,
+            Manner::Trickles if self.sent_at.is_some_and(waits) => 0,
+            Manner::Trickles => 1,
+            Manner::Proper | Manner::NeverReads => self.to_server.len(),
+        };
+        let count = count.min(most).min(self.to_server.len());
+        self.sent_at = Some(now).filter(|_| count > 0).or(self.sent_at);
+        match self.manner {
+            Manner::NeverSpeaks => self.faults.met_if(!self.to_server.is_empty(), Fault::NeverSpeaks),
+            Manner::Trickles => self.faults.met_if(count > 0, Fault::Trickles),
+            _ => self.faults.met_if(count > 0 && count < self.to_server.len(), Fault::ShortRead),
+        }
         self.taken += count;
         while self.ends.front().is_some_and(|end| *end <= self.taken) {
             self.ends.pop_front();
@@ -463,13 +486,13 @@ impl Control {
 
     /// Whether transfers go under TLS from now on; `None`: what the client has sent may change it.
     pub(super) fn protects_data(&self) -> Option<bool> {
-        let changes = |sent: &Sent| matches!(sent, Sent::Auth { .. } | Sent::Prot { .. } | Sent::Rein);
+        let changes = |sent: &Sent| matches!(sent.what, What::Auth { .. } | What::Prot { .. } | What::Rein);
         (!self.outstanding.iter().any(changes)).then_some(self.private)
     }
 
     /// By what the next upload is done; `None`: what the client has sent may change it.
     pub(super) fn parameters(&self) -> Option<Parameters> {
-        let changes = |sent: &Sent| matches!(sent, Sent::Auth { .. } | Sent::Parameter(_) | Sent::Rein);
+        let changes = |sent: &Sent| matches!(sent.what, What::Auth { .. } | What::Parameter(_) | What::Rein);
         let Coding { kind, structure, mode, .. } = self.coding;
         let parameters = (kind, structure, core::mem::discriminant(&mode));
         (!self.outstanding.iter().any(changes)).then_some(parameters)
@@ -479,23 +502,29 @@ impl Control {
         self.asks_for_parts
     }
 
-    /// A NOOP is answered at once, whatever runs. Before the reply to what runs something has to say that it does: no
-    /// client expects another one first.
-    fn overtakes(&mut self, line: &[u8]) -> Result<bool, String> {
-        if line != b"200 Yes.\r\n" || self.outstanding.front() == Some(&Sent::Noop) {
-            return Ok(false);
+    /// The command that a final reply is for. As a rule it is the first; while that takes long, others may be answered
+    /// before it. Before the reply to a long job something has to say that it goes on then: no client expects another one
+    /// first.
+    fn answered_command(&mut self, code: u16, line: &[u8]) -> Result<Option<Sent>, String> {
+        let Some(&first) = self.outstanding.front() else { return Ok(None) };
+        let overtakes = |sent: &Sent| sent.may_overtake() && sent.may_be_answered(code);
+        let is_noop = line == b"200 Yes.\r\n" && first.what != What::Noop;
+        if first.may_be_answered(code) && !(is_noop && first.may_be_overtaken()) {
+            self.saw_preliminary = false;
+            return Ok(self.outstanding.pop_front());
         }
-        let Some(place) = self.outstanding.iter().position(|sent| *sent == Sent::Noop) else {
-            return Ok(false);
+        let place = self.outstanding.iter().position(overtakes).filter(|_| first.may_be_overtaken());
+        let Some(place) = place else {
+            let line = String::from_utf8_lossy(line);
+            return Err(format!("no reply to {first:?} or what else waits for one: {line}"));
         };
-        if self.outstanding.front() == Some(&Sent::Long) {
+        if first.what == What::Long {
             if !self.saw_preliminary {
-                return Err("NOOP was answered before a long job, of which nothing is known".to_string());
+                return Err("a command was answered before a long job, of which nothing is known".to_string());
             }
             self.overtaken += 1;
         }
-        self.outstanding.remove(place);
-        Ok(true)
+        Ok(self.outstanding.remove(place))
     }
 
     fn final_reply(&mut self, line: &[u8]) -> Result<(), String> {
@@ -507,17 +536,18 @@ impl Control {
             return Ok(());
         }
         self.answered += 1;
-        if self.overtakes(line)? {
-            return Ok(());
-        }
-        self.saw_preliminary = false;
-        let sent = match self.outstanding.pop_front() {
+        let code = line.get(..3).and_then(|code| core::str::from_utf8(code).ok()?.parse().ok()).unwrap_or(0);
+        self.faults.met_if(line.starts_with(b"450 Too much else"), Fault::LongJobGivesUp);
+        let what = match self.answered_command(code, line)?.map(|sent| sent.what) {
             // A command that was written in another way.
-            Some(Sent::Other) | None => Sent::of_reply(line),
-            Some(sent) => sent,
+            Some(What::Other) | None => What::of_reply(line),
+            Some(what) => what,
         };
-        match (sent, line.get(..3).unwrap_or_default()) {
-            (Sent::Auth { private }, b"234") => {
+        if tells_why(line) {
+            self.told.push(String::from_utf8_lossy(line).into_owned());
+        }
+        match (what, line.get(..3).unwrap_or_default()) {
+            (What::Auth { private }, b"234") => {
                 self.private = private;
                 self.forbidden.append(&mut self.injected);
                 // What stands behind AUTH in the clear is no command; what has not come yet is no TLS.
@@ -526,15 +556,15 @@ impl Control {
                 self.outstanding.clear();
                 self.begin_tls();
             }
-            (Sent::Auth { .. }, _) => {
+            (What::Auth { .. }, _) => {
                 self.injected.clear();
                 if self.style == Style::Explicit && !self.logged_in {
                     self.log_in();
                 }
             }
-            (Sent::Prot { private }, b"200") => self.private = private,
-            (Sent::Ccc, b"200") => self.leave_tls(),
-            (Sent::Rein, b"220") => {
+            (What::Prot { private }, b"200") => self.private = private,
+            (What::Ccc, b"200") => self.leave_tls(),
+            (What::Rein, b"220") => {
                 self.private = self.style == Style::Implicit;
                 self.logged_in = false;
                 self.has_habit = false;
@@ -546,8 +576,14 @@ impl Control {
             (_, b"221") => self.said_goodbye = true,
             (_, b"230" | b"232") => self.logged_in = true,
             (_, b"331") => self.logged_in = false,
-            (_, b"227" | b"228" | b"229") => self.announced = announced(line),
-            (Sent::Parameter(parameter), b"200") => match parameter {
+            (_, b"227" | b"228" | b"229") => {
+                self.announced = announced(line);
+                if self.is_rewritten && self.is_clear() {
+                    self.announced = self.announced.map(|port| port ^ 1);
+                    self.faults.met(Fault::PassiveRewritten);
+                }
+            }
+            (What::Parameter(parameter), b"200") => match parameter {
                 Parameter::Kind(kind) => self.coding.kind = kind,
                 Parameter::Structure(structure) => self.coding.structure = structure,
                 Parameter::Mode(mode) => self.coding.mode = mode,
@@ -580,6 +616,19 @@ impl Control {
         self.flush_tls();
         self.leaving = true;
     }
+}
+
+/// Whether a reply tells why a data connection failed; others of these codes tell of something else.
+fn tells_why(line: &[u8]) -> bool {
+    const OTHERS: [&[u8]; 5] = [
+        b"425 Use PASV",
+        b"425 There is no data connection",
+        b"425 PASV can't",
+        b"426 Transfer aborted",
+        b"426 Aborted",
+    ];
+    let is_one = line.starts_with(b"425 ") || line.starts_with(b"426 ");
+    is_one && !OTHERS.iter().any(|other| line.starts_with(other))
 }
 
 /// The port in a 227 or 229.

@@ -1,6 +1,7 @@
 //! The other end of a data connection: the client's, a thief's or a stranger's.
 
 use super::choices::Choices;
+use super::faults::{Fault, Faults};
 use super::wire::encode;
 use crate::event::{LinkError, LinkId};
 use crate::testing::{FakeHello, FakeTlsClient};
@@ -49,6 +50,8 @@ pub(super) struct Socket {
     /// It is to send a file, as soon as it may.
     is_uploading: bool,
     has_said_all: bool,
+    /// It ends before its file does.
+    is_cut_off: bool,
     /// How the transfer goes on the wire.
     pub(super) coding: Coding,
 }
@@ -72,6 +75,7 @@ impl Socket {
             notified_at: None,
             is_uploading: false,
             has_said_all: false,
+            is_cut_off: false,
             coding: Coding::IMAGE,
         }
     }
@@ -79,7 +83,13 @@ impl Socket {
     // The handshake.
 
     /// The server does its handshake.
-    pub(super) fn secure(&mut self, handshake: Box<Handshake>, hello: FakeHello, choices: &mut Choices<'_>) {
+    pub(super) fn secure(
+        &mut self,
+        handshake: Box<Handshake>,
+        hello: FakeHello,
+        choices: &mut Choices<'_>,
+        faults: &mut Faults,
+    ) {
         let serves = !handshake.transmit().is_empty();
         self.hello = hello.clone();
         let tls = if serves { FakeTlsClient::in_the_servers_part() } else { FakeTlsClient::new(hello) };
@@ -87,7 +97,10 @@ impl Socket {
         self.handshake = Some(handshake);
         self.flush_tls();
         match choices.below(24) {
-            0 => self.manner = Manner::Stalls,
+            0 => {
+                self.manner = Manner::Stalls;
+                faults.met(Fault::DataStallsInHandshake);
+            }
             1 => self.manner = Manner::Closes,
             2 => self.manner = Manner::Breaks,
             3 => self.put(&[22, 3, 3, 0, 1, b'?']),
@@ -99,6 +112,16 @@ impl Socket {
         }
     }
 
+    /// Whether a handshake was begun on it.
+    pub(super) fn was_secured(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Whether a handshake goes on.
+    pub(super) fn is_securing(&self) -> bool {
+        self.handshake.is_some()
+    }
+
     /// Whether its handshake gets no further but by time.
     pub(super) fn is_stuck(&self) -> bool {
         let Some(handshake) = self.handshake.as_deref() else { return true };
@@ -108,7 +131,11 @@ impl Socket {
     }
 
     /// One step of the handshake; it is given back when it has ended.
-    pub(super) fn shake_hands(&mut self, choices: &mut Choices<'_>) -> Option<Box<Handshake>> {
+    pub(super) fn shake_hands(
+        &mut self,
+        choices: &mut Choices<'_>,
+        faults: &mut Faults,
+    ) -> Option<Box<Handshake>> {
         let handshake = self.handshake.as_deref_mut()?;
         match handshake.step() {
             HandshakeStep::Write => {
@@ -123,8 +150,14 @@ impl Socket {
             }
             HandshakeStep::Read => match self.manner {
                 Manner::Proper | Manner::Stalls => {}
-                Manner::Closes => handshake.receive(&[]),
-                Manner::Breaks => handshake.fail(LinkError::Reset),
+                Manner::Closes => {
+                    faults.met(Fault::DataClosedInHandshake);
+                    handshake.receive(&[]);
+                }
+                Manner::Breaks => {
+                    faults.met(Fault::DataResetInHandshake);
+                    handshake.fail(LinkError::Reset);
+                }
             },
             HandshakeStep::End => return self.handshake.take(),
         }
@@ -177,7 +210,7 @@ impl Socket {
         if !self.coding.is_verbatim() {
             parts = Vec::from([encode(&parts.join(&b"\n\n"[..]), self.coding, choices)]);
             // Nothing tells of damaged bytes but the checksum of MODE Z.
-            if matches!(self.coding.mode, Mode::Deflate(_)) && choices.one_in(8) {
+            if matches!(self.coding.mode, Mode::Deflate(_)) && choices.one_in(3) {
                 let wire = parts.iter_mut().flatten();
                 wire.rev().take(1).for_each(|byte| *byte ^= 1);
             }
@@ -199,7 +232,9 @@ impl Socket {
             self.notified_at = Some(self.sent);
         }
         if choices.one_in(6) {
-            self.to_server.truncate(choices.below(self.to_server.len() + 1));
+            let whole = self.to_server.len();
+            self.to_server.truncate(choices.below(whole + 1));
+            self.is_cut_off = self.to_server.len() < whole;
         }
     }
 
@@ -221,6 +256,16 @@ impl Socket {
         let count = count.min(self.to_server.len());
         self.taken += count;
         self.to_server.drain(..count).collect()
+    }
+
+    /// Something is on its way to the server.
+    pub(super) fn has_more(&self) -> bool {
+        !self.to_server.is_empty()
+    }
+
+    /// All has reached the server, and that is not all of the file.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.is_cut_off && self.is_silent()
     }
 
     /// All it had to say has reached the server.

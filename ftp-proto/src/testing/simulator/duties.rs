@@ -1,10 +1,11 @@
 //! What an adapter owes the core: it moves bytes, carries out actions and tasks, and takes out what has ended.
 
 use super::World;
+use super::choices::Choices;
 use super::client::{Transfer, check_transfer};
-use super::long::{self, Pending};
+use super::faults::{Fault, Faults};
 use crate::advertise::Networks;
-use crate::event::{Action, Event, LinkError, News, SessionId, Task};
+use crate::event::{Action, Event, LinkError, Message, News, Request, SessionId, Task};
 use crate::notice::Notice;
 use crate::transfer::{Direction, EndReason, Mode, Step};
 use alloc::format;
@@ -14,17 +15,22 @@ use alloc::vec::Vec;
 impl World<'_> {
     /// One step of one running transfer.
     pub(super) fn pump(&mut self, index: usize) -> Result<(), String> {
-        let Self { choices, clients, now, policy, tally, .. } = self;
+        let Self { choices, clients, now, policy, tally, storage_trouble, .. } = self;
         let Some(client) = clients.get_mut(index) else { return Ok(()) };
         let which = choices.below(client.transfers.len());
-        let Some(transfer) = client.transfers.get_mut(which) else { return Ok(()) };
-        if choices.one_in(60) {
-            transfer.pipe.fail(EndReason::Link(LinkError::Reset));
+        let Some(transfer) = client.transfers.get_mut(which).filter(|transfer| !transfer.stands_still())
+        else {
+            return Ok(());
+        };
+        let step = transfer.pipe.step(*now);
+        if choices.below(60) == 59 && break_off(transfer, &step, choices, &mut tally.faults) {
+            return Ok(());
         }
-        match transfer.pipe.step(*now) {
+        match step {
             Step::Write => {
                 let shown = transfer.pipe.transmit();
                 let count = if choices.one_in(2) { shown.len() } else { 1 + choices.below(shown.len()) };
+                tally.faults.met_if(count < shown.len(), Fault::DataShortWrite);
                 let bytes = transfer.socket.receive(shown.get(..count).unwrap_or(shown), choices)?;
                 transfer.bytes.extend(bytes);
                 let tickets = transfer.socket.take_tickets().into_iter();
@@ -37,16 +43,21 @@ impl World<'_> {
                 // When there is nothing to choose any more, the world still has to come to its end.
                 let count = if choices.is_exhausted() { 200 } else { choices.below(200) };
                 let bytes = transfer.socket.deliver(count);
+                tally.faults.met_if(!bytes.is_empty() && transfer.socket.has_more(), Fault::DataShortRead);
+                tally.faults.met_if(bytes.is_empty() && transfer.socket.is_cut_off(), Fault::DataCut);
                 if !bytes.is_empty() || transfer.socket.is_silent() {
                     transfer.pipe.receive(*now, &bytes);
                 }
             }
-            Step::Turn => transfer.pipe.turn(),
+            Step::Turn => storage_trouble.during(choices, tally, || transfer.pipe.turn()),
             Step::Marked(mark) => client.connection.handle(*now, Event::Marked(transfer.id, mark)),
             Step::Report(bytes) => client.connection.handle(*now, Event::Moved(transfer.id, bytes)),
             Step::Direct { .. } => return Err("a memory file has no way past the pipe".to_string()),
             Step::End(end) => {
                 let transfer = client.transfers.remove(which);
+                if !transfer.aborted {
+                    client.verdicts.ended(transfer.id, &end);
+                }
                 transfer.check_end(&end, client.control.has_habit, *policy)?;
                 match (end.outcome.is_ok(), transfer.pipe.is_secure()) {
                     (true, true) => tally.secure_transfers += 1,
@@ -77,6 +88,7 @@ impl World<'_> {
             match task {
                 Task::OpenPort(port) => {
                     let news = if self.choices.one_in(6) {
+                        self.tally.faults.met(Fault::PortFailed);
                         News::PortFailed(port, "in use".to_string())
                     } else {
                         News::PortOpened(port)
@@ -105,19 +117,23 @@ impl World<'_> {
     fn resolve(&mut self, name: String) {
         let answer = match self.choices.below(4) {
             0 => return,
-            1 => Err("not found".to_string()),
+            1 => {
+                self.tally.faults.met(Fault::NameUnknown);
+                Err("not found".to_string())
+            }
             last => Ok(Vec::from([[192, 0, 2, u8::try_from(last).unwrap_or(0)].into()])),
         };
         self.server.handle(self.now, News::Resolved(name, answer));
     }
 
-    fn deliver(&mut self, session: SessionId, event: Event) {
+    pub(super) fn deliver(&mut self, session: SessionId, event: Event) {
         if let Event::Answer(answer) = &event
             && let Some((link, _)) = answer.port_to_drain()
         {
             self.server.activate(self.now, session, link);
         }
         let Some(client) = self.clients.iter_mut().find(|client| client.id == session) else { return };
+        self.tally.faults.met_if(matches!(event, Event::Message(Message::MakeRoom)), Fault::CrowdedOut);
         if let Event::Answer(answer) = &event {
             client.watched = answer.port_to_drain().or(client.watched);
         }
@@ -139,6 +155,9 @@ impl World<'_> {
             }
         }
         self.actions(index)?;
+        if let Some(client) = self.clients.get(index) {
+            client.verdicts.check(&client.control.told)?;
+        }
         self.bury(index)
     }
 
@@ -156,21 +175,30 @@ impl World<'_> {
         match action {
             Action::Consult(request) => {
                 let id = client.id;
+                client.verdicts.attempts += usize::from(matches!(request, Request::Lease { .. }));
                 let answer = self.server.consult(self.now, request);
                 self.deliver(id, Event::Answer(answer));
                 self.tasks();
             }
-            Action::Perform(ticket, job) => client.jobs.push(Pending::new(ticket, job, &mut self.choices)),
-            Action::Connect(link, spec) => client.dialled.push((link, spec.target)),
+            Action::Perform(ticket, job) if job.is_long() => {
+                self.long_jobs.begin(client.id, ticket, job, &mut self.choices, &mut self.tally)?;
+            }
+            Action::Perform(ticket, job) => client.jobs.push((ticket, job)),
+            Action::Connect(link, spec) => {
+                client.verdicts.attempts += 1;
+                client.dialled.push((link, spec.target));
+            }
             Action::Secure(link, handshake) => {
                 let found = client.sockets.iter().find(|socket| socket.link == link);
-                let Some(is_thief) = found.map(|socket| socket.is_thief) else {
-                    return Err(format!("Secure on {link:?}, which has no socket"));
+                let Some(is_thief) =
+                    found.filter(|socket| !socket.was_secured()).map(|socket| socket.is_thief)
+                else {
+                    return Err(format!("Secure on {link:?}, which has no socket or is secured"));
                 };
                 let hello = self.hello(index, is_thief);
                 let sockets = self.clients.get_mut(index).map(|client| client.sockets.iter_mut());
                 if let Some(socket) = sockets.and_then(|mut all| all.find(|socket| socket.link == link)) {
-                    socket.secure(handshake, hello, &mut self.choices);
+                    socket.secure(handshake, hello, &mut self.choices, &mut self.tally.faults);
                 }
             }
             Action::Start(link, id, pipe) => {
@@ -179,7 +207,8 @@ impl World<'_> {
                 };
                 let mut socket = client.sockets.remove(place);
                 socket.coding = pipe.coding();
-                let mut transfer = Transfer { id, socket, pipe, bytes: Vec::new(), aborted: false };
+                let mut transfer =
+                    Transfer { id, socket, pipe, bytes: Vec::new(), aborted: false, stalls: false };
                 transfer.check_begin(&client.control, self.policy, &self.peers)?;
                 let is_elsewhere = transfer.socket.peer.ip() != client.peer.ip();
                 let noted = client.noted_elsewhere.take();
@@ -192,6 +221,7 @@ impl World<'_> {
                 client.transfers.push(transfer);
             }
             Action::Abort(id) => {
+                client.verdicts.stopped(id);
                 if let Some(transfer) = client.transfers.iter_mut().find(|transfer| transfer.id == id) {
                     transfer.aborted = true;
                     transfer.pipe.fail(EndReason::Aborted);
@@ -211,8 +241,10 @@ impl World<'_> {
             Action::Notify(Notice::SessionClosed { .. }) => client.closed += 1,
             Action::Notify(notice) => {
                 self.tally.count(&notice);
-                if let Notice::DataElsewhere { data, .. } = notice {
-                    client.noted_elsewhere = Some(data);
+                match notice {
+                    Notice::DataElsewhere { data, .. } => client.noted_elsewhere = Some(data),
+                    Notice::DataConnectionFailed(verdict) => client.verdicts.said(&verdict.cause),
+                    _ => {}
                 }
             }
         }
@@ -228,11 +260,26 @@ impl World<'_> {
         client.check_ended()?;
         let client = self.clients.remove(index);
         self.forbidden.extend(client.control.forbidden);
+        self.tally.faults.add(&client.control.faults);
         self.tally.overtaken += client.control.overtaken;
         drop(client.connection);
-        self.tally.stopped_jobs += long::check_left(&client.jobs)?;
+        self.tally.stopped_jobs += self.long_jobs.check_left(client.id)?;
         self.server.handle(self.now, News::Gone(client.id));
         self.tasks();
         Ok(())
     }
+}
+
+/// The network or the storage breaks a transfer off, where it wants to do this next. Whether it could.
+fn break_off(transfer: &mut Transfer, step: &Step, choices: &mut Choices<'_>, faults: &mut Faults) -> bool {
+    let (fault, why) = match step {
+        Step::Write => (Fault::DataResetAtWrite, EndReason::Link(LinkError::Reset)),
+        Step::Read => (Fault::DataResetAtRead, EndReason::Link(LinkError::Reset)),
+        Step::Turn if choices.one_in(2) => (Fault::TransferPanics, EndReason::Panicked),
+        Step::Turn => (Fault::DataResetAtTurn, EndReason::Link(LinkError::Reset)),
+        _ => return false,
+    };
+    faults.met(fault);
+    transfer.pipe.fail(why);
+    true
 }

@@ -9,26 +9,34 @@ mod client;
 mod control;
 mod data;
 mod duties;
+mod faults;
 mod long;
 mod policy;
+mod sent;
+mod storage;
 mod talk;
+mod tally;
+mod trouble;
+mod verdicts;
 mod wire;
 
 use balancer::Parked;
 pub use choices::Choices;
 use choices::{LINES, LOGINS, NOVELTIES, SECURITY, TRANSFERS};
-use client::Client;
+use client::{Client, Transfer};
 use control::{Control, Style};
 use data::Socket;
+pub use faults::{Fault, Faults, Place};
+use long::LongJobs;
 use policy::{MAPPED, config, peers, tls_policy};
+use storage::{Trouble, Troubled};
 pub use talk::simulate_control_connection;
+pub use tally::Tally;
 
 use super::{FakeHello, FakeTls, MemoryAccounts, MemoryStorage};
-use crate::account::Rights;
-use crate::config::{Peers, Settings, TlsPolicy};
-use crate::diagnose::Cause;
-use crate::event::{Answer, Arrival, Event, LinkError, LinkId, Message, SessionId, TransferId};
-use crate::notice::{Notice, Trust};
+use crate::account::{Account, Rights};
+use crate::config::{Peers, TlsPolicy};
+use crate::event::{Arrival, Done, Event, LinkError, LinkId, SessionId};
 use crate::time::{Instant, Now, UnixTime};
 use crate::{Admission, Server};
 use alloc::format;
@@ -38,88 +46,8 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-/// What happened in a world that is worth a test's trouble: all of them zero, and it has shown nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Control connections that came under TLS.
-    pub secured: usize,
-    /// Control connections that left it.
-    pub cleared: usize,
-    /// Plain text behind AUTH was thrown away.
-    pub discarded: usize,
-    /// Transfers that were complete: in the clear, and under TLS.
-    pub clear_transfers: usize,
-    /// See `clear_transfers`.
-    pub secure_transfers: usize,
-    /// Uploads that were cut off.
-    pub truncated: usize,
-    /// Data connections that did not prove whose they are.
-    pub unproven: usize,
-    /// Data connections from other addresses that count as the client's.
-    pub neighbours: usize,
-    /// Those that proved by TLS whose they are.
-    pub proven: usize,
-    /// Data connections that came to their session through a balancer.
-    pub balanced: usize,
-    /// Complete transfers whose bytes were not the stored ones: records, blocks, runs, and texts in a stream.
-    pub texts: usize,
-    /// Those in MODE B and C.
-    pub blocks: usize,
-    /// Those in MODE Z.
-    pub deflated: usize,
-    /// Long jobs whose end a session heard of.
-    pub long_jobs: usize,
-    /// Long jobs that were stopped, or whose session was gone.
-    pub stopped_jobs: usize,
-    /// Replies that came before the one to a long job.
-    pub overtaken: usize,
-    /// Sessions that began as another protocol's.
-    pub foreign: usize,
-}
-
-impl core::ops::AddAssign for Tally {
-    fn add_assign(&mut self, more: Self) {
-        self.secured += more.secured;
-        self.cleared += more.cleared;
-        self.discarded += more.discarded;
-        self.clear_transfers += more.clear_transfers;
-        self.secure_transfers += more.secure_transfers;
-        self.truncated += more.truncated;
-        self.unproven += more.unproven;
-        self.neighbours += more.neighbours;
-        self.proven += more.proven;
-        self.balanced += more.balanced;
-        self.texts += more.texts;
-        self.blocks += more.blocks;
-        self.deflated += more.deflated;
-        self.long_jobs += more.long_jobs;
-        self.stopped_jobs += more.stopped_jobs;
-        self.overtaken += more.overtaken;
-        self.foreign += more.foreign;
-    }
-}
-
-impl Tally {
-    fn count(&mut self, notice: &Notice) {
-        match notice {
-            Notice::ControlSecured(_) => self.secured += 1,
-            Notice::ControlCleared => self.cleared += 1,
-            Notice::PlaintextDiscarded { .. } => self.discarded += 1,
-            Notice::SpokeOtherProtocol { .. } => self.foreign += 1,
-            Notice::DataElsewhere { trust, .. } => match trust {
-                Trust::SameClient => self.neighbours += 1,
-                Trust::Resumed => self.proven += 1,
-                Trust::ServerToServer | Trust::ActiveRule => {}
-            },
-            Notice::DataConnectionFailed(verdict) => match verdict.cause {
-                Cause::Truncated => self.truncated += 1,
-                Cause::NotResumed(_) => self.unproven += 1,
-                _ => {}
-            },
-            _ => {}
-        }
-    }
-}
+/// What the host's clock says when a world begins, in seconds since 1970.
+const EPOCH: i64 = 1_800_000_000;
 
 struct World<'a> {
     choices: Choices<'a>,
@@ -129,6 +57,13 @@ struct World<'a> {
     /// Data connections that a balancer has not introduced.
     parked: Vec<Parked>,
     storage: Arc<MemoryStorage>,
+    /// What makes the storage fail.
+    storage_trouble: Trouble,
+    long_jobs: LongJobs,
+    /// What is to happen as soon as a session is where it is to happen to it.
+    plan: Option<Fault>,
+    /// How far the host's clock was set, in seconds.
+    wall_offset: i64,
     has_tls: bool,
     policy: TlsPolicy,
     peers: Peers,
@@ -174,7 +109,10 @@ impl<'a> World<'a> {
                 .dir("/tree/f")
                 .dir("/up"),
         );
-        let accounts = MemoryAccounts::new().user("u", "p", storage.account("u", Rights::ALL));
+        let trouble = Trouble::default();
+        let troubled = Troubled { inner: storage.clone(), trouble: trouble.clone() };
+        let account = Account { storage: Arc::new(troubled), ..storage.account("u", Rights::ALL) };
+        let accounts = MemoryAccounts::new().user("u", "p", account);
         let has_tls = !choices.one_in(4);
         let policy = if has_tls { tls_policy(&mut choices) } else { TlsPolicy::default() };
         let peers = peers(&mut choices);
@@ -184,10 +122,16 @@ impl<'a> World<'a> {
         if has_tls {
             server.set_tls(Some(Arc::new(FakeTls::new().name("ftp.example.com"))));
         }
-        let now = Now { mono: Instant::ZERO, unix: UnixTime::from_seconds(1_800_000_000) };
+        let now = Now { mono: Instant::ZERO, unix: UnixTime::from_seconds(EPOCH) };
+        let long_jobs = LongJobs::new(&mut choices);
+        let plan = choices.pick(&Fault::somewhere()).copied().filter(|_| !choices.one_in(4));
         let mut world = Self {
             choices,
             now,
+            storage_trouble: trouble,
+            long_jobs,
+            plan,
+            wall_offset: 0,
             server,
             clients: Vec::new(),
             parked: Vec::new(),
@@ -216,9 +160,16 @@ impl<'a> World<'a> {
         let is_balanced = self.choices.one_in(4);
         let end = if is_balanced { balancer::balancer() } else { peer };
         let arrival = Arrival { implicit_tls: style == Style::Implicit, ..Arrival::new(local, end) };
-        let Admission::Accepted(id, connection) = self.server.admit(self.now, arrival) else {
-            return Err("an ordinary client was refused".to_string());
+        let (id, connection) = match self.server.admit(self.now, arrival) {
+            Admission::Accepted(id, connection) => (id, connection),
+            Admission::Refused(said) if said.is_empty() || said.starts_with(b"421 Too many") => {
+                self.tally.faults.met(Fault::TurnedAway);
+                return Ok(());
+            }
+            Admission::Refused(_) => return Err("an ordinary client was refused".to_string()),
         };
+        // Somebody may have to make room for it.
+        self.tasks();
         let header = match is_balanced && !self.choices.one_in(20) {
             true => balancer::header(peer, &mut self.choices),
             false => Vec::new(),
@@ -232,20 +183,23 @@ impl<'a> World<'a> {
 
     /// One thing happens to one client.
     fn step(&mut self) -> Result<(), String> {
-        self.now.mono = self.now.mono + Duration::from_millis(self.choices.below(20) as u64);
+        let later = self.now.mono + Duration::from_millis(self.choices.below(20) as u64);
+        self.pass(later);
         let index = self.choices.below(self.clients.len());
         match self.choices.below(20) {
             0..=2 => self.client_speaks(index),
             3..=6 => self.server_receives(index),
             7 | 8 => self.client_connects(index),
-            9 | 10 => self.job_done(index),
+            9 | 10 => self.job_done(index)?,
             11..=13 => self.pump(index)?,
             14..=16 => self.shake_hands(index),
             17 => self.dial(index),
             18 => self.time_passes()?,
             _ => self.something_rare(index),
         }
+        self.work_goes_on()?;
         self.look_at_parked()?;
+        self.carry_out_plan(index);
         self.settle(index)
     }
 
@@ -254,6 +208,9 @@ impl<'a> World<'a> {
         let Some(client) = clients.get_mut(index) else { return };
         let control = &mut client.control;
         *counter += 1;
+        if control.is_closing {
+            return;
+        }
         if control.is_waiting() {
             if choices.one_in(4) {
                 control.inject(format!("/injected-{counter}"));
@@ -282,7 +239,11 @@ impl<'a> World<'a> {
         if lines.ends_with("QUIT") {
             client.commands_left = 0;
         }
-        for line in lines.split('\n') {
+        let mut lines: Vec<String> = lines.split('\n').map(ToString::to_string).collect();
+        if control.is_clear() && choices.one_in(24) {
+            trouble::rewrite(&mut lines, choices, &mut control.faults);
+        }
+        for line in lines {
             control.say(line.as_bytes());
         }
     }
@@ -290,10 +251,9 @@ impl<'a> World<'a> {
     fn server_receives(&mut self, index: usize) {
         let most = if self.choices.one_in(2) { 40 } else { 400 };
         let count = 1 + self.choices.below(most);
-        let Some(client) = self.clients.get_mut(index) else { return };
-        if client.connection.wants_input() {
-            let bytes = client.control.deliver(count);
-            client.connection.receive(self.now, &bytes);
+        let Self { clients, now, long_jobs, tally, .. } = self;
+        if let Some(client) = clients.get_mut(index) {
+            client.hear_client(*now, count, long_jobs, tally);
         }
     }
 
@@ -316,8 +276,9 @@ impl<'a> World<'a> {
 
     /// What an acceptor does. `comer` is whose connection it is.
     fn arrive(&mut self, comer: SessionId, port: u16, peer: SocketAddr) {
-        if let Some((session, link)) = self.server.route(self.now, port, peer) {
-            self.hand_over(comer, session, link, peer);
+        match self.server.route(self.now, port, peer) {
+            Some((session, link)) => self.hand_over(comer, session, link, peer),
+            None => self.tally.faults.met(Fault::Stranger),
         }
         self.tasks();
     }
@@ -331,14 +292,14 @@ impl<'a> World<'a> {
 
     /// Some steps of the handshakes of one client's data connections.
     fn shake_hands(&mut self, index: usize) {
-        let Self { choices, clients, now, .. } = self;
+        let Self { choices, clients, now, tally, .. } = self;
         let Some(client) = clients.get_mut(index) else { return };
         for _ in 0..1 + choices.below(8) {
             let mut busy: Vec<&mut Socket> =
                 client.sockets.iter_mut().filter(|socket| !socket.is_stuck()).collect();
             let which = choices.below(busy.len());
             let Some(socket) = busy.get_mut(which) else { return };
-            if let Some(handshake) = socket.shake_hands(choices) {
+            if let Some(handshake) = socket.shake_hands(choices, &mut tally.faults) {
                 let link = socket.link;
                 client.connection.handle(*now, Event::Secured(link, handshake));
             }
@@ -370,20 +331,57 @@ impl<'a> World<'a> {
         hello
     }
 
-    fn job_done(&mut self, index: usize) {
-        let Self { choices, clients, now, tally, .. } = self;
-        let Some(client) = clients.get_mut(index) else { return };
-        if let Some(done) = long::go_on(&mut client.jobs, choices, tally) {
-            client.connection.handle(*now, done);
+    /// One short job ends, well or not.
+    fn job_done(&mut self, index: usize) -> Result<(), String> {
+        let Self { choices, clients, now, tally, storage_trouble, .. } = self;
+        let Some(client) = clients.get_mut(index) else { return Ok(()) };
+        if client.jobs.is_empty() {
+            return Ok(());
         }
+        let (ticket, job) = client.jobs.remove(choices.below(client.jobs.len()));
+        let done = if choices.below(256) == 255 {
+            tally.faults.met(Fault::JobPanics);
+            Done::Panicked
+        } else {
+            storage_trouble.during(choices, tally, || job.perform())
+        };
+        client.connection.handle(*now, Event::Done(ticket, done));
+        Ok(())
+    }
+
+    /// One long job goes on.
+    fn work_goes_on(&mut self) -> Result<(), String> {
+        if self.choices.one_in(4) {
+            let Self { choices, long_jobs, storage_trouble, tally, .. } = self;
+            if let Some((session, event)) = long_jobs.go_on(choices, storage_trouble, tally)? {
+                self.deliver(session, event);
+            }
+        }
+        Ok(())
+    }
+
+    /// Time passes until then, if it is later than now; on the host's clock as well.
+    fn pass(&mut self, until: Instant) {
+        self.now.mono = self.now.mono.max(until);
+        let lasted = self.now.mono.duration_since(Instant::ZERO).as_secs();
+        let lasted = i64::try_from(lasted).unwrap_or(i64::MAX);
+        self.now.unix = UnixTime::from_seconds(EPOCH.saturating_add(lasted).saturating_add(self.wall_offset));
     }
 
     fn dial(&mut self, index: usize) {
-        let Self { choices, clients, now, .. } = self;
+        let Self { choices, clients, now, tally, .. } = self;
         let Some(client) = clients.get_mut(index) else { return };
         if let Some((link, target)) = client.dialled.pop() {
-            if choices.one_in(3) {
-                client.connection.handle(*now, Event::LinkFailed(link, LinkError::Refused));
+            let failure = match choices.below(12) {
+                0 => Some((LinkError::Refused, Fault::DialRefused)),
+                1 => Some((LinkError::TimedOut, Fault::DialTimedOut)),
+                2 => Some((LinkError::Unreachable, Fault::DialUnreachable)),
+                3 => Some((LinkError::SourceUnavailable, Fault::DialUnavailable)),
+                _ => None,
+            };
+            if let Some((error, fault)) = failure {
+                tally.faults.met(fault);
+                client.connection.handle(*now, Event::LinkFailed(link, error));
             } else {
                 client.sockets.push(Socket::new(link, target, true, false));
                 let local = SocketAddr::new([198, 51, 100, 1].into(), 20);
@@ -399,7 +397,7 @@ impl<'a> World<'a> {
             return Ok(());
         };
         if self.choices.one_in(12) {
-            self.now.mono = self.now.mono.max(next);
+            self.pass(next);
         }
         for client in &mut self.clients {
             client.timeout(self.now)?;
@@ -416,48 +414,6 @@ impl<'a> World<'a> {
         }
     }
 
-    fn something_rare(&mut self, index: usize) {
-        let Self { choices, clients, now, server, peers, .. } = self;
-        let Some(client) = clients.get_mut(index) else { return };
-        match choices.below(300) {
-            0 => {
-                client.gone = true;
-                client.connection.handle(*now, Event::PeerClosed);
-            }
-            1 => {
-                server.kick(*now, client.id);
-                self.tasks();
-            }
-            2 => {
-                server.drain(*now, Duration::from_secs(5));
-                self.tasks();
-            }
-            3 => {
-                if let Some(link) = client.sockets.first().map(|socket| socket.link) {
-                    client.connection.handle(*now, Event::LinkFailed(link, LinkError::Reset));
-                }
-            }
-            // New settings, another range of ports among them; some time with no passive mode at all.
-            8 | 9 => {
-                let mut settings = Settings::clone(&config(choices, self.policy, peers));
-                settings.passive.enabled = !choices.one_in(6);
-                server.reconfigure(*now, Arc::new(settings.validate().unwrap_or_default()));
-                self.tasks();
-            }
-            // Stale and foreign news must do no harm.
-            4 => client.connection.handle(*now, Event::Arrived(LinkId::new(9_999), client.peer)),
-            5 => client.connection.handle(*now, Event::Moved(TransferId(9_999), 1)),
-            6 => client.connection.handle(*now, Event::Answer(Answer::NoPort { link: LinkId::new(9_999) })),
-            7 => client.connection.handle(
-                *now,
-                Event::Message(Message::Stranger { link: LinkId::new(9_999), peer: client.peer, port: 1 }),
-            ),
-            10 | 11 => client.control.spoil(choices),
-            12..=19 => client.control.update_keys(),
-            _ => {}
-        }
-    }
-
     /// Nothing new happens any more: jobs finish, transfers end, time passes, and every session must end.
     fn wind_up(&mut self) -> Result<(), String> {
         for round in 0..20_000 {
@@ -467,19 +423,21 @@ impl<'a> World<'a> {
             self.look_at_parked()?;
             let index = round % self.clients.len();
             self.server_receives(index);
-            self.job_done(index);
+            self.job_done(index)?;
+            self.work_goes_on()?;
             self.dial(index);
             self.shake_hands(index);
             self.pump(index)?;
             self.settle(index)?;
             let quiet = self.clients.iter().all(|client| {
-                client.jobs.iter().all(|job| job.stands_still)
-                    && client.transfers.is_empty()
+                client.jobs.is_empty()
+                    && client.transfers.iter().all(Transfer::stands_still)
                     && client.sockets.iter().all(Socket::is_stuck)
             });
+            let quiet = quiet && self.long_jobs.stand_still();
             if quiet && round % 7 == 0 {
                 let next = self.clients.iter().filter_map(|client| client.connection.deadline()).min();
-                self.now.mono = self.now.mono.max(next.unwrap_or(self.now.mono));
+                self.pass(next.unwrap_or(self.now.mono));
                 self.server_timeout()?;
                 for index in (0..self.clients.len()).rev() {
                     if let Some(client) = self.clients.get_mut(index) {
@@ -493,16 +451,18 @@ impl<'a> World<'a> {
             return Err(format!("a session never ended: {:?}", client.connection));
         }
         while !self.parked.is_empty() {
-            self.now.mono = self.now.mono + Duration::from_secs(1);
+            self.pass(self.now.mono + Duration::from_secs(1));
             self.look_at_parked()?;
         }
         let is_there = |name: &&String| self.storage.exists(name.as_str());
         if let Some(name) = self.forbidden.iter().find(is_there) {
             return Err(format!("{name} was made"));
         }
-        match self.server.balance() {
-            (0, 0) if self.server.sessions() + self.server.undecided() == 0 => Ok(()),
-            left => Err(format!("leases and waiters left: {left:?}, sessions {}", self.server.sessions())),
+        let left = self.server.leftovers();
+        if left.iter().all(|(_, count)| *count == 0) {
+            Ok(())
+        } else {
+            Err(format!("all sessions are gone, and there are {left:?}"))
         }
     }
 }

@@ -88,6 +88,18 @@ fn profiles(choices: &mut Choices<'_>) -> Vec<Profile> {
     Vec::from([Profile { name: "odd".into(), when, set: quirks }])
 }
 
+/// In some worlds there is little room.
+fn limits(choices: &mut Choices<'_>) -> Limits {
+    let usual = Limits { login_delay: Duration::from_millis(500), ..Limits::default() };
+    Limits {
+        unauthenticated: if choices.one_in(6) { 2 } else { usual.unauthenticated },
+        unauthenticated_per_address: if choices.one_in(12) { 1 } else { usual.unauthenticated_per_address },
+        commands_before_login: if choices.one_in(12) { 6 } else { usual.commands_before_login },
+        commands_per_second: if choices.one_in(6) { 2 } else { usual.commands_per_second },
+        ..usual
+    }
+}
+
 /// Settings that every client can be served with, if not always at once.
 pub(super) fn config(choices: &mut Choices<'_>, tls: TlsPolicy, peers: &Peers) -> Config {
     let first = 2_000 + u16::try_from(choices.below(2)).unwrap_or(0);
@@ -105,10 +117,11 @@ pub(super) fn config(choices: &mut Choices<'_>, tls: TlsPolicy, peers: &Peers) -
             data: !choices.one_in(5),
         },
         active: Active::default(),
-        limits: Limits { login_delay: Duration::from_millis(500), ..Limits::default() },
+        limits: limits(choices),
         timeouts: Timeouts::default(),
         tls: TlsPolicies { default: tls, ..TlsPolicies::default() },
         notify_commands: choices.one_in(2),
+        symlinks: !choices.one_in(4),
         hosts: hosts(choices),
         profiles: profiles(choices),
         ..Settings::default()

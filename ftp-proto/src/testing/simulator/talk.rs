@@ -1,8 +1,8 @@
 //! One control connection from near: what its bytes do, in the clear, under TLS and between the two.
 
-use super::Tally;
 use super::choices::{Choices, LINES, LOGINS, NOVELTIES, SECURITY, TRANSFERS};
 use super::control::{Control, Style};
+use super::tally::Tally;
 use crate::Connection;
 use crate::account::Rights;
 use crate::advertise::Advertised;
@@ -140,7 +140,7 @@ impl<'a> Talk<'a> {
 
     fn deliver(&mut self, count: usize) {
         if self.connection.wants_input() {
-            let bytes = self.control.deliver(count);
+            let bytes = self.control.deliver(self.now.mono, count);
             self.connection.receive(self.now, &bytes);
         }
     }
