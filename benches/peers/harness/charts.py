@@ -30,7 +30,7 @@ def chart(title, unit, rows):
     # A peer that is ten times as slow must not make the others' bars unreadable.
     ours = [value for _, bars in rows for kind, _, value, _ in bars if kind != "peer"]
     most = min(max(values), max(1.0, *ours, *targets) * 1.6)
-    scale = (WIDTH - LEFT - RIGHT - 60) / most
+    scale = (WIDTH - LEFT - RIGHT - 110) / most
     height = TOP + sum(len(bars) * (BAR + GAP) + BETWEEN for _, bars in rows) + 24
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '

@@ -29,6 +29,7 @@ def files(results):
         "charts": "\n\n".join(pictures),
         "cpu": table(results, "cpu"),
         "rates": table(results, "metric"),
+        "details": details(results),
         "times": times(results),
         "others": others(results),
         "system_calls": system_calls(results),
@@ -92,7 +93,7 @@ def meaning(verdict):
     """A target in words."""
     target = verdict.target
     compared = "≥" if target.least else "≤"
-    bound = number(target.bound(verdict.runtime)).rstrip("0").rstrip(".")
+    bound = f"{target.bound(verdict.runtime):g}"
     if target.of:
         return f"{compared} {bound} × {verdict.of}"
     return f"{compared} {bound} {target.unit}".rstrip()
@@ -111,9 +112,7 @@ def targets(verdicts):
         cells.setdefault(verdict.target, {})[verdict.runtime] = verdict
     lines = ["| row | what | threads: target | measured | | smol: target | measured | |",
              "| --- | --- | --- | --- | --- | --- | --- | --- |"]
-    for target in TARGETS:
-        if target not in cells:
-            continue
+    for target in sorted(cells, key=place):
         parts = [target.row, subject(target)]
         for runtime in RUNTIMES:
             verdict = cells[target].get(runtime)
@@ -134,13 +133,23 @@ def targets(verdicts):
     return "\n".join(lines)
 
 
-def cpu_target(row, runtime, unit):
-    """The bound that a chart marks: beside the limit, or of memory."""
+def place(target):
+    """Targets of a row stand together, in the order of the rows that were first named."""
+    first = next(index for index, other in enumerate(TARGETS) if other.row == target.row)
+    return first, TARGETS.index(target)
+
+
+def marked(results, name, runtime, memory):
+    """The first bound of a row, in the unit of its chart: times the limit, or KiB."""
     for target in TARGETS:
-        if target.row == row and not target.variant and (
-                (unit == "limit" and target.key == "cpu" and target.of == "limit")
-                or (unit == "memory" and target.key == "pss_kib_per_session")):
-            return target.bound(runtime)
+        bound = target.bound(runtime)
+        if target.row != name or target.variant or bound is None:
+            continue
+        if memory and target.key == "pss_kib_per_session":
+            return bound
+        base = results.cpu(name, target.of) if target.key == "cpu" and not memory else None
+        if base:
+            return bound * base / results.cpu(name, "limit")
     return None
 
 
@@ -163,7 +172,7 @@ def draw(results, group):
             if value is None:
                 continue
             shown = value if memory else value / limit
-            target = cpu_target(name, server, "memory" if memory else "limit") if kind in RUNTIMES else None
+            target = marked(results, name, server, memory) if kind in RUNTIMES else None
             bars.append((kind, peer if kind == "peer" else "", shown, target))
         rows.append((name, bars))
     if not rows:
@@ -219,6 +228,48 @@ def table(results, which):
             lines.append(f"| {name} | {unit} | " + " | ".join(cells + compared) + " |")
         lines.append("")
     return "\n".join(lines).rstrip()
+
+
+# What the further keys of rows mean; keys that targets only are judged by stand in their table.
+DETAILS = {
+    "growth_mib": "growth of the peak, MiB",
+    "peak_mib": "peak memory, MiB",
+    "first_byte_p50_us": "to the first byte, µs",
+    "bystander_p50_us": "another session's NOOP, median, µs",
+    "bystander_p99_us": "another session's NOOP, p99, µs",
+    "bystander_max_us": "another session's NOOP, maximum, µs",
+    "tls_resumed": "handshakes resumed",
+    "tls_full": "handshakes in full",
+    "growth_ratio": "last quarter to the first",
+    "opened": "sessions opened",
+    "open_secs": "seconds for that",
+    "tasks_per_session": "threads and processes of a session",
+    "descriptors_per_session": "descriptors of a session",
+    "fresh_ratio": "NOOP p99 of a new session, to that alone",
+    "asked": "sessions asked whether they still answer",
+    "alive": "of those that did",
+    "hash_min_us": "one login alone, µs",
+    "quiet_ops_per_s": "downloads/s without logins",
+    "busy_ops_per_s": "downloads/s beside them",
+    "login_share": "what logins took of the machine",
+    "lost_beyond_share": "what downloads lost beyond it",
+}
+
+
+def details(results):
+    """The further figures of rows that have some."""
+    names = [name for name in results.rows if results.table[name].keys]
+    servers = columns(results, names)
+    lines = ["| row | what | " + " | ".join(servers) + " |", "| --- | --- |" + " --- |" * len(servers)]
+    for name in names:
+        for key, what in DETAILS.items():
+            if key not in results.table[name].keys or key == results.table[name].metric:
+                continue
+            values = [results.get(name, server, key, even_bad=True) for server in servers]
+            if any(value is not None for value in values):
+                cells = ["" if value is None else number(value) for value in values]
+                lines.append(f"| {name} | {what} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def times(results):
