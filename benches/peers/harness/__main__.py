@@ -129,6 +129,9 @@ def told(verdicts):
 
 def redraw(options):
     """From the committed results, or from the runs that --out names."""
+    if not places.RESULTS.exists() and options.out == places.RUNS:
+        print("nothing was measured yet")
+        return 1 if places.DOCUMENT.exists() or not options.check else 0
     if options.out != places.RUNS:
         kept = results.gather(options.out, {})
         results.save(kept)
