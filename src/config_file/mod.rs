@@ -358,6 +358,14 @@ pub fn load(path: &Path) -> Result<ServerConfig, FileError> {
     from_source(&Source::read(path)?, Logins::InFile)
 }
 
+/// Checks the bytes of a configuration file, which need not be text; `path` as for [`parse`].
+///
+/// # Errors
+/// As [`load`].
+pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<ServerConfig, FileError> {
+    from_source(&Source::from_bytes(path, Ok(bytes.to_vec()))?, Logins::InFile)
+}
+
 /// Checks the text of a configuration file; `path` is its name in complaints and what relative paths are
 /// relative to.
 ///

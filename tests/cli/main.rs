@@ -17,6 +17,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 mod documents;
+#[path = "../../fuzz/fuzz_targets/config/check.rs"]
+mod fuzz_config;
 mod hosts;
 mod import;
 mod live;

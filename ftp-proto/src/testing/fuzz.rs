@@ -3,8 +3,10 @@
 
 #![allow(clippy::panic, clippy::expect_used, reason = "a fuzz target reports by panicking")]
 
+mod model;
 mod pipes;
 
+pub use model::{compare, model};
 pub use pipes::pipes;
 
 use super::balancer::{binary_header, text_header};
@@ -37,6 +39,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("proxy", proxy),
     ("client", client),
     ("pipes", pipes::pipes),
+    ("model", model::model),
 ];
 
 /// Any bytes on the control connection of somebody logged in: every line gets exactly one final reply, all

@@ -6,6 +6,7 @@ pub mod balancer;
 pub mod fuzz;
 mod memory;
 mod pipe;
+mod reference;
 mod simulator;
 mod telnet;
 mod tls;

@@ -15,7 +15,7 @@ pub enum Choices<'a> {
 
 impl Choices<'_> {
     /// A number below `bound`; 0 when there are no more bytes.
-    pub(super) fn below(&mut self, bound: usize) -> usize {
+    pub(in crate::testing) fn below(&mut self, bound: usize) -> usize {
         let is_wide = bound > 256;
         match self {
             Self::Seed(state) => reduced(next(state), bound),
@@ -38,15 +38,15 @@ impl Choices<'_> {
         }
     }
 
-    pub(super) fn one_in(&mut self, bound: usize) -> bool {
+    pub(in crate::testing) fn one_in(&mut self, bound: usize) -> bool {
         self.below(bound) == 0
     }
 
-    pub(super) fn pick<'b, T>(&mut self, of: &'b [T]) -> Option<&'b T> {
+    pub(in crate::testing) fn pick<'b, T>(&mut self, of: &'b [T]) -> Option<&'b T> {
         of.get(self.below(of.len()))
     }
 
-    pub(super) fn is_exhausted(&self) -> bool {
+    pub(in crate::testing) fn is_exhausted(&self) -> bool {
         matches!(self, Self::Bytes([]))
     }
 }
