@@ -95,6 +95,12 @@ impl Connection {
         self.session.wants_input() && self.wire.wants_input()
     }
 
+    /// `true`: only the client's next command can bring this session on. All other news may wait for a moment, so an
+    /// adapter may sleep in a read of the control connection alone, as long as it looks for the rest now and then.
+    pub fn awaits_command(&self) -> bool {
+        self.session.awaits_command() && self.wants_input() && self.transmit().is_empty()
+    }
+
     /// Everything was sent, or waited for long enough: drop the connection and its links, and tell the server
     /// `News::Gone`.
     pub fn is_finished(&self) -> bool {

@@ -16,7 +16,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// Locks, whatever happened to the last holder: what these locks guard is consistent after each statement,
 /// and a panic in one session must not reach the others.
@@ -37,19 +37,32 @@ impl Clock {
     /// Both clocks, as the core wants them.
     pub(crate) fn now(&self) -> Now {
         let nanos = u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        let unix = match SystemTime::now().duration_since(UNIX_EPOCH) {
-            Ok(since) => UnixTime {
-                seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
-                nanos: since.subsec_nanos(),
-            },
-            Err(_) => UnixTime::default(),
-        };
-        Now { mono: Instant::from_nanos(nanos), unix }
+        Now { mono: Instant::from_nanos(nanos), unix: wall_clock() }
     }
 
     /// How long until `deadline`; zero when it has passed.
     pub(crate) fn until(&self, deadline: Instant) -> Duration {
         deadline.duration_since(self.now().mono)
+    }
+}
+
+/// The time of day. To some milliseconds, as far as Linux keeps it at hand: it is for people, and asked for at each turn.
+#[cfg(target_os = "linux")]
+fn wall_clock() -> UnixTime {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+    UnixTime { seconds: time.tv_sec, nanos: u32::try_from(time.tv_nsec).unwrap_or(0) }
+}
+
+/// The time of day.
+#[cfg(not(target_os = "linux"))]
+fn wall_clock() -> UnixTime {
+    use std::time::{SystemTime, UNIX_EPOCH};
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => UnixTime {
+            seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+            nanos: since.subsec_nanos(),
+        },
+        Err(_) => UnixTime::default(),
     }
 }
 

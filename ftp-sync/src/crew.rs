@@ -107,7 +107,7 @@ impl Crew {
 
     fn work(self: &Arc<Self>, door: &Arc<Door>, shared: &Arc<Shared>) {
         while !self.closed.load(Ordering::SeqCst) {
-            match net::accept(&door.listener) {
+            match net::accept_control(&door.listener) {
                 // Where a door can't be shut, this one only came to wake whoever stands there.
                 Ok(_) if self.closed.load(Ordering::SeqCst) => break,
                 Ok((socket, peer)) => {

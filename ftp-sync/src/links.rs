@@ -184,6 +184,12 @@ impl Links {
         self.0.iter().filter_map(patience).min()
     }
 
+    /// Whether nothing here needs the session before its client's next command.
+    pub(crate) fn may_rest(&self) -> bool {
+        let rests = |link: &Link| matches!(link.state, Some(State::Leased(_, true) | State::Ready(_)));
+        self.0.iter().all(rests)
+    }
+
     /// A client is expected on this port.
     pub(crate) fn expect(&mut self, id: LinkId, port: Arc<Port>) {
         self.0.push(Link::new(id, State::Leased(Watch::new(port), true)));

@@ -2,6 +2,9 @@
 
 use ftp_proto::event::{ConnectSpec, LinkError};
 use rustix::io::Errno;
+use rustix::net::RecvFlags;
+#[cfg(target_os = "linux")]
+use rustix::net::SocketFlags;
 use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -9,6 +12,8 @@ use std::time::Duration;
 
 /// Waiting connections per listener; the system cuts it to its own limit.
 const BACKLOG: i32 = 4096;
+/// How long a session may sleep in a read of its control connection, hearing of nothing else.
+pub(crate) const READ_REST: Duration = Duration::from_millis(200);
 
 /// IPv4 clients of a dual-stack listener show up as `::ffff:a.b.c.d`; for the core they are IPv4.
 pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
@@ -84,8 +89,18 @@ pub(crate) fn acknowledge_now(_: &TcpStream) {}
 /// The next connection and its peer; the new socket never blocks.
 #[cfg(target_os = "linux")]
 pub(crate) fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
-    use rustix::net::{SocketFlags, acceptfrom_with};
-    let (socket, peer) = acceptfrom_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
+    accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)
+}
+
+/// The next control connection and its peer. It blocks only in [`await_input`].
+#[cfg(target_os = "linux")]
+pub(crate) fn accept_control(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    accept_with(listener, SocketFlags::CLOEXEC)
+}
+
+#[cfg(target_os = "linux")]
+fn accept_with(listener: &TcpListener, flags: SocketFlags) -> io::Result<(TcpStream, SocketAddr)> {
+    let (socket, peer) = rustix::net::acceptfrom_with(listener, flags)?;
     let peer =
         peer.and_then(|peer| SocketAddr::try_from(peer).ok()).ok_or(io::ErrorKind::ConnectionAborted)?;
     Ok((TcpStream::from(socket), canonical(peer)))
@@ -100,13 +115,32 @@ pub(crate) fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAdd
     Ok((socket, canonical(peer)))
 }
 
-/// What an accepted control connection still needs: nothing where it has it from its listener.
+/// The next control connection and its peer.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn accept_control(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    accept(listener)
+}
+
+/// What an accepted control connection still needs; most of it Linux has given it with its listener.
 pub(crate) fn prepare_accepted_control(socket: &TcpStream, keepalive: Duration) -> io::Result<()> {
     if cfg!(target_os = "linux") {
-        Ok(())
+        socket.set_read_timeout(Some(READ_REST))
     } else {
         prepare_control(&socket2::SockRef::from(socket).try_clone()?, keepalive)
     }
+}
+
+/// Reads what is there; never waits.
+pub(crate) fn read(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    let (count, _) = rustix::net::recv(socket, buffer, RecvFlags::DONTWAIT)?;
+    Ok(count)
+}
+
+/// Waits for input on a control connection, [`READ_REST`] at most, and reads it; `WouldBlock` when none came. Where
+/// accepted sockets never block it does not wait either.
+pub(crate) fn await_input(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    let (count, _) = rustix::net::recv(socket, buffer, RecvFlags::empty())?;
+    Ok(count)
 }
 
 /// What to do about an error of accept(2).
@@ -205,12 +239,13 @@ pub(crate) fn close_gently(socket: TcpStream) {
 }
 
 /// Writes what must not share a segment with what is written next, as far as the system can promise that: some
-/// middleboxes read only the beginning of a segment.
+/// middleboxes read only the beginning of a segment. Never waits.
 pub(crate) fn send_record(socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     #[cfg(target_os = "linux")]
     {
         use rustix::net::SendFlags;
-        Ok(rustix::net::send(socket, bytes, SendFlags::EOR | SendFlags::NOSIGNAL)?)
+        let flags = SendFlags::EOR | SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        Ok(rustix::net::send(socket, bytes, flags)?)
     }
     #[cfg(not(target_os = "linux"))]
     {

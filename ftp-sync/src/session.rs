@@ -11,7 +11,7 @@ use crate::wait::{self, Bell};
 use ftp_proto::Connection;
 use ftp_proto::event::{Action, Arrival, Done, Event, Job, SessionId};
 use rustix::event::PollFlags;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,6 +22,8 @@ use std::time::Duration;
 const INPUT: usize = 1024;
 /// How long a session keeps its own bell after its last link is gone.
 const KEEP_BELL: Duration = Duration::from_secs(1);
+/// Whether a session may sleep in a read alone; elsewhere the sockets don't block.
+const CAN_REST_IN_READ: bool = cfg!(target_os = "linux");
 
 /// Serves a control connection to its end. A panic costs this session only.
 pub(crate) fn serve(shared: &Arc<Shared>, control: TcpStream, peer: SocketAddr, implicit_tls: bool) {
@@ -210,6 +212,42 @@ impl<'a> Session<'a> {
     }
 
     fn sleep_and_listen(&mut self) {
+        if !self.may_rest_in_read() || !self.rest_in_read() {
+            self.rest();
+        }
+        let now = self.owner.shared.clock.now();
+        if self.connection.deadline().is_some_and(|deadline| deadline <= now.mono) {
+            self.connection.handle_timeout(now);
+        }
+    }
+
+    /// Whether the next command is all that matters for as long as a read may take: it then comes with one system call
+    /// instead of two.
+    fn may_rest_in_read(&self) -> bool {
+        let due = self.connection.deadline().map(|deadline| self.owner.shared.clock.until(deadline));
+        CAN_REST_IN_READ
+            && !self.control.ended
+            && self.connection.awaits_command()
+            && self.links.may_rest()
+            && due.is_none_or(|due| due > net::READ_REST)
+    }
+
+    /// Sleeps in a read of the control connection; `false` when nothing came. Not inlined, so that the buffer is no
+    /// part of an idle session's frame.
+    #[inline(never)]
+    fn rest_in_read(&mut self) -> bool {
+        let mut buffer = [0u8; INPUT];
+        let read = net::await_input(&self.control.socket, &mut buffer);
+        if matches!(&read, Err(error) if error.kind() == io::ErrorKind::WouldBlock) {
+            return false;
+        }
+        self.look_around();
+        self.take_input(read.map(|count| buffer.get(..count).unwrap_or_default()));
+        true
+    }
+
+    /// Sleeps until anything happens.
+    fn rest(&mut self) {
         let bell = self.own_bell.as_ref().or(self.shared_bell.as_ref()).cloned();
         let control = self.control.interest(&self.connection);
         let patience = self.patience();
@@ -227,20 +265,20 @@ impl<'a> Session<'a> {
         } else if self.own_bell.is_some() && self.links.is_empty() && woken.control.is_empty() {
             self.give_back_own_bell();
         }
-        // Data connections first: one that came together with its command needs no second turn.
+        self.look_around();
+        if !woken.control.is_empty() {
+            self.listen(woken.control);
+        }
+    }
+
+    /// Data connections, before the command that came with them: it then needs no second turn.
+    fn look_around(&mut self) {
         self.take_mail();
         let (clock, connection) = (&self.owner.shared.clock, &mut self.connection);
         let mut tell = |event| connection.handle(clock.now(), event);
         self.links.attend(&self.owner, &mut tell);
         // A stranger who was found at the port is news that belongs before the next command.
         self.take_mail();
-        if !woken.control.is_empty() {
-            self.listen(woken.control);
-        }
-        let now = self.owner.shared.clock.now();
-        if self.connection.deadline().is_some_and(|deadline| deadline <= now.mono) {
-            self.connection.handle_timeout(now);
-        }
     }
 
     /// How long it may sleep.
@@ -250,7 +288,7 @@ impl<'a> Session<'a> {
         [deadline, self.links.patience(), bell].into_iter().flatten().min()
     }
 
-    /// Reads from the client once. Not inlined, so that the buffer is no part of an idle session's frame.
+    /// Reads from the client once. Not inlined, for the same reason.
     #[inline(never)]
     fn listen(&mut self, ready: PollFlags) {
         if self.control.ended || !self.connection.wants_input() {
@@ -260,15 +298,17 @@ impl<'a> Session<'a> {
             return;
         }
         let mut buffer = [0u8; INPUT];
-        match (&self.control.socket).read(&mut buffer) {
-            Ok(0) => {
+        let read = net::read(&self.control.socket, &mut buffer);
+        self.take_input(read.map(|count| buffer.get(..count).unwrap_or_default()));
+    }
+
+    fn take_input(&mut self, read: io::Result<&[u8]>) {
+        match read {
+            Ok([]) => {
                 self.control.ended = true;
                 self.connection.handle(self.owner.shared.clock.now(), Event::PeerClosed);
             }
-            Ok(count) => {
-                let bytes = buffer.get(..count).unwrap_or_default();
-                self.connection.receive(self.owner.shared.clock.now(), bytes);
-            }
+            Ok(bytes) => self.connection.receive(self.owner.shared.clock.now(), bytes),
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
             Err(_) => self.lose_client(),
         }

@@ -145,6 +145,11 @@ pub(super) trait Folder: Send + Sized + 'static {
 
     /// Renames, within the tree. What is at `new` is replaced only if `replace`; a directory never is.
     fn rename(&self, name: &[u8], to: &Self, new: &[u8], replace: bool) -> Result<()>;
+
+    /// Renames within this directory what is known to be a file; it takes the place of a file, never of a directory.
+    fn replace_by_file(&self, name: &[u8], new: &[u8]) -> Result<()> {
+        self.rename(name, self, new, true)
+    }
 }
 
 /// Refuses what is not a regular file. Devices and pipes block, answer oddly or do things when opened, so

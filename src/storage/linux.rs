@@ -26,13 +26,13 @@ const RESOLVE_TRIES: u32 = 64;
 /// The tree, by its open top directory.
 #[derive(Debug)]
 pub(super) struct Root {
-    top: OwnedFd,
+    top: Arc<OwnedFd>,
 }
 
 /// A directory inside it, opened as a place only (`O_PATH`), so that one without read permission works too.
 #[derive(Debug)]
 pub(super) struct Place {
-    fd: OwnedFd,
+    fd: Arc<OwnedFd>,
 }
 
 /// A path for use below an open directory.
@@ -94,7 +94,7 @@ impl Root {
     fn resolve(&self, path: &[u8], flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
         let rules = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         for _ in 0..RESOLVE_TRIES {
-            match rustix::fs::openat2(&self.top, path, flags | OFlags::CLOEXEC, mode, rules) {
+            match rustix::fs::openat2(&*self.top, path, flags | OFlags::CLOEXEC, mode, rules) {
                 Err(Errno::AGAIN | Errno::INTR) => {}
                 other => return Ok(other?),
             }
@@ -105,7 +105,7 @@ impl Root {
     /// As [`resolve`](Self::resolve), from the names the kernel has cached: it never waits for a disk.
     fn resolve_cached(&self, path: &VirtualPath, flags: OFlags) -> Option<OwnedFd> {
         let rules = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | ResolveFlags::CACHED;
-        rustix::fs::openat2(&self.top, below(path), flags | OFlags::CLOEXEC, Mode::empty(), rules).ok()
+        rustix::fs::openat2(&*self.top, below(path), flags | OFlags::CLOEXEC, Mode::empty(), rules).ok()
     }
 
     fn stat_below(&self, path: &[u8]) -> Result<Stat> {
@@ -122,7 +122,7 @@ impl Jail for Root {
     /// system calls that doesn't know it.
     fn open_root(root: &Path) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let jail = Self { top: rustix::fs::openat(CWD, root, flags, Mode::empty())? };
+        let jail = Self { top: Arc::new(rustix::fs::openat(CWD, root, flags, Mode::empty())?) };
         match jail.resolve(b".", OFlags::PATH | OFlags::DIRECTORY, Mode::empty()) {
             Ok(_) => Ok(jail),
             Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::NOSYS | Errno::PERM)) => {
@@ -151,10 +151,13 @@ impl Jail for Root {
     }
 
     fn folder(&self, path: &VirtualPath) -> Result<Place> {
+        if path.is_root() {
+            return Ok(Place { fd: Arc::clone(&self.top) });
+        }
         let fd = self
             .resolve(below(path), OFlags::PATH | OFlags::DIRECTORY, Mode::empty())
             .map_err(path_failure)?;
-        Ok(Place { fd })
+        Ok(Place { fd: Arc::new(fd) })
     }
 
     fn entries(self: &Arc<Self>, path: &VirtualPath, wanted: Wanted) -> Result<Entries> {
@@ -213,42 +216,42 @@ impl Folder for Place {
     type Names = Names;
 
     fn stat(&self, name: &[u8]) -> Result<Stat> {
-        look_at(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)
+        look_at(&*self.fd, name, AtFlags::SYMLINK_NOFOLLOW)
     }
 
     fn open(&self, name: &[u8], how: Opening) -> Result<File> {
         let (creation, mode) = mode_of(how.creation);
         let flags = flags_of(how) | creation | OFlags::NOFOLLOW;
-        rustix::fs::openat(&self.fd, name, flags, mode).map(File::from).map_err(|error| failure(error.into()))
+        rustix::fs::openat(&*self.fd, name, flags, mode).map(File::from).map_err(|error| failure(error.into()))
     }
 
     fn child(&self, name: &[u8]) -> Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(&self.fd, name, flags, Mode::empty());
-        Ok(Self { fd: fd.map_err(|error| failure(error.into()))? })
+        let fd = rustix::fs::openat(&*self.fd, name, flags, Mode::empty());
+        Ok(Self { fd: Arc::new(fd.map_err(|error| failure(error.into()))?) })
     }
 
     fn names(&self) -> Result<Names> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(&self.fd, c".", flags, Mode::empty());
+        let fd = rustix::fs::openat(&*self.fd, c".", flags, Mode::empty());
         let directory = fd.and_then(rustix::fs::Dir::new).map_err(|error| failure(error.into()))?;
         Ok(Names { directory })
     }
 
     fn create_dir(&self, name: &[u8], mode: u32) -> Result<()> {
-        rustix::fs::mkdirat(&self.fd, name, Mode::from_raw_mode(mode)).map_err(|error| failure(error.into()))
+        rustix::fs::mkdirat(&*self.fd, name, Mode::from_raw_mode(mode)).map_err(|error| failure(error.into()))
     }
 
     fn symlink(&self, text: &[u8], name: &[u8]) -> Result<()> {
-        rustix::fs::symlinkat(text, &self.fd, name).map_err(|error| failure(error.into()))
+        rustix::fs::symlinkat(text, &*self.fd, name).map_err(|error| failure(error.into()))
     }
 
     fn remove_file(&self, name: &[u8]) -> Result<()> {
-        rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()).map_err(|error| failure(error.into()))
+        rustix::fs::unlinkat(&*self.fd, name, AtFlags::empty()).map_err(|error| failure(error.into()))
     }
 
     fn remove_dir(&self, name: &[u8]) -> Result<()> {
-        match rustix::fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR) {
+        match rustix::fs::unlinkat(&*self.fd, name, AtFlags::REMOVEDIR) {
             // POSIX lets a file system say either.
             Err(Errno::EXIST | Errno::NOTEMPTY) => Err(StorageError::NotEmpty),
             other => other.map_err(|error| failure(error.into())),
@@ -258,12 +261,16 @@ impl Folder for Place {
     fn rename(&self, name: &[u8], to: &Self, new: &[u8], replace: bool) -> Result<()> {
         // The system would let a directory take the place of an empty one.
         if replace && self.stat(name)?.kind != Kind::Directory {
-            return rustix::fs::renameat(&self.fd, name, &to.fd, new).map_err(rename_failure);
+            return rustix::fs::renameat(&*self.fd, name, &*to.fd, new).map_err(rename_failure);
         }
-        match rustix::fs::renameat_with(&self.fd, name, &to.fd, new, RenameFlags::NOREPLACE) {
+        match rustix::fs::renameat_with(&*self.fd, name, &*to.fd, new, RenameFlags::NOREPLACE) {
             Err(Errno::INVAL | Errno::NOSYS) => self.rename_unsupported(name, to, new),
             other => other.map_err(rename_failure),
         }
+    }
+
+    fn replace_by_file(&self, name: &[u8], new: &[u8]) -> Result<()> {
+        rustix::fs::renameat(&*self.fd, name, &*self.fd, new).map_err(rename_failure)
     }
 }
 
@@ -271,7 +278,7 @@ impl Place {
     /// Renames without replacing, where the file system has no call for it.
     fn rename_unsupported(&self, name: &[u8], to: &Self, new: &[u8]) -> Result<()> {
         // A second name fails if there is one already, and that in one step; directories can't have one.
-        match rustix::fs::linkat(&self.fd, name, &to.fd, new, AtFlags::empty()) {
+        match rustix::fs::linkat(&*self.fd, name, &*to.fd, new, AtFlags::empty()) {
             Ok(()) => return self.remove_file(name),
             Err(Errno::EXIST) => return Err(StorageError::AlreadyExists),
             Err(_) => {}
@@ -279,7 +286,7 @@ impl Place {
         match to.stat(new) {
             Ok(_) => Err(StorageError::AlreadyExists),
             Err(StorageError::NotFound) => {
-                rustix::fs::renameat(&self.fd, name, &to.fd, new).map_err(rename_failure)
+                rustix::fs::renameat(&*self.fd, name, &*to.fd, new).map_err(rename_failure)
             }
             Err(error) => Err(error),
         }

@@ -34,6 +34,8 @@ pub(super) struct Upload<J: Jail> {
 struct Part<J: Jail> {
     folder: J::Folder,
     hidden: Vec<u8>,
+    /// What identifies the part itself, whatever its name leads to by now; known once it is open.
+    unique: Option<(u64, u64)>,
     name: Vec<u8>,
     /// Whether a file of that name may be replaced.
     replace: bool,
@@ -56,6 +58,7 @@ pub(super) fn atomic<J: Jail>(
     let plan = |folder, replace| Part::<J> {
         folder,
         hidden: names::part_name(&options.account, path.name()),
+        unique: None,
         name: path.name().to_vec(),
         replace,
         mode: options.file_mode,
@@ -139,6 +142,7 @@ fn start<J: Jail>(part: Part<J>, at: Option<u64>, options: &Options) -> Result<U
         other => other?,
     };
     let start = cut(&file, &stat, at)?;
+    let part = Part { unique: stat.unique, ..part };
     Ok(Upload { file, start, part: Some(part), durable: options.durable })
 }
 
@@ -257,11 +261,10 @@ pub(super) fn discard<J: Jail>(folder: &J::Folder, hidden: &[u8]) -> Result<()> 
 }
 
 impl<J: Jail> Part<J> {
-    /// Whether the hidden name still is this file's.
-    fn check(&self, file: &std::fs::File) -> Result<Stat> {
-        let stat = J::stat_file(file)?;
+    /// Facts about the part; an error if the hidden name is not its name any more.
+    fn check(&self) -> Result<Stat> {
         match self.folder.stat(&self.hidden) {
-            Ok(named) if named.unique == stat.unique => Ok(stat),
+            Ok(named) if named.unique == self.unique => Ok(named),
             Ok(_) | Err(StorageError::NotFound) => {
                 Err(StorageError::Io("the hidden part of the upload was removed or replaced".into()))
             }
@@ -271,19 +274,25 @@ impl<J: Jail> Part<J> {
 
     /// Gives the file its name.
     fn publish(&self, file: &std::fs::File) -> Result<()> {
-        self.check(file)?;
+        let part = self.check()?;
         let mode = match self.folder.stat(&self.name) {
             Ok(old) if old.kind == Kind::Directory => return Err(StorageError::IsADirectory),
             Ok(old) if old.kind == Kind::File => old.mode.map_or(self.mode, |mode| mode & 0o777),
             _ => self.mode,
         };
-        set_mode(file, mode);
-        self.folder.rename(&self.hidden, &self.folder, &self.name, self.replace)
+        if part.mode != Some(mode) {
+            set_mode(file, mode);
+        }
+        if self.replace {
+            self.folder.replace_by_file(&self.hidden, &self.name)
+        } else {
+            self.folder.rename(&self.hidden, &self.folder, &self.name, false)
+        }
     }
 
     /// The upload broke: what came stays to be continued, if that is wanted and anything came.
-    fn give_up(&self, file: &std::fs::File) -> Result<()> {
-        let size = self.check(file)?.size;
+    fn give_up(&self) -> Result<()> {
+        let size = self.check()?.size;
         if size == 0 || self.if_broken == Partial::Discard {
             self.folder.remove_file(&self.hidden)
         } else {
@@ -353,7 +362,7 @@ impl<J: Jail> File for Upload<J> {
         }
         match &self.part {
             Some(part) if commit => part.publish(&self.file),
-            Some(part) => part.give_up(&self.file),
+            Some(part) => part.give_up(),
             None => Ok(()),
         }
     }

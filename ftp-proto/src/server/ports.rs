@@ -27,6 +27,10 @@ use port::{Lease, Port};
 /// How long a late connection is waited for before its port is leased to another session of that address.
 pub(crate) const COOL_DOWN: Duration = Duration::from_secs(5);
 
+/// As many ports serve everybody as a rule, since a listener that was used a moment ago is in the processor's cache: with
+/// a thousand in turn a small download costs a tenth more. Whoever wants to guess a port has a range to try in any case.
+const USUAL: usize = 64;
+
 /// A late connection may still come to a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Cooling {
@@ -348,11 +352,12 @@ impl PortPool {
         own.find(|&port| self.is_free(port, client))
     }
 
-    /// A port for this client: one on which nobody is pending, else one on which this client isn't.
+    /// A port for this client: one on which nobody is pending, else one on which this client isn't. Of many it takes the
+    /// first ones, in no order.
     fn pick(&mut self, client: Network) -> Option<u16> {
-        let random = self.next_random();
-        let (first, last) = (*self.ports.first_key_value()?.0, *self.ports.last_key_value()?.0);
-        let start = first + u16::try_from(random % (u64::from(last - first) + 1)).unwrap_or(0);
+        let random = usize::try_from(self.next_random() >> 32).unwrap_or(0);
+        let place = random.checked_rem(self.ports.len().min(USUAL))?;
+        let start = *self.ports.keys().nth(place)?;
         let mut second_best = None;
         for (&number, port) in self.ports.range(start..).chain(self.ports.range(..start)) {
             let usable = !port.retired

@@ -332,6 +332,18 @@ impl Session {
         self.timers.earliest()
     }
 
+    /// Only the client's next command brings it on: nothing runs or waits for an answer, and whoever comes to the data
+    /// port is looked at when a command wants the connection.
+    pub(crate) fn awaits_command(&self) -> bool {
+        let at_rest = self.pending.is_none() && self.transfer.is_none() && self.work.is_none();
+        let needs_no_look = match &self.link {
+            Link::Idle | Link::Given(_) | Link::Ready(_) | Link::Lost(_) => true,
+            Link::Waiting(waiting) => !waiting.open,
+            Link::Leasing(_) | Link::Dialing(_) | Link::Securing(_) | Link::Moving(_) => false,
+        };
+        at_rest && needs_no_look
+    }
+
     pub(crate) fn wants_input(&self) -> bool {
         let may_go_on = self.inbox.wants_input() && !self.outbox.is_full() && !self.introduction.is_asked();
         self.is_serving() && may_go_on && !self.peer_closed && !self.is_paced()
