@@ -236,7 +236,7 @@ impl Pump {
                     Direction::Download => self.move_directly(now, offset, len),
                     Direction::Upload => self.read(now),
                 },
-                Step::Turn if self.is_short_read() => self.turn(),
+                Step::Turn if self.pipe.turn_is_prepared() || self.is_short_read() => self.turn(),
                 Step::Turn => return Progress::Blocks,
                 Step::Marked(mark) => tell(Event::Marked(self.transfer, mark)),
                 Step::Report(bytes) => tell(Event::Moved(self.transfer, bytes)),

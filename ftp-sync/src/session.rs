@@ -10,6 +10,7 @@ use crate::shared::{Admitted, Mail, Mailbox, Shared};
 use crate::wait::{self, Bell};
 use ftp_proto::Connection;
 use ftp_proto::event::{Action, Arrival, Done, Event, Job, SessionId};
+use ftp_proto::time::Now;
 use rustix::event::PollFlags;
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -77,6 +78,8 @@ struct Session<'a> {
     connection: Box<Connection>,
     mailbox: Arc<Mailbox>,
     links: Links,
+    /// When the clock was read last.
+    now: Now,
     /// The bell of the session's group, as it was when it last rang.
     shared_bell: Option<Arc<Bell>>,
     /// The session's own, while others may hand it a data connection.
@@ -98,6 +101,7 @@ impl<'a> Session<'a> {
             own_bell: None,
             mailbox,
             links: Links::default(),
+            now: shared.clock.now(),
         }
     }
 
@@ -113,6 +117,12 @@ impl<'a> Session<'a> {
             self.sleep_and_listen();
         }
         self.control.socket
+    }
+
+    /// Reads the clock.
+    fn tick(&mut self) -> Now {
+        self.now = self.owner.shared.clock.now();
+        self.now
     }
 
     /// Carries out what the core wants done; whether there was anything.
@@ -137,7 +147,11 @@ impl<'a> Session<'a> {
                 let mailbox = Arc::clone(&self.mailbox);
                 Errand { ticket, job, mailbox }.send(self.owner.shared);
             }
-            Action::Perform(ticket, job) => tell(Event::Done(ticket, perform(job))),
+            Action::Perform(ticket, job) => {
+                let done = perform(job);
+                let now = self.tick();
+                self.connection.handle(now, Event::Done(ticket, done));
+            }
             Action::Connect(link, spec) => self.links.connect(link, &spec, &mut tell),
             Action::Start(link, transfer, pipe) => {
                 self.links.start(&self.owner, link, transfer, pipe, &mut tell);
@@ -158,7 +172,8 @@ impl<'a> Session<'a> {
             match net::send_record(&self.control.socket, self.connection.transmit()) {
                 Ok(count) => {
                     wrote = true;
-                    self.connection.transmitted(self.owner.shared.clock.now(), count);
+                    let now = self.tick();
+                    self.connection.transmitted(now, count);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -193,7 +208,7 @@ impl<'a> Session<'a> {
                 self.links.expect(link, port);
             }
         }
-        self.connection.handle(self.owner.shared.clock.now(), event);
+        self.connection.handle(self.now, event);
     }
 
     fn take_own_bell(&mut self) {
@@ -215,16 +230,15 @@ impl<'a> Session<'a> {
         if !self.may_rest_in_read() || !self.rest_in_read() {
             self.rest();
         }
-        let now = self.owner.shared.clock.now();
-        if self.connection.deadline().is_some_and(|deadline| deadline <= now.mono) {
-            self.connection.handle_timeout(now);
+        if self.connection.deadline().is_some_and(|deadline| deadline <= self.now.mono) {
+            self.connection.handle_timeout(self.now);
         }
     }
 
     /// Whether the next command is all that matters for as long as a read may take: it then comes with one system call
     /// instead of two.
     fn may_rest_in_read(&self) -> bool {
-        let due = self.connection.deadline().map(|deadline| self.owner.shared.clock.until(deadline));
+        let due = self.connection.deadline().map(|deadline| deadline.duration_since(self.now.mono));
         CAN_REST_IN_READ
             && !self.control.ended
             && self.connection.awaits_command()
@@ -241,6 +255,7 @@ impl<'a> Session<'a> {
         if matches!(&read, Err(error) if error.kind() == io::ErrorKind::WouldBlock) {
             return false;
         }
+        self.tick();
         self.look_around();
         self.take_input(read.map(|count| buffer.get(..count).unwrap_or_default()));
         true
@@ -257,6 +272,7 @@ impl<'a> Session<'a> {
             self.links.as_mut_slice(),
             patience,
         );
+        self.tick();
         if woken.bell {
             match &self.own_bell {
                 Some(bell) => bell.hush(),
@@ -306,9 +322,9 @@ impl<'a> Session<'a> {
         match read {
             Ok([]) => {
                 self.control.ended = true;
-                self.connection.handle(self.owner.shared.clock.now(), Event::PeerClosed);
+                self.connection.handle(self.now, Event::PeerClosed);
             }
-            Ok(bytes) => self.connection.receive(self.owner.shared.clock.now(), bytes),
+            Ok(bytes) => self.connection.receive(self.now, bytes),
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
             Err(_) => self.lose_client(),
         }
@@ -319,7 +335,7 @@ impl<'a> Session<'a> {
         self.control.broken = true;
         if !self.control.ended {
             self.control.ended = true;
-            self.connection.handle(self.owner.shared.clock.now(), Event::PeerClosed);
+            self.connection.handle(self.now, Event::PeerClosed);
         }
     }
 }

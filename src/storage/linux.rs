@@ -222,7 +222,9 @@ impl Folder for Place {
     fn open(&self, name: &[u8], how: Opening) -> Result<File> {
         let (creation, mode) = mode_of(how.creation);
         let flags = flags_of(how) | creation | OFlags::NOFOLLOW;
-        rustix::fs::openat(&*self.fd, name, flags, mode).map(File::from).map_err(|error| failure(error.into()))
+        rustix::fs::openat(&*self.fd, name, flags, mode)
+            .map(File::from)
+            .map_err(|error| failure(error.into()))
     }
 
     fn child(&self, name: &[u8]) -> Result<Self> {

@@ -22,6 +22,7 @@ mod fuzz_config;
 mod hosts;
 mod import;
 mod live;
+mod security;
 mod tls;
 
 /// How long anything may take before a test fails.

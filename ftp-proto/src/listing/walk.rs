@@ -11,6 +11,7 @@ use crate::account::{Rights, RightsByPath};
 use crate::host::{Directory, Entry, Storage, StorageError, Wanted};
 use crate::path::VirtualPath;
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -34,10 +35,15 @@ pub enum Found {
     Cut,
 }
 
+/// How many entries are read as soon as a walk is opened: most directories have no more.
+const AHEAD: usize = 64;
+
 /// What a listing is made of.
 pub struct Walk {
     source: Source,
     sorter: Option<Box<Sorter>>,
+    /// What was read before it was asked for; the end, if that was come to.
+    ahead: VecDeque<Result<Option<Found>, StorageError>>,
 }
 
 enum Source {
@@ -57,7 +63,20 @@ impl<D: Directory + 'static> From<Box<D>> for Walk {
 impl Walk {
     /// Of one directory.
     pub fn of(directory: Box<dyn Directory>) -> Self {
-        Self { source: Source::Flat(directory, Vec::new()), sorter: None }
+        Self { source: Source::Flat(directory, Vec::new()), sorter: None, ahead: VecDeque::new() }
+    }
+
+    /// Reads what most listings consist of, so that the rest need not wait for the storage. May block.
+    pub fn look_ahead(&mut self) {
+        while self.ahead.len() < AHEAD && !self.is_read() {
+            let found = self.read();
+            self.ahead.push_back(found);
+        }
+    }
+
+    /// Whether all of it has been read: [`advance`](Self::advance) does not wait for the storage.
+    pub fn is_read(&self) -> bool {
+        matches!(self.ahead.back(), Some(Ok(None) | Err(_)))
     }
 
     /// Goes on by one entry; `None` at the end. May block, but for one entry only.
@@ -65,7 +84,11 @@ impl Walk {
     /// # Errors
     /// [`StorageError`]; then it is at its end.
     pub fn advance(&mut self) -> Result<Option<Found>, StorageError> {
-        let Self { source, sorter } = self;
+        self.ahead.pop_front().unwrap_or_else(|| self.read())
+    }
+
+    fn read(&mut self) -> Result<Option<Found>, StorageError> {
+        let Self { source, sorter, .. } = self;
         match sorter {
             Some(sorter) => sorter.advance(|| source.advance()),
             None => source.advance(),
@@ -97,7 +120,10 @@ impl Search {
         let wanted = if sort.is_some() { Wanted::Facts } else { wanted };
         let ground = Ground { storage: Arc::clone(storage), rights, wanted, full_names };
         let (source, is_dir) = ground.open(selection)?;
-        Ok((Walk { source, sorter: sort.map(Sorter::new).map(Box::new) }, is_dir))
+        let sorter = sort.map(Sorter::new).map(Box::new);
+        let mut walk = Walk { source, sorter, ahead: VecDeque::new() };
+        walk.look_ahead();
+        Ok((walk, is_dir))
     }
 }
 

@@ -48,6 +48,11 @@ impl Lines {
         }
     }
 
+    /// Whether all entries are here.
+    pub(super) fn is_read(&self) -> bool {
+        self.walk.as_ref().is_some_and(Walk::is_read)
+    }
+
     pub(super) fn transmit(&self) -> &[u8] {
         self.outgoing.unsent()
     }

@@ -370,6 +370,11 @@ impl Pipe {
         self.stop(why);
     }
 
+    /// Whether the next [`turn`](Self::turn) has all it needs, and does not wait for the storage.
+    pub fn turn_is_prepared(&self) -> bool {
+        matches!(&self.work, Work::Listing(lines) if lines.is_read())
+    }
+
     /// Reads from or writes to the storage. May block.
     pub fn turn(&mut self) {
         if self.secure.as_ref().is_some_and(|secure| secure.has_payload()) {
