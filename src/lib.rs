@@ -26,6 +26,7 @@ pub mod networks;
 mod replace;
 #[cfg(unix)]
 pub mod runtime;
+pub mod sandbox;
 mod stamp;
 pub mod storage;
 pub mod tls;

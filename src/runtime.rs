@@ -32,6 +32,8 @@ pub struct Options {
     pub keepalive: Duration,
     /// Finds the host's networks and routers; as a rule [`networks::of_host`](crate::networks::of_host).
     pub networks: Arc<dyn Fn() -> Networks + Send + Sync>,
+    /// What is to be done when the control listeners are open and before there is any thread.
+    pub opened: Box<dyn FnOnce() -> Result<(), String> + Send>,
 }
 
 /// A server that runs. Dropped, it stops without grace.
@@ -47,13 +49,23 @@ enum Either {
 /// # Errors
 /// In one line, what can't be opened and why; nothing is left half-started then.
 pub fn start(options: Options) -> Result<Running, String> {
-    let Options { runtime, control, implicit_tls, tls, config, accounts, observer, keepalive, networks } =
-        options;
+    let Options {
+        runtime,
+        control,
+        implicit_tls,
+        tls,
+        config,
+        accounts,
+        observer,
+        keepalive,
+        networks,
+        opened,
+    } = options;
     match runtime {
         RuntimeKind::Smol => {
             let defaults = ftp_smol::Options::new(config, accounts);
             let options =
-                ftp_smol::Options { control, implicit_tls, tls, observer, keepalive, networks, ..defaults };
+                ftp_smol::Options { control, implicit_tls, tls, observer, keepalive, networks, opened, ..defaults };
             ftp_smol::start(options)
                 .map(|running| Running(Either::Smol(running)))
                 .map_err(|error| without_number(&error.to_string()))
@@ -61,7 +73,7 @@ pub fn start(options: Options) -> Result<Running, String> {
         RuntimeKind::Threads => {
             let defaults = ftp_sync::Options::new(config, accounts);
             let options =
-                ftp_sync::Options { control, implicit_tls, tls, observer, keepalive, networks, ..defaults };
+                ftp_sync::Options { control, implicit_tls, tls, observer, keepalive, networks, opened, ..defaults };
             ftp_sync::start(options)
                 .map(|running| Running(Either::Threads(running)))
                 .map_err(|error| without_number(&error.to_string()))

@@ -63,7 +63,7 @@ use ports::Ports;
 use shared::Shared;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,6 +89,9 @@ pub struct Options {
     /// Default: none are known, so that clients in them are told the external address, like all others. The crate
     /// `ftpd` has one that asks the system (`ftpd::networks::of_host`).
     pub networks: Arc<dyn Fn() -> Networks + Send + Sync>,
+    /// What is to be done when the control listeners are open and before there is any thread of the server: the moment
+    /// to give up privileges. Passive ports are opened after it. Default nothing.
+    pub opened: Box<dyn FnOnce() -> Result<(), String> + Send>,
     /// How many executors there are, each with a thread of its own. Default (`None`): one per core.
     pub executors: Option<usize>,
 }
@@ -105,6 +108,7 @@ impl Options {
             observer: Arc::new(()),
             keepalive: Duration::from_secs(60),
             networks: Arc::new(Networks::default),
+            opened: Box::new(|| Ok(())),
             executors: None,
         }
     }
@@ -143,6 +147,9 @@ pub enum StartError {
         /// The system's words about the first.
         error: io::Error,
     },
+    /// [`Options::opened`] says no.
+    #[error("{0}")]
+    Refused(String),
     /// The system has no descriptors or threads to give.
     #[error("can't start: {0}")]
     System(io::Error),
@@ -153,8 +160,15 @@ pub enum StartError {
 /// # Errors
 /// [`StartError`] if an address or all passive ports (with `strict_ports` one of them) can't be opened.
 pub fn start(options: Options) -> Result<Running, StartError> {
-    let (doors, addresses) = listen(&options)?;
+    let (listeners, addresses) = listen(&options)?;
     let passive_address = addresses.passive().ok_or(StartError::NoAddress)?;
+    (options.opened)().map_err(StartError::Refused)?;
+    // The first of them starts the thread that waits for all sockets.
+    let doors = listeners.into_iter().map(|of_executor| {
+        let doors = of_executor.into_iter().map(|(listener, implicit_tls)| Door::new(listener, implicit_tls));
+        doors.collect::<io::Result<Vec<_>>>()
+    });
+    let doors = doors.collect::<io::Result<Vec<_>>>().map_err(StartError::System)?;
 
     let mut server = Server::new(Arc::clone(&options.config), options.accounts, seed());
     server.set_tls(options.tls);
@@ -174,14 +188,14 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-/// The doors of each executor.
+/// What will be the doors of each executor; with each, whether TLS begins at once.
 // req: 959-5.2-port-l
-fn listen(options: &Options) -> Result<(Vec<Vec<Door>>, Addresses), StartError> {
+fn listen(options: &Options) -> Result<(Vec<Vec<(TcpListener, bool)>>, Addresses), StartError> {
     if options.tls.is_none() && !options.implicit_tls.is_empty() {
         return Err(StartError::NoTls);
     }
     let count = options.executors.unwrap_or_else(cores).max(1);
-    let mut doors: Vec<Vec<Door>> = (0..count).map(|_| Vec::new()).collect();
+    let mut all: Vec<Vec<(TcpListener, bool)>> = (0..count).map(|_| Vec::new()).collect();
     let mut addresses = Addresses::default();
     let wanted = [
         (&options.control, &mut addresses.explicit, false),
@@ -198,12 +212,12 @@ fn listen(options: &Options) -> Result<(Vec<Vec<Door>>, Addresses), StartError> 
                 error: owner::named(address.port(), error),
             })?;
             bound.push(bound_to);
-            for (of_executor, listener) in doors.iter_mut().zip(listeners) {
-                of_executor.push(Door::new(listener, implicit_tls).map_err(StartError::System)?);
+            for (of_executor, listener) in all.iter_mut().zip(listeners) {
+                of_executor.push((listener, implicit_tls));
             }
         }
     }
-    Ok((doors, addresses))
+    Ok((all, addresses))
 }
 
 /// Where control connections are accepted, with the ports the system chose.

@@ -89,6 +89,9 @@ pub struct Options {
     /// Default: none are known, so that clients in them are told the external address, like all others. The crate
     /// `ftpd` has one that asks the system (`ftpd::networks::of_host`).
     pub networks: Arc<dyn Fn() -> Networks + Send + Sync>,
+    /// What is to be done when the control listeners are open and before there is any thread of the server: the moment
+    /// to give up privileges. Passive ports are opened after it. Default nothing.
+    pub opened: Box<dyn FnOnce() -> Result<(), String> + Send>,
 }
 
 impl Options {
@@ -103,6 +106,7 @@ impl Options {
             observer: Arc::new(()),
             keepalive: Duration::from_secs(60),
             networks: Arc::new(Networks::default),
+            opened: Box::new(|| Ok(())),
         }
     }
 }
@@ -140,6 +144,9 @@ pub enum StartError {
         /// The system's words about the first.
         error: io::Error,
     },
+    /// [`Options::opened`] says no.
+    #[error("{0}")]
+    Refused(String),
     /// The system has no descriptors or threads to give.
     #[error("can't start: {0}")]
     System(io::Error),
@@ -152,6 +159,7 @@ pub enum StartError {
 pub fn start(options: Options) -> Result<Running, StartError> {
     let (doors, addresses) = listen(&options)?;
     let passive_address = addresses.passive().ok_or(StartError::NoAddress)?;
+    (options.opened)().map_err(StartError::Refused)?;
 
     let mut server = Server::new(Arc::clone(&options.config), options.accounts, seed());
     server.set_tls(options.tls);

@@ -131,6 +131,11 @@ impl ServerAccounts {
         roots
     }
 
+    /// From now on files may be out of sight that were read before: that is no change of theirs.
+    pub fn settle(&self) {
+        self.realms().all().for_each(Realm::settle);
+    }
+
     fn realms(&self) -> Arc<Realms> {
         Arc::clone(&self.realms.read().unwrap_or_else(PoisonError::into_inner))
     }

@@ -1,10 +1,10 @@
 //! One set of accounts: the server's own, or those of a virtual host.
 
 use super::password::{self, PasswordHash};
-use super::trees::Trees;
+use super::trees::{Trees, unusable};
 use super::{AccountsFile, OpenError, Sources, User, anonymous_rights};
 use crate::config_file::FileError;
-use crate::config_file::reader::plain;
+use crate::sandbox::{self, Use};
 use crate::stamp::Stamp;
 use ftp_proto::account::{Account, Credentials, LoginError, Rights, RightsByPath};
 use ftp_proto::host::Storage;
@@ -87,6 +87,16 @@ fn is_open_to_all(_: &Metadata) -> bool {
     false
 }
 
+/// Whoever adds an account hears at once that it can't be used, not only when somebody logs in.
+fn tell_of_roots_outside(file: &AccountsFile) {
+    for user in file.users.values() {
+        let root = user.root.as_deref();
+        if let Some((root, reason)) = root.and_then(|root| Some((root, sandbox::outside(root, Use::Serve)?))) {
+            tracing::warn!("{}: {reason}; user {:?} can't log in", root.display(), user.name);
+        }
+    }
+}
+
 impl Realm {
     fn open(host: Option<String>, sources: Sources, trees: &Trees) -> Result<Self, OpenError> {
         let state = State::open(host.as_deref(), sources, trees)?;
@@ -110,7 +120,7 @@ impl Realm {
                 warnings.push(format!(
                     "{}: {}; user {:?} can't log in{at}",
                     root.display(),
-                    plain(&error),
+                    unusable(root, &error),
                     user.name
                 ));
             }
@@ -126,6 +136,13 @@ impl Realm {
         roots.extend(sources.anonymous.as_ref().map(|(root, _)| root.clone()));
         roots.extend(sources.single.as_ref().map(|user| user.root.clone()));
         roots
+    }
+
+    /// From now on the file may be out of sight that was read before: that is no change of it.
+    pub(super) fn settle(&self) {
+        let state = self.state();
+        let now = state.sources.file.as_deref().and_then(Stamp::of);
+        self.set(State { stamp: now.and(state.stamp), ..State::clone(&state) });
     }
 
     pub(super) fn state(&self) -> Arc<State> {
@@ -156,6 +173,7 @@ impl Realm {
                 let file = match AccountsFile::load(path) {
                     Ok(file) => {
                         tracing::info!(file = %path.display(), users = file.users.len(), "accounts read again");
+                        tell_of_roots_outside(&file);
                         file
                     }
                     Err(error) => {

@@ -1,9 +1,11 @@
 //! The directories that accounts live in, opened at the login and shared by all sessions of one account.
 
 use crate::config_file::reader::plain;
+use crate::sandbox;
 use crate::storage::{DiskStorage, Options, Uploads};
 use ftp_proto::host::Storage;
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -57,6 +59,13 @@ fn open_tree(root: &Path, account: &str, uploads: Uploads) -> Result<Arc<dyn Sto
     let tree = std::fs::read_dir(root).and_then(|_| DiskStorage::open(root, options));
     match tree {
         Ok(tree) => Ok(Arc::new(tree)),
-        Err(error) => Err(format!("{}: {}", root.display(), plain(&error))),
+        Err(error) => Err(format!("{}: {}", root.display(), unusable(root, &error))),
     }
+}
+
+/// Why a directory can't be served: the system's word, or that it is out of reach for this process.
+pub(super) fn unusable(root: &Path, error: &io::Error) -> String {
+    let refused = error.kind() == io::ErrorKind::PermissionDenied;
+    let outside = if refused { sandbox::outside(root, sandbox::Use::Serve) } else { None };
+    outside.unwrap_or_else(|| plain(error))
 }

@@ -6,6 +6,7 @@ use crate::config_file::{
     self, ACTIVE_ADDRESS_NAMES, Bind, ControlSocket, FileError, HostConfig, LAN_CLIENTS_NAMES, LogFormat,
     LogLevel, PARTIAL_NAMES, PEER_CHECK_NAMES, RuntimeKind, ServerConfig, Uploads,
 };
+use crate::sandbox::Mode;
 use crate::tls::{self, ServerCertificate};
 use ftp_proto::config::{ActiveRule, AddressRule, External, Ports};
 use ftp_proto::transfer::CodePage;
@@ -81,6 +82,12 @@ pub(super) fn rows(
     row("server.keepalive", &seconds(config.keepalive));
     row("server.watch", &config.watch);
     row("server.control_socket", &control_socket(&config.control_socket));
+    let sandbox = &config.sandbox;
+    row("server.user", &sandbox.user.as_deref().unwrap_or("who starts it"));
+    row("server.group", &sandbox.group.as_deref().unwrap_or("the user's own"));
+    row("server.sandbox", &name(Mode::NAMES, sandbox.mode));
+    let paths: Vec<_> = sandbox.paths.iter().map(|path| path.display().to_string()).collect();
+    row("server.sandbox_paths", &joined(&paths));
     row("passive.enabled", &core.passive.enabled);
     row("passive.ports", &core.passive.ports);
     let passive = &core.passive;

@@ -1,7 +1,7 @@
 //! Settings that change while the server runs: from the file when it was edited or somebody says so, key by key by the
 //! control socket. Whatever is wrong changes nothing and says why; no session notices anything.
 
-use super::check;
+use super::{check, confine};
 use super::plan::Plan;
 use super::watch::Watch;
 use super::{Failure, serve::Service};
@@ -224,6 +224,9 @@ impl Live {
     }
 
     fn take_over(&mut self, old: &ServerConfig, scope: Scope) -> Result<(), String> {
+        if let Some(reason) = confine::refusal(&self.plan.config) {
+            return Err(reason);
+        }
         let (plan, service) = (&mut self.plan, &self.service);
         let certificates = scope == Scope::All || plan.config.tls != old.tls;
         let loaded = if certificates { Some(plan.load_tls().map_err(words)?) } else { None };
@@ -252,6 +255,7 @@ impl Live {
         config.bind.clone_from(&old.bind);
         config.bind_implicit_tls.clone_from(&old.bind_implicit_tls);
         config.control_socket.clone_from(&old.control_socket);
+        config.sandbox.clone_from(&old.sandbox);
         config.runtime = old.runtime;
         config.keepalive = old.keepalive;
         config.log.format = old.log.format;

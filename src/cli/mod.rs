@@ -7,6 +7,7 @@
 mod advertised;
 mod answer;
 mod check;
+mod confine;
 mod doctor;
 mod firewall;
 mod hosts;
@@ -24,6 +25,7 @@ mod user;
 mod watch;
 
 use crate::config_file::{ControlSocket, FileError, LogFormat, RuntimeKind, UPLOADS_NAMES, Uploads};
+use crate::sandbox::Mode;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use ftp_proto::config::{External, PassivePorts};
@@ -158,6 +160,12 @@ struct ServeArguments {
     /// Where `ftpd set` and `ftpd status` ask this server, or "off" [default: where they look by themselves]
     #[arg(long, value_name = "PATH", value_parser = control_socket)]
     control_socket: Option<ControlSocket>,
+    /// Become this user (and group) when root starts the server; names or numbers
+    #[arg(long, value_name = "USER[:GROUP]", value_parser = user_and_group)]
+    run_as: Option<(String, Option<String>)>,
+    /// Keep the server from all files but those it needs, by Landlock (Linux) [default: auto]
+    #[arg(long, value_parser = words(Mode::NAMES))]
+    sandbox: Option<Mode>,
     /// Log each command and reply; twice: everything
     #[arg(short, long, action = clap::ArgAction::Count)]
     verbose: u8,
@@ -225,6 +233,13 @@ fn control_socket(text: &str) -> Result<ControlSocket, String> {
         "off" => Ok(ControlSocket::Off),
         path => Ok(ControlSocket::At(PathBuf::from(path))),
     }
+}
+
+fn user_and_group(text: &str) -> Result<(String, Option<String>), String> {
+    use crate::config_file::parse_name;
+    let (user, group) = text.split_once(':').map_or((text, None), |(user, group)| (user, Some(group)));
+    let group = group.map(parse_name).transpose()?;
+    Ok((parse_name(user)?.to_owned(), group.map(str::to_owned)))
 }
 
 fn user_name(text: &str) -> Result<String, String> {

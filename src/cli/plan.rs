@@ -8,8 +8,9 @@ use crate::certificate::self_signed::SelfSigned;
 use crate::config_file::document::Document;
 use crate::config_file::{
     self, Anonymous, Bind, CertificateFiles, ControlSocket, HostConfig, LogConfig, LogFormat, LogLevel,
-    RuntimeKind, ServerConfig, TlsFiles, Uploads, policies_with_certificate,
+    RuntimeKind, SandboxConfig, ServerConfig, TlsFiles, Uploads, policies_with_certificate,
 };
+use crate::sandbox::Mode;
 use crate::tls::{Certificates, Loaded, OwnCertificate};
 use ftp_proto::config::{ConfigError, External, Settings, TlsChange};
 use ftp_proto::tls::TlsVersion;
@@ -45,6 +46,8 @@ pub(super) struct Overrides {
     log_format: Option<config_file::LogFormat>,
     level: Option<LogLevel>,
     control_socket: Option<ControlSocket>,
+    run_as: Option<(String, Option<String>)>,
+    sandbox: Option<Mode>,
 }
 
 impl Overrides {
@@ -61,6 +64,8 @@ impl Overrides {
                 _ => Some(LogLevel::Trace),
             },
             control_socket: arguments.control_socket.clone(),
+            run_as: arguments.run_as.clone(),
+            sandbox: arguments.sandbox,
         }
     }
 
@@ -74,6 +79,11 @@ impl Overrides {
         if let Some(socket) = &self.control_socket {
             config.control_socket = socket.clone();
         }
+        if let Some((user, group)) = &self.run_as {
+            config.sandbox.user = Some(user.clone());
+            config.sandbox.group.clone_from(group);
+        }
+        config.sandbox.mode = self.sandbox.unwrap_or(config.sandbox.mode);
         config.runtime = self.runtime.unwrap_or(config.runtime);
         config.log.format = self.log_format.unwrap_or(config.log.format);
         config.log.level = self.level.map_or(config.log.level, |level| level.max(config.log.level));
@@ -115,7 +125,7 @@ impl Plan {
         });
         let own_certificate = match (&tls, arguments.tls) {
             (None, true) => {
-                Some(OwnCertificate { directory: data_directory()?, names: names_for_certificate(arguments) })
+                Some(OwnCertificate { directory: data_directory(arguments)?, names: names_for_certificate(arguments) })
             }
             _ => None,
         };
@@ -145,6 +155,7 @@ impl Plan {
             log: LogConfig::default(),
             watch: true,
             control_socket: arguments.control_socket.clone().unwrap_or_default(),
+            sandbox: SandboxConfig::default(),
         };
         overrides.apply(&mut config);
         config.check_ports().map_err(|error| Failure::Configuration(in_options(&error)))?;
@@ -280,6 +291,12 @@ fn as_text(config: &ServerConfig) -> String {
         ControlSocket::At(socket) => put("server.control_socket", path(socket)),
         ControlSocket::Off => put("server.control_socket", "off".into()),
     }
+    for (key, value) in [("server.user", &config.sandbox.user), ("server.group", &config.sandbox.group)] {
+        if let Some(value) = value {
+            put(key, value.as_str().into());
+        }
+    }
+    put("server.sandbox", name(Mode::NAMES, config.sandbox.mode).into());
     put("passive.ports", config.core.passive.ports.to_string().into());
     match &config.core.passive.external {
         External::ControlConnection => {}
@@ -345,15 +362,23 @@ fn one_certificate(files: CertificateFiles) -> TlsFiles {
     }
 }
 
+/// Where a service of the whole machine keeps what it makes.
+const OF_SERVICE: &str = "/var/lib/ftpd";
+
 /// Where the program keeps what it makes for its user, as the XDG Base Directory Specification says.
-fn data_directory() -> Result<PathBuf, Failure> {
+fn data_directory(arguments: &ServeArguments) -> Result<PathBuf, Failure> {
+    let is_root = rustix::process::geteuid().is_root();
+    if is_root && arguments.run_as.is_some() {
+        // Whoever it becomes could not go into root's home.
+        return Ok(PathBuf::from(OF_SERVICE));
+    }
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || absolute("HOME").map(|home| home.join(".local/share"));
     if let Some(data) = absolute("XDG_DATA_HOME").or_else(home) {
         return Ok(data.join("ftpd"));
     }
-    if rustix::process::geteuid().is_root() {
-        return Ok(PathBuf::from("/var/lib/ftpd"));
+    if is_root {
+        return Ok(PathBuf::from(OF_SERVICE));
     }
     Err(Failure::Configuration(
         "ftpd: --tls: no place to keep the certificate; set HOME, or name one by --tls-certificate"

@@ -1,6 +1,7 @@
 //! `ftpd serve`: from the command line or a file to a server that runs, until a signal ends it.
 
 use super::introduction::Shown;
+use super::confine::Confinement;
 use super::live::Live;
 use super::plan::Plan;
 use super::signals::{Wish, Wishes};
@@ -13,6 +14,7 @@ use crate::control::{self, Place, Socket};
 use crate::log::{LevelHandle, LogObserver};
 use crate::runtime::{self, Running};
 use crate::tls::Certificates;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,21 +32,24 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), Failure> {
         .map_err(|error| Failure::System(format!("can't start the log: {error}")))?;
     log_panics();
     // From here on a signal ends the server properly, however early it comes.
-    let wishes = Wishes::listen()
-        .map_err(|error| Failure::System(format!("can't watch signals: {}", plain(&error))))?;
+    let no_signals = |error: io::Error| Failure::System(format!("can't watch signals: {}", plain(&error)));
+    let mut wishes = Wishes::take_over().map_err(no_signals)?;
     raise_descriptor_limit();
     let watch = Arc::<Watch>::default();
     if let Some(path) = &plan.file {
         watch.reading(path);
     }
-    let (service, shown) = Service::start(&mut plan, level)?;
+    let confinement = Confinement::prepare(&plan)?;
+    let (service, shown) = Service::start(&mut plan, level, &confinement)?;
+    wishes.listen().map_err(no_signals)?;
     // Who was told that the server listens may ask it.
-    let socket = control_socket(&plan, &service, &wishes);
+    let socket = control_socket(&plan, &service, &wishes, &confinement);
     print(&introduction::text(&plan.config, &service.running, &plan.guests(), shown.as_ref()));
     warn_of_few_descriptors(service.running.passive_ports().len());
     service.certificates.log(crate::tls::now());
     service.certificates.watch();
     plan.warn(&service.accounts, &service.certificates);
+    confinement.warn(&plan, &service, &watch);
     sweep_uploads(Arc::clone(&service.accounts));
 
     watch.start(wishes.sender());
@@ -75,13 +80,18 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), Failure> {
 }
 
 /// Where commands like `ftpd set` reach this server. A server without serves all the same.
-fn control_socket(plan: &Plan, service: &Service, wishes: &Wishes) -> Option<Socket> {
+fn control_socket(
+    plan: &Plan,
+    service: &Service,
+    wishes: &Wishes,
+    confinement: &Confinement,
+) -> Option<Socket> {
     let addresses = service.running.control_addrs().iter().chain(service.running.implicit_tls_addrs());
     let port = addresses.map(SocketAddr::port).next().unwrap_or_default();
     let place = match &plan.config.control_socket {
         ControlSocket::Off => return None,
         ControlSocket::At(path) => Ok(Place::At(path.clone())),
-        ControlSocket::Usual => control::default_place(port),
+        ControlSocket::Usual => confinement.control_directory().map(|directory| Place::Named { directory, port }),
     };
     let wish = wishes.sender();
     let ask = move |asked| drop(wish.send(Wish::Ask(asked)));
@@ -108,7 +118,11 @@ pub(super) struct Service {
 
 impl Service {
     /// Opens what the plan names and starts to serve it; the certificate is for the introduction.
-    fn start(plan: &mut Plan, level: LevelHandle) -> Result<(Self, Option<Shown>), Failure> {
+    fn start(
+        plan: &mut Plan,
+        level: LevelHandle,
+        confinement: &Confinement,
+    ) -> Result<(Self, Option<Shown>), Failure> {
         let accounts =
             ServerAccounts::open(plan.sources(), plan.host_sources()).map_err(|error| match error {
                 OpenError::File(error) => error.into(),
@@ -130,6 +144,7 @@ impl Service {
             observer: Arc::clone(&observer) as Arc<dyn ftp_proto::notice::Observer>,
             keepalive: plan.config.keepalive,
             networks: Arc::new(crate::networks::of_host),
+            opened: confinement.for_the_moment(plan, &accounts),
         })
         .map_err(Failure::System)?;
         for address in running.control_addrs().iter().chain(running.implicit_tls_addrs()) {

@@ -27,14 +27,22 @@ pub(super) enum Wish {
 pub(super) struct Wishes {
     receiver: Receiver<Wish>,
     sender: Sender<Wish>,
+    /// Until they are listened to.
+    signals: Option<Signals>,
 }
 
 impl Wishes {
-    /// Takes the signals over from the system's defaults.
-    pub(super) fn listen() -> io::Result<Self> {
-        let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1])?;
+    /// Takes the signals over from the system's defaults. What comes is kept; there is no thread yet.
+    pub(super) fn take_over() -> io::Result<Self> {
+        let signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1])?;
         let (sender, receiver) = channel();
-        let wish = sender.clone();
+        Ok(Self { receiver, sender, signals: Some(signals) })
+    }
+
+    /// Listens to signals, those that came meanwhile first.
+    pub(super) fn listen(&mut self) -> io::Result<()> {
+        let Some(mut signals) = self.signals.take() else { return Ok(()) };
+        let wish = self.sender.clone();
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             for signal in signals.forever() {
                 let _ = wish.send(match signal {
@@ -44,7 +52,7 @@ impl Wishes {
                 });
             }
         })?;
-        Ok(Self { receiver, sender })
+        Ok(())
     }
 
     /// For who has wishes.

@@ -5,8 +5,9 @@ use super::nearest::nearest;
 use super::reader::{FileError, Node, Source};
 use super::{
     Anonymous, Bind, ControlSocket, Draft, LogFormat, LogLevel, PARTIAL_NAMES, RuntimeKind, UPLOADS_NAMES,
-    active, hosts, passive, profiles, tls,
+    active, hosts, passive, profiles, sandbox, tls,
 };
+use crate::sandbox::Mode;
 use ftp_proto::transfer::CodePage;
 use std::net::{Ipv6Addr, SocketAddr};
 
@@ -31,6 +32,10 @@ const KEYS: &[(&str, Setter)] = &[
     ("server.symlinks", |draft, node| put(&mut draft.settings.symlinks, node.boolean())),
     ("server.keepalive", keepalive),
     ("server.watch", |draft, node| put(&mut draft.config.watch, node.boolean())),
+    ("server.user", |draft, node| put(&mut draft.config.sandbox.user, sandbox::name(node))),
+    ("server.group", |draft, node| put(&mut draft.config.sandbox.group, sandbox::name(node))),
+    ("server.sandbox", |draft, node| put(&mut draft.config.sandbox.mode, node.one_of(Mode::NAMES))),
+    ("server.sandbox_paths", |draft, node| put(&mut draft.config.sandbox.paths, sandbox::paths(node))),
     ("server.control_socket", |draft, node| {
         let path = node.text("/run/ftpd/control.sock")?;
         draft.config.control_socket = match path {
@@ -147,6 +152,10 @@ const FOR_RESTART: &[&str] = &[
     "server.runtime",
     "server.keepalive",
     "server.control_socket",
+    "server.user",
+    "server.group",
+    "server.sandbox",
+    "server.sandbox_paths",
     "log.format",
 ];
 

@@ -16,6 +16,10 @@
 //! keepalive = 60
 //! watch = true                    # changes of this file and the accounts file are taken over by themselves
 //! control_socket = "/run/ftpd/2121.sock"  # where `ftpd set` and `ftpd status` ask, or "off"
+//! user = "ftpd"                   # whom it becomes if root has started it; see docs/hardening.md
+//! group = "ftpd"                  # the user's own if left out
+//! sandbox = "auto"                # or "required", or "off"
+//! sandbox_paths = ["/srv"]        # trees that may be served besides those that are known at the start
 //! [passive]
 //! enabled = true
 //! ports = "21000-21099"           # or 21000, or "auto:4"
@@ -120,6 +124,7 @@ pub(crate) mod nearest;
 mod passive;
 mod profiles;
 pub(crate) mod reader;
+mod sandbox;
 mod tls;
 
 pub use crate::storage::{Partial, Uploads};
@@ -130,6 +135,9 @@ pub(crate) use keys::parse_bind;
 pub(crate) use passive::parse_external;
 pub use passive::{CONTROL_CONNECTION, LAN_CLIENTS_NAMES, PEER_CHECK_NAMES};
 pub use reader::FileError;
+pub use sandbox::SandboxConfig;
+#[cfg(unix)]
+pub(crate) use sandbox::parse_name;
 pub use tls::{
     CLIENT_CERTIFICATES_NAMES, CLOSE_NOTIFY_NAMES, CONTROL_NAMES, CertificateFiles, DATA_NAMES,
     RESUMPTION_NAMES, TlsFiles, VERSION_NAMES, policies_with_certificate,
@@ -181,6 +189,8 @@ pub struct ServerConfig {
     pub watch: bool,
     /// Where commands reach the running server.
     pub control_socket: ControlSocket,
+    /// Whom the server becomes, and what it can reach.
+    pub sandbox: SandboxConfig,
 }
 
 /// Where commands like `ftpd set` reach the running server.
@@ -417,6 +427,7 @@ impl Draft {
                 log: LogConfig::default(),
                 watch: true,
                 control_socket: ControlSocket::default(),
+                sandbox: SandboxConfig::default(),
             },
             partial: Partial::default(),
             tls: TlsDraft::default(),
@@ -490,6 +501,12 @@ impl Draft {
             return Err(source.error_at(
                 place("server.bind_implicit_tls"),
                 "server.bind_implicit_tls: needs a certificate; write certificates = [{ certificate = \"fullchain.pem\", key = \"privkey.pem\" }] below [tls]",
+            ));
+        }
+        if self.config.sandbox.group.is_some() && self.config.sandbox.user.is_none() {
+            return Err(source.error_at(
+                place("server.group"),
+                "server.group: of nobody; write user = \"ftpd\", too",
             ));
         }
         let core = std::mem::take(&mut self.settings).validate();

@@ -75,7 +75,12 @@ impl Source {
                     Err(source.error_at(valid, "not UTF-8 text; save the file as UTF-8"))
                 }
             },
-            Err(error) => Err(FileError::whole(path, format_args!("can't be read: {}", plain(&error)))),
+            Err(error) => {
+                let refused = error.kind() == std::io::ErrorKind::PermissionDenied;
+                let advice = if refused { crate::sandbox::unreadable(path) } else { None };
+                let advice = advice.map_or_else(String::new, |advice| format!("; {advice}"));
+                Err(FileError::whole(path, format_args!("can't be read: {}{advice}", plain(&error))))
+            }
         }
     }
 

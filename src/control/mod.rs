@@ -17,7 +17,7 @@ mod server;
 mod status;
 
 pub use client::{Client, ControlError};
-pub(crate) use place::{Place, default_place};
+pub(crate) use place::{Place, default_directory};
 pub(crate) use server::{Asked, Socket, listen};
 pub use status::{
     ActiveStatus, AdvertisedAddress, CertificateStatus, ConfigurationStatus, FailedPort, Failing, HostStatus,

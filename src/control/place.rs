@@ -44,19 +44,25 @@ impl Place {
     }
 }
 
-/// Where the server with this control port has its socket if nobody says otherwise.
+/// The directory where a server has its socket if nobody says otherwise; it is made if there is none. `owner` is whom the
+/// server will become: he has to make and remove the socket, so the directory becomes his and his group's.
 ///
 /// # Errors
 /// In one line, why there is no safe place for it.
-pub(crate) fn default_place(port: u16) -> Result<Place, String> {
+pub(crate) fn default_directory(owner: Option<(u32, u32)>) -> Result<PathBuf, String> {
     let directory = own_directory();
-    let made = make_private(&directory);
-    made.map(|()| Place::Named { directory: directory.clone(), port }).map_err(|reason| {
+    let advice = |reason: String| {
         format!(
             "{}: {reason}; write control_socket = \"PATH\" below [server], or \"off\"",
             directory.display()
         )
-    })
+    };
+    make_private(&directory, owner.map(|(user, _)| user)).map_err(advice)?;
+    if let Some((user, group)) = owner {
+        std::os::unix::fs::lchown(&directory, Some(user), Some(group))
+            .map_err(|error| advice(crate::config_file::reader::plain(&error)))?;
+    }
+    Ok(directory)
 }
 
 fn from_environment(name: &str) -> Option<PathBuf> {
@@ -120,8 +126,8 @@ fn is_only_writable_by_owner(facts: &std::fs::Metadata, anybody: bool) -> bool {
     (ours || anybody) && facts.mode() & 0o022 == 0
 }
 
-/// Makes the directory if there is none; only we may write into it.
-fn make_private(directory: &Path) -> Result<(), String> {
+/// Makes the directory if there is none; only we may write into it, or whom we become.
+fn make_private(directory: &Path, owner: Option<u32>) -> Result<(), String> {
     let plain = |error: &io::Error| crate::config_file::reader::plain(error);
     match DirBuilder::new().mode(0o755).create(directory) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(plain(&error)),
@@ -129,7 +135,8 @@ fn make_private(directory: &Path) -> Result<(), String> {
     }
     // A link could lead anywhere.
     let facts = std::fs::symlink_metadata(directory).map_err(|error| plain(&error))?;
-    if !facts.is_dir() || !is_only_writable_by_owner(&facts, false) {
+    let ours = owner == Some(facts.uid());
+    if !facts.is_dir() || !is_only_writable_by_owner(&facts, ours) {
         return Err(NOT_PRIVATE.to_owned());
     }
     Ok(())
@@ -145,21 +152,21 @@ mod tests {
     fn a_directory_that_others_may_write_to_is_refused() {
         let parent = tempfile::tempdir().unwrap();
         let directory = parent.path().join("new");
-        assert_eq!(make_private(&directory), Ok(()));
-        assert_eq!(make_private(&directory), Ok(()));
+        assert_eq!(make_private(&directory, None), Ok(()));
+        assert_eq!(make_private(&directory, None), Ok(()));
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o777)).unwrap();
-        assert_eq!(make_private(&directory), Err(NOT_PRIVATE.to_owned()));
+        assert_eq!(make_private(&directory, None), Err(NOT_PRIVATE.to_owned()));
         let link = parent.path().join("link");
         std::os::unix::fs::symlink("new", &link).unwrap();
-        assert_eq!(make_private(&link), Err(NOT_PRIVATE.to_owned()));
-        assert!(make_private(&parent.path().join("a/b")).is_err());
+        assert_eq!(make_private(&link, None), Err(NOT_PRIVATE.to_owned()));
+        assert!(make_private(&parent.path().join("a/b"), None).is_err());
     }
 
     #[test]
     fn sockets_are_looked_for_only_where_nobody_else_can_put_them() {
         let parent = tempfile::tempdir().unwrap();
         let directory = parent.path().join("new");
-        assert_eq!(make_private(&directory), Ok(()));
+        assert_eq!(make_private(&directory, None), Ok(()));
         let socket = directory.join("2121.sock");
         fs::write(&socket, "").unwrap();
         assert_eq!(sockets_in(&directory), [socket]);

@@ -116,6 +116,15 @@ impl Certificates {
         self.current().as_ref().map(|current| current.certificates.clone())
     }
 
+    /// From now on the files may be out of sight that were read before: that is no change of theirs.
+    pub(crate) fn settle(&self) {
+        if let Some(current) = self.current().as_mut() {
+            for (seen, now) in current.seen.iter_mut().zip(versions(&current.files)) {
+                *seen = now.and(*seen);
+            }
+        }
+    }
+
     /// Tells the log what was loaded, and what is wrong with it.
     pub fn log(&self, now: UnixTime) {
         for line in self.current().iter().flat_map(|current| &current.warnings) {

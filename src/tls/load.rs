@@ -123,11 +123,12 @@ fn authorities_of_clients(
 fn read(file: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(file).map_err(|error| {
         let advice = match error.kind() {
-            std::io::ErrorKind::PermissionDenied => "; let the user read it whom the server runs as",
-            std::io::ErrorKind::NotFound => "; look at the paths below [tls]",
-            _ => "",
+            std::io::ErrorKind::PermissionDenied => crate::sandbox::unreadable(file)
+                .unwrap_or_else(|| "let the user read it whom the server runs as".to_owned()),
+            std::io::ErrorKind::NotFound => "look at the paths below [tls]".to_owned(),
+            _ => return format!("{}: can't be read: {}", file.display(), plain(&error)),
         };
-        format!("{}: can't be read: {}{advice}", file.display(), plain(&error))
+        format!("{}: can't be read: {}; {advice}", file.display(), plain(&error))
     })
 }
 
