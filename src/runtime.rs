@@ -64,16 +64,32 @@ pub fn start(options: Options) -> Result<Running, String> {
     match runtime {
         RuntimeKind::Smol => {
             let defaults = ftp_smol::Options::new(config, accounts);
-            let options =
-                ftp_smol::Options { control, implicit_tls, tls, observer, keepalive, networks, opened, ..defaults };
+            let options = ftp_smol::Options {
+                control,
+                implicit_tls,
+                tls,
+                observer,
+                keepalive,
+                networks,
+                opened,
+                ..defaults
+            };
             ftp_smol::start(options)
                 .map(|running| Running(Either::Smol(running)))
                 .map_err(|error| without_number(&error.to_string()))
         }
         RuntimeKind::Threads => {
             let defaults = ftp_sync::Options::new(config, accounts);
-            let options =
-                ftp_sync::Options { control, implicit_tls, tls, observer, keepalive, networks, opened, ..defaults };
+            let options = ftp_sync::Options {
+                control,
+                implicit_tls,
+                tls,
+                observer,
+                keepalive,
+                networks,
+                opened,
+                ..defaults
+            };
             ftp_sync::start(options)
                 .map(|running| Running(Either::Threads(running)))
                 .map_err(|error| without_number(&error.to_string()))

@@ -91,7 +91,8 @@ fn is_open_to_all(_: &Metadata) -> bool {
 fn tell_of_roots_outside(file: &AccountsFile) {
     for user in file.users.values() {
         let root = user.root.as_deref();
-        if let Some((root, reason)) = root.and_then(|root| Some((root, sandbox::outside(root, Use::Serve)?))) {
+        if let Some((root, reason)) = root.and_then(|root| Some((root, sandbox::outside(root, Use::Serve)?)))
+        {
             tracing::warn!("{}: {reason}; user {:?} can't log in", root.display(), user.name);
         }
     }

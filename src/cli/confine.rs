@@ -70,7 +70,7 @@ impl Confinement {
                     uid = identity.user,
                     gid = identity.group,
                     groups = %groups.join(","),
-                    capabilities = if low_ports { "CAP_NET_BIND_SERVICE" } else { "none" },
+                    capabilities = %(if low_ports { "CAP_NET_BIND_SERVICE" } else { "none" }),
                     "root given up"
                 );
             }
@@ -101,7 +101,7 @@ impl Confinement {
     /// What can't be done any more and will be missed some day.
     pub(super) fn warn(&self, plan: &Plan, service: &Service, watch: &Watch) {
         let Some(identity) = &self.identity else {
-            if rustix::process::geteuid().is_root() {
+            if sandbox::is_root() {
                 tracing::warn!(
                     "the server runs as root; name a user that it becomes: user = \"ftpd\" below [server], or --run-as ftpd"
                 );
@@ -199,7 +199,9 @@ fn tell(strength: &Strength) {
             tracing::info!("confined: no file is in reach but those that are served and read; {missing}");
         }
         Strength::Nothing(reason) => {
-            tracing::warn!("not confined: {reason}; every file that its user may open is in the server's reach");
+            tracing::warn!(
+                "not confined: {reason}; every file that its user may open is in the server's reach"
+            );
         }
         Strength::Off => {
             tracing::info!("not confined, since server.sandbox is \"off\"");
@@ -220,7 +222,9 @@ fn wants_low_ports(config: &ServerConfig, first_unprivileged: u16) -> Option<(&'
 pub(super) fn refusal(config: &ServerConfig) -> Option<String> {
     let hosts = config.hosts.iter();
     let roots = config.root.iter().map(|root| ("server.root", root));
-    let roots = roots.chain(config.anonymous.iter().flat_map(|guests| &guests.root).map(|root| ("accounts.anonymous", root)));
+    let roots = roots.chain(
+        config.anonymous.iter().flat_map(|guests| &guests.root).map(|root| ("accounts.anonymous", root)),
+    );
     let roots = roots.chain(hosts.clone().flat_map(|host| &host.root).map(|root| ("host.root", root)));
     let roots = roots.chain(hosts.flat_map(|host| host.guests()).map(|(root, _)| ("host.anonymous", root)));
     let roots = roots.map(|(key, path)| (key, path, Use::Serve));

@@ -1,10 +1,10 @@
 //! Settings that change while the server runs: from the file when it was edited or somebody says so, key by key by the
 //! control socket. Whatever is wrong changes nothing and says why; no session notices anything.
 
-use super::{check, confine};
 use super::plan::Plan;
 use super::watch::Watch;
 use super::{Failure, serve::Service};
+use super::{check, confine};
 use crate::config_file::ServerConfig;
 use crate::config_file::document::{Document, Edit};
 use crate::config_file::keys;
@@ -169,7 +169,13 @@ impl Live {
         if let Err(error) = write(&path, document.text()) {
             // It held before, so it holds again.
             let _ = self.apply(before, Scope::Changes);
-            return Err(format!("{}: {}; nothing was changed", path.display(), plain(&error)));
+            let advice = match error.kind() {
+                std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                    "; the server may not write there: edit the file, it is read again by itself (server.watch), or leave out --save"
+                }
+                _ => "",
+            };
+            return Err(format!("{}: {}; nothing was changed{advice}", path.display(), plain(&error)));
         }
         self.watch.reading(&path);
         self.plan.document = document;

@@ -14,6 +14,7 @@ mod hosts;
 mod import;
 mod introduction;
 mod live;
+mod notify;
 mod plan;
 mod policy;
 mod remote;

@@ -124,9 +124,10 @@ impl Plan {
             one_certificate(own)
         });
         let own_certificate = match (&tls, arguments.tls) {
-            (None, true) => {
-                Some(OwnCertificate { directory: data_directory(arguments)?, names: names_for_certificate(arguments) })
-            }
+            (None, true) => Some(OwnCertificate {
+                directory: data_directory(arguments)?,
+                names: names_for_certificate(arguments),
+            }),
             _ => None,
         };
         let mut settings = settings(arguments);

@@ -1,8 +1,9 @@
 //! `ftpd serve`: from the command line or a file to a server that runs, until a signal ends it.
 
-use super::introduction::Shown;
 use super::confine::Confinement;
+use super::introduction::Shown;
 use super::live::Live;
+use super::notify::Manager;
 use super::plan::Plan;
 use super::signals::{Wish, Wishes};
 use super::watch::Watch;
@@ -39,6 +40,7 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), Failure> {
     if let Some(path) = &plan.file {
         watch.reading(path);
     }
+    let manager = Manager::find();
     let confinement = Confinement::prepare(&plan)?;
     let (service, shown) = Service::start(&mut plan, level, &confinement)?;
     wishes.listen().map_err(no_signals)?;
@@ -51,6 +53,7 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), Failure> {
     plan.warn(&service.accounts, &service.certificates);
     confinement.warn(&plan, &service, &watch);
     sweep_uploads(Arc::clone(&service.accounts));
+    manager.ready();
 
     watch.start(wishes.sender());
     let mut live = Live::new(plan, service, watch);
@@ -63,6 +66,7 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), Failure> {
             Wish::Ask(asked) => drop(asked.answer.send(answer::to(&mut live, asked.request))),
         }
     }
+    manager.stopping();
     // Nobody should ask a server that is on its way out.
     drop(socket);
     let service = live.service;
@@ -91,7 +95,9 @@ fn control_socket(
     let place = match &plan.config.control_socket {
         ControlSocket::Off => return None,
         ControlSocket::At(path) => Ok(Place::At(path.clone())),
-        ControlSocket::Usual => confinement.control_directory().map(|directory| Place::Named { directory, port }),
+        ControlSocket::Usual => {
+            confinement.control_directory().map(|directory| Place::Named { directory, port })
+        }
     };
     let wish = wishes.sender();
     let ask = move |asked| drop(wish.send(Wish::Ask(asked)));
@@ -159,6 +165,9 @@ impl Service {
 fn raise_descriptor_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
+    if limit.current == limit.maximum {
+        return;
+    }
     let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     if raised.is_err() {
         tracing::warn!(limit = limit.current, "can't raise the limit of open files");

@@ -504,10 +504,9 @@ impl Draft {
             ));
         }
         if self.config.sandbox.group.is_some() && self.config.sandbox.user.is_none() {
-            return Err(source.error_at(
-                place("server.group"),
-                "server.group: of nobody; write user = \"ftpd\", too",
-            ));
+            return Err(
+                source.error_at(place("server.group"), "server.group: of nobody; write user = \"ftpd\", too")
+            );
         }
         let core = std::mem::take(&mut self.settings).validate();
         let checked = core.and_then(|core| {

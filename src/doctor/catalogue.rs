@@ -44,6 +44,15 @@ kinds! {
     PASSWORDS_IN_CLEAR "passwords-in-clear" Configuration Warning
         "There are accounts with passwords and no TLS: who listens on the way reads passwords and files."
         "Write certificates below `[tls]`."
+    RUNS_AS_ROOT "runs-as-root" Configuration Warning
+        "The server is root as long as it runs: a fault in it would give away the whole machine. See docs/hardening.md."
+        "Write `user = \"ftpd\"` below `[server]`, or let the service manager start it as that user."
+    USER_UNKNOWN "user-unknown" Configuration Error
+        "The user whom the server is to become, or his group, does not exist: the server would not start."
+        "Make the user, or correct `user` and `group` below `[server]`."
+    SANDBOX_OFF "sandbox-off" Configuration Note
+        "The server does not confine itself to the files that it serves and reads."
+        "Take out `sandbox = \"off\"` below `[server]`."
 
     HOST_OK "host-ok" Configuration Ok
         "A virtual host has accounts, and a certificate if there is TLS."

@@ -33,6 +33,8 @@ pub struct Facts {
     pub firewall: Result<Vec<(crate::firewall::check::Finding, String)>, String>,
     /// Files that every user of this machine can read and should not.
     pub open_files: Vec<OpenFile>,
+    /// Whether the server is root as long as it runs.
+    pub runs_as_root: bool,
 }
 
 /// The machine.

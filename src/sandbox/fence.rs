@@ -138,7 +138,9 @@ fn close(rules: Vec<(PathFd, BitFlags<AccessFs>)>) -> Result<RestrictionStatus, 
 /// What holds, in words for what does not.
 fn strength(status: &RestrictionStatus) -> Strength {
     let version = match status.landlock {
-        LandlockStatus::NotEnabled => return Strength::Nothing("the system has Landlock switched off".to_owned()),
+        LandlockStatus::NotEnabled => {
+            return Strength::Nothing("the system has Landlock switched off".to_owned());
+        }
         LandlockStatus::NotImplemented => {
             return Strength::Nothing("the system has no Landlock (Linux 5.19 or later)".to_owned());
         }
@@ -168,9 +170,9 @@ impl Fence {
     pub(super) fn permits(&self, path: &Path, what: Use) -> bool {
         let Ok(real) = std::fs::canonicalize(path) else { return true };
         let enough = |granted: Use| rights(granted, false).contains(rights(what, false));
-        real.ancestors().filter_map(id).any(|place| {
-            self.inside.iter().any(|(inside, granted)| *inside == place && enough(*granted))
-        })
+        real.ancestors()
+            .filter_map(id)
+            .any(|place| self.inside.iter().any(|(inside, granted)| *inside == place && enough(*granted)))
     }
 
     pub(super) fn symlinks(&self) -> bool {

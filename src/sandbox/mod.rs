@@ -131,7 +131,8 @@ pub fn enter(needs: Needs) -> Result<Strength, String> {
     }
     let as_root = needs.identity.is_none() && rustix::process::geteuid().is_root();
     let plan = fence::Plan::open(&needs.trees, needs.symlinks, as_root);
-    rustix::thread::set_no_new_privs(true).map_err(|error| format!("can't give up new privileges: {error}"))?;
+    rustix::thread::set_no_new_privs(true)
+        .map_err(|error| format!("can't give up new privileges: {error}"))?;
     if let Some(identity) = &needs.identity {
         privileges::drop_to(identity, needs.low_ports)
             .map_err(|error| format!("server.user: {}: {error}", identity.name))?;
@@ -164,7 +165,9 @@ pub fn outside(path: &Path, what: Use) -> Option<String> {
         && !fence.permits(path, what)
     {
         let helps = match what {
-            Use::Serve => "restart it, or give it a tree around all that may come: sandbox_paths = [\"DIR\"] below [server]",
+            Use::Serve => {
+                "restart it, or give it a tree around all that may come: sandbox_paths = [\"DIR\"] below [server]"
+            }
             _ => "restart it",
         };
         return Some(format!(
@@ -199,6 +202,22 @@ pub fn permits_symlinks() -> bool {
 /// Whether the process gave up the right to open ports below 1024.
 pub fn gave_up_low_ports() -> bool {
     DONE.get().and_then(|done| done.dropped.as_ref()).is_some_and(|(_, low_ports)| !low_ports)
+}
+
+/// Whether this process is root, and not only in a user namespace, as in a container without root.
+#[cfg(unix)]
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root() && !maps_root_to_another()
+}
+
+/// `/proc/self/uid_map`: first number inside, first number outside, how many (user_namespaces(7)).
+#[cfg(unix)]
+fn maps_root_to_another() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    map.lines().any(|line| {
+        let mut numbers = line.split_whitespace();
+        numbers.next() == Some("0") && numbers.next().is_some_and(|outside| outside != "0")
+    })
 }
 
 /// The first port that every user may listen on.

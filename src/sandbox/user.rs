@@ -60,8 +60,9 @@ fn find(users: &str, groups: &str, user: &str, group: Option<&str>) -> Result<Id
     let mut all: Vec<u32> = vec![first];
     for line in groups.lines() {
         let fields: Vec<_> = line.split(':').collect();
-        let is_member =
-            |name: &str| fields.get(3).is_some_and(|members| members.split(',').any(|one| one.trim() == name));
+        let is_member = |name: &str| {
+            fields.get(3).is_some_and(|members| members.split(',').any(|one| one.trim() == name))
+        };
         if let Some(id) = number(&fields, 2).filter(|_| name.is_some_and(is_member)) {
             all.push(id);
         }
@@ -81,7 +82,9 @@ fn group_number(groups: &str, group: &str) -> Result<u32, String> {
     let found = entries.find(|fields| fields.first() == Some(&group));
     let number = found.and_then(|fields| id_of(fields.get(2)?)).or_else(|| id_of(group));
     number.ok_or_else(|| {
-        format!("there is no group {group:?} in {GROUPS}; make one (groupadd --system {group}), or write a number")
+        format!(
+            "there is no group {group:?} in {GROUPS}; make one (groupadd --system {group}), or write a number"
+        )
     })
 }
 
@@ -94,7 +97,8 @@ mod tests {
         +@netgroup::::::\n\
         4711:x:991:981::/:/bin/false\n\
         broken:x:nine:1::/:\n";
-    const GROUP: &str = "root:x:0:\nftpd:x:980:\nssl-cert:x:110:mail,ftpd\nmedia:x:44:ftpd,\nother:x:45:xftpd\n";
+    const GROUP: &str =
+        "root:x:0:\nftpd:x:980:\nssl-cert:x:110:mail,ftpd\nmedia:x:44:ftpd,\nother:x:45:xftpd\n";
 
     fn found(user: &str, group: Option<&str>) -> Result<(String, u32, u32, Vec<u32>), String> {
         find(PASSWD, GROUP, user, group).map(|found| (found.name, found.user, found.group, found.groups))

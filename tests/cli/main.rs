@@ -19,9 +19,11 @@ use std::time::{Duration, Instant};
 mod documents;
 #[path = "../../fuzz/fuzz_targets/config/check.rs"]
 mod fuzz_config;
+mod hardening;
 mod hosts;
 mod import;
 mod live;
+mod sandbox;
 mod security;
 mod tls;
 

@@ -17,6 +17,9 @@ struct Place {
 /// The only address of the network that the tests make, beside loopback.
 const PUBLIC: &str = "203.0.113.9";
 
+/// Who owns nothing.
+const NOBODY: u32 = 65_534;
+
 impl Place {
     fn new() -> Self {
         let place = Self { folder: TempDir::new().unwrap() };
@@ -27,7 +30,22 @@ impl Place {
         place.write("accounts.toml", &user);
         place.certificate(&[PUBLIC], 2_099);
         place.configure("");
+        place.give_to_nobody();
         place
+    }
+
+    /// Root's server becomes nobody; in a network that its own user has made, root is no root.
+    fn give_to_nobody(&self) {
+        if rustix::process::geteuid().is_root() {
+            for name in [".", "root", "accounts.toml", "chain.pem", "key.pem", "ftpd.toml"] {
+                std::os::unix::fs::chown(self.path(name), Some(NOBODY), None).unwrap();
+            }
+        }
+    }
+
+    /// Whom it is to become.
+    fn user() -> &'static str {
+        if rustix::process::geteuid().is_root() { "user = \"nobody\"\n" } else { "" }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -52,10 +70,11 @@ impl Place {
 
     /// With these lines below `[passive]`, and what may follow.
     fn configure(&self, passive: &str) {
+        let user = Self::user();
         self.write(
             "ftpd.toml",
             &format!(
-                "[server]\nroot = \"root\"\nbind = \"0.0.0.0:2121\"\nbind_implicit_tls = \"0.0.0.0:2990\"\n[accounts]\n\
+                "[server]\n{user}root = \"root\"\nbind = \"0.0.0.0:2121\"\nbind_implicit_tls = \"0.0.0.0:2990\"\n[accounts]\n\
                  file = \"accounts.toml\"\n[tls]\ncertificates = [{{ certificate = \"chain.pem\", key = \"key.pem\" }}]\n\
                  [passive]\nports = \"21000-21009\"\n{passive}\n"
             ),
@@ -153,11 +172,12 @@ fn a_router_that_does_not_turn_connections_around() {
 #[test]
 fn a_password_goes_in_the_clear_to_this_machine_alone() {
     let place = Place::new();
-    place.write(
-        "ftpd.toml",
-        "[server]\nroot = \"root\"\nbind = \"0.0.0.0:2121\"\n[accounts]\nfile = \"accounts.toml\"\n\
-         [log]\ncommands = true\n[passive]\nports = \"21000-21009\"\nexternal_address = \"198.51.100.7\"\n",
+    let user = Place::user();
+    let text = format!(
+        "[server]\n{user}root = \"root\"\nbind = \"0.0.0.0:2121\"\n[accounts]\nfile = \"accounts.toml\"\n\
+         [log]\ncommands = true\n[passive]\nports = \"21000-21009\"\nexternal_address = \"198.51.100.7\"\n"
     );
+    place.write("ftpd.toml", &text);
     // Somebody answers at the external address, and it is on no interface.
     let again = format!("ip route add local 198.51.100.7/32 dev lo; {}", again(&place));
     let findings = place.live(&["10.0.0.2"], &format!("--no-live >/dev/null; {again}"));

@@ -4,6 +4,7 @@ use crate::control::ConfigurationStatus;
 use crate::doctor::catalogue as kinds;
 use crate::doctor::facts::{Facts, HostState};
 use crate::doctor::finding::Finding;
+use crate::sandbox::{Identity, Mode};
 
 pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let config = &facts.config;
@@ -37,7 +38,35 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
                 .fix("write certificates = [{ certificate = \"fullchain.pem\", key = \"privkey.pem\" }] below [tls]"),
         );
     }
+    findings.extend(powers(facts));
     findings.extend(facts.system.status.iter().flat_map(|status| running(&status.configuration)));
+    findings
+}
+
+/// What somebody who takes the server over would have.
+fn powers(facts: &Facts) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let sandbox = &facts.config.sandbox;
+    if facts.runs_as_root {
+        let advice = match &sandbox.user {
+            // It was written after the start.
+            Some(user) => format!("restart the server, so that it becomes user {user}"),
+            None => "make a user (useradd --system ftpd), write user = \"ftpd\" below [server], and restart"
+                .into(),
+        };
+        findings.push(kinds::RUNS_AS_ROOT.found("the server runs as root").fix(advice));
+    }
+    let identity = sandbox.user.as_deref().map(|user| Identity::find(user, sandbox.group.as_deref()));
+    if let Some(Err(problem)) = identity {
+        findings.push(kinds::USER_UNKNOWN.found(format!("server.user: {problem}")));
+    }
+    if sandbox.mode == Mode::Off {
+        findings.push(
+            kinds::SANDBOX_OFF
+                .found("the server does not confine itself: sandbox = \"off\"")
+                .fix("write sandbox = \"auto\" below [server]"),
+        );
+    }
     findings
 }
 

@@ -89,6 +89,7 @@ fn healthy() -> Facts {
         directories: vec![DirectoryState { path: ROOT.into(), wants_write: true, state: Ok(access()) }],
         firewall: Ok(Vec::new()),
         open_files: Vec::new(),
+        runs_as_root: false,
     }
 }
 
@@ -142,6 +143,9 @@ const FAULTS: &[Fault] = &[
         facts.config.anonymous = Some(config_file::Anonymous { root: Some(ROOT.into()), writable: true });
     }),
     ("passwords-in-clear", |facts| facts.config.tls = None),
+    ("runs-as-root", |facts| facts.runs_as_root = true),
+    ("user-unknown", |facts| facts.config.sandbox.user = Some("nobody of that name".into())),
+    ("sandbox-off", |facts| facts.config.sandbox.mode = crate::sandbox::Mode::Off),
     ("control-port-held", |facts| facts.system.held = vec![held(2_121, Some("vsftpd"))]),
     ("passive-ports-held", |facts| facts.system.held = vec![held(21_005, None)]),
     ("passive-ports-all-held", |facts| {

@@ -4,6 +4,7 @@ use crate::accounts::AccountsFile;
 use crate::config_file::ServerConfig;
 use crate::config_file::reader::plain;
 use crate::doctor::facts::{Access, DirectoryState, HostState, OpenFile};
+use crate::sandbox::Identity;
 use ftp_proto::account::Rights;
 use std::collections::BTreeSet;
 use std::fs::Metadata;
@@ -24,6 +25,13 @@ impl User {
         groups
             .extend(rustix::process::getgroups().unwrap_or_default().into_iter().map(|group| group.as_raw()));
         Self { id: rustix::process::geteuid().as_raw(), groups }
+    }
+
+    /// Whom it becomes if it is started by who asks.
+    pub(super) fn configured(config: &ServerConfig) -> Option<Self> {
+        let user = config.sandbox.user.as_deref().filter(|_| rustix::process::geteuid().is_root())?;
+        let identity = Identity::find(user, config.sandbox.group.as_deref()).ok()?;
+        Some(Self { id: identity.user, groups: identity.groups })
     }
 
     /// By the mode alone; the bits are those of one class.

@@ -44,14 +44,27 @@ pub fn facts(
     let proc = Proc::default();
     let system = system::look(&proc, &config, file, server.map(|server| server.status));
     let certificates = certificates::look(&config, trust);
-    let user =
-        system.server.as_ref().and_then(|server| proc.user(server.id)).unwrap_or_else(files::User::own);
+    let running = system.server.as_ref().and_then(|server| proc.user(server.id));
+    let user = running.or_else(|| files::User::configured(&config)).unwrap_or_else(files::User::own);
+    let runs_as_root = user.id == 0 && crate::sandbox::is_root();
     let directories = files::directories(&config, accounts.as_ref(), &hosts, &user);
     let open_files = files::open_files(&config);
     let now = crate::tls::now();
     let firewall = firewall(&config);
     let file = file.to_owned();
-    Ok(Facts { config, file, accounts, hosts, now, system, certificates, directories, firewall, open_files })
+    Ok(Facts {
+        config,
+        file,
+        accounts,
+        hosts,
+        now,
+        system,
+        certificates,
+        directories,
+        firewall,
+        open_files,
+        runs_as_root,
+    })
 }
 
 /// A server that runs with this file.
