@@ -188,14 +188,17 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-/// What will be the doors of each executor; with each, whether TLS begins at once.
+/// What will be the doors of one executor; with each, whether TLS begins at once.
+type Listeners = Vec<(TcpListener, bool)>;
+
+/// The listeners of each executor.
 // req: 959-5.2-port-l
-fn listen(options: &Options) -> Result<(Vec<Vec<(TcpListener, bool)>>, Addresses), StartError> {
+fn listen(options: &Options) -> Result<(Vec<Listeners>, Addresses), StartError> {
     if options.tls.is_none() && !options.implicit_tls.is_empty() {
         return Err(StartError::NoTls);
     }
     let count = options.executors.unwrap_or_else(cores).max(1);
-    let mut all: Vec<Vec<(TcpListener, bool)>> = (0..count).map(|_| Vec::new()).collect();
+    let mut all: Vec<Listeners> = (0..count).map(|_| Vec::new()).collect();
     let mut addresses = Addresses::default();
     let wanted = [
         (&options.control, &mut addresses.explicit, false),

@@ -25,7 +25,14 @@ pub(super) fn to(live: &mut Live, request: Request) -> Answer {
             Err(reason) => Answer::wrong(reason),
         },
         Request::Reload => match live.reload() {
-            Ok(differences) => Answer::Done(told(live, &differences)),
+            Ok(differences) => {
+                let mut lines = told(live, &differences);
+                let reason = live.old_certificates.as_ref();
+                lines.extend(
+                    reason.map(|reason| format!("certificates not read again, the old ones stay: {reason}")),
+                );
+                Answer::Done(lines)
+            }
             Err(reason) => Answer::wrong(format!("{reason}; nothing was changed")),
         },
     }

@@ -180,6 +180,11 @@ fn is_refused(file: &Path) -> bool {
     File::open(file).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
 }
 
+/// Whether the server became a user who may not read what TLS is made of.
+pub(super) fn lost_a_key(config: &ServerConfig) -> bool {
+    sandbox::gave_up_root() && tls_files(config).any(|file| is_refused(file))
+}
+
 /// A certificate of the server's own making is to be renewed by whom it becomes.
 fn hand_over(directory: &Path, identity: &Identity) -> Result<(), String> {
     let owned = |path: &Path| std::os::unix::fs::lchown(path, Some(identity.user), Some(identity.group));

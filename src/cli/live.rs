@@ -31,6 +31,8 @@ pub(super) struct Live {
     pub(super) read: UnixTime,
     /// What is wrong with the file as it is now.
     pub(super) problem: Option<String>,
+    /// Why certificates could not be read again although nothing is wrong with the settings: the old ones are in use.
+    pub(super) old_certificates: Option<String>,
     /// What was set and is in no file.
     edits: Vec<Edit>,
 }
@@ -65,7 +67,16 @@ impl Live {
     pub(super) fn new(plan: Plan, service: Service, watch: Arc<Watch>) -> Self {
         watch.enable(plan.config.watch);
         let read = crate::tls::now();
-        Self { plan, service, watch, started: Instant::now(), read, problem: None, edits: Vec::new() }
+        Self {
+            plan,
+            service,
+            watch,
+            started: Instant::now(),
+            read,
+            problem: None,
+            old_certificates: None,
+            edits: Vec::new(),
+        }
     }
 
     /// The keys that were set and are in no file.
@@ -235,7 +246,20 @@ impl Live {
         }
         let (plan, service) = (&mut self.plan, &self.service);
         let certificates = scope == Scope::All || plan.config.tls != old.tls;
-        let loaded = if certificates { Some(plan.load_tls().map_err(words)?) } else { None };
+        let loaded = match certificates.then(|| plan.load_tls()).transpose() {
+            Ok(loaded) => {
+                self.old_certificates = None;
+                loaded
+            }
+            // Who gave up root may have given up its key with it, and settings are not to wait for that.
+            Err(failure) if plan.config.tls == old.tls && confine::lost_a_key(&plan.config) => {
+                let reason = words(failure);
+                tracing::error!(%reason, "certificates not read again; the old ones stay");
+                self.old_certificates = Some(reason);
+                None
+            }
+            Err(failure) => return Err(words(failure)),
+        };
         if scope == Scope::All || accounts_differ(&plan.config, old) {
             let replaced = service.accounts.replace(plan.sources(), plan.host_sources());
             replaced.map_err(|error| error.to_string())?;

@@ -199,6 +199,11 @@ pub fn permits_symlinks() -> bool {
     true
 }
 
+/// Whether the process was root and became a user.
+pub fn gave_up_root() -> bool {
+    DONE.get().is_some_and(|done| done.dropped.is_some())
+}
+
 /// Whether the process gave up the right to open ports below 1024.
 pub fn gave_up_low_ports() -> bool {
     DONE.get().and_then(|done| done.dropped.as_ref()).is_some_and(|(_, low_ports)| !low_ports)

@@ -42,10 +42,9 @@ fn reduce_bounding_set(kept: CapabilitySet) {
         if capability == kept {
             continue;
         }
-        match thread::remove_capability_from_bounding_set(capability) {
-            // The kernel knows no more of them.
-            Err(Errno::INVAL) => break,
-            Err(_) | Ok(()) => {}
+        // The kernel knows no more of them.
+        if thread::remove_capability_from_bounding_set(capability) == Err(Errno::INVAL) {
+            break;
         }
     }
 }

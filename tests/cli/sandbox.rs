@@ -269,21 +269,26 @@ fn a_key_that_only_root_reads_is_used_until_it_is_renewed() {
         place.log().contains("user nobody may not read it, so that a renewed one can't be taken over")
     });
     assert!(place.log().contains(advice));
-    let unreadable = || {
-        let (code, _, complaint) = place.ask(&["reload"]);
-        assert_eq!(code, Some(2));
-        complaint
-    };
     certificate(&chain, &key);
-    let complaint = unreadable();
+    // What else is new is taken over.
+    let file = place.path("conf/ftpd.toml");
+    fs::write(&file, fs::read_to_string(&file).unwrap() + "[timeouts]\nidle = 77\n").unwrap();
+    let (code, said, complaint) = place.ask(&["reload"]);
+    assert_eq!(code, Some(0), "{complaint}");
     let want = format!("{}: can't be read: Permission denied; {advice}", key.display());
-    assert!(complaint.contains(&want) && complaint.lines().count() == 1, "{complaint}");
+    let lines: Vec<_> = said.lines().filter(|line| line.contains(&want)).collect();
+    assert!(
+        lines.len() == 1 && lines[0].starts_with("certificates not read again, the old ones stay: "),
+        "{said}"
+    );
+    assert_eq!(place.ask(&["get", "timeouts.idle"]).1, "77 s\n");
     assert!(greets_under_tls(&server), "the old one stays in use");
     // What helps.
     chown(&key, None, Some(65_534)).unwrap();
     fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap();
-    let (code, _, complaint) = place.ask(&["reload"]);
+    let (code, said, complaint) = place.ask(&["reload"]);
     assert_eq!((code, complaint.as_str()), (Some(0), ""));
+    assert!(!said.contains("not read again"), "{said}");
     assert!(greets_under_tls(&server));
 }
 
