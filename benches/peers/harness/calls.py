@@ -41,6 +41,8 @@ def watched(measuring, row, server):
 
     Sessions are opened while it counts, too, which a run of some thousand operations hides, but a login is one.
     """
+    # The session by which it was found ready has to be gone: perf gives up on a thread that vanishes.
+    time.sleep(0.3)
     members = ",".join(map(str, server.members()))
     perf = subprocess.Popen(["perf", "stat", "-x", ",", "-e", "raw_syscalls:sys_enter", "-p", members],
                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)

@@ -72,7 +72,9 @@ def machine(results):
     facts = results.kept["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     kind = "a virtual machine" if facts["virtual"] else "a machine"
-    words = (f"Measured on {facts['date']} in {results.kept['rounds']} interleaved rounds, on {kind} with "
+    rounds = results.kept["rounds"]
+    how = "one round" if rounds == 1 else f"{rounds} interleaved rounds"
+    words = (f"Measured on {facts['date']} in {how}, on {kind} with "
              f"{facts['processors']} processors ({facts['model']}), {facts['memory_gib']} GiB, {facts['system']}, "
              f"Linux {facts['kernel']}. Peers: {versions}.")
     if results.kept["quick"] or results.kept["rounds"] < 5:

@@ -104,6 +104,9 @@ class Measuring:
             server.start(row.ports, processor)
             prepare.clean()
             run = self.load_on(row, server, number, processor)
+        except subprocess.TimeoutExpired:
+            run = {"errors": 1, "first_error": f"no result in {row.timeout:g} s"}
+            server.stop()
         except (OSError, RuntimeError, ValueError, subprocess.SubprocessError) as error:
             run = {"errors": 1, "first_error": str(error)}
             server.stop()

@@ -1,6 +1,7 @@
 """Who is measured, and how a server is started, watched and ended."""
 
 import os
+import platform
 import resource
 import shutil
 import signal
@@ -95,9 +96,10 @@ class Server:
                 command, env=self.environment, preexec_fn=lambda: self.enter(processor), stdout=out,
                 stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         if not self.greets():
-            said = (folder / "out").read_text(errors="replace")[-300:]
+            said = (folder / "out").read_text(errors="replace").strip().splitlines() or ["it said nothing"]
             self.stop()
-            raise RuntimeError(f"did not start: {said}")
+            # Without the time and the name of the host, which some say first.
+            raise RuntimeError(f"did not start: {said[0].split(f' {platform.node()} ')[-1]}")
 
     def enter(self, processor):
         """In the new process, before it becomes the server."""
