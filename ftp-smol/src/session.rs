@@ -13,6 +13,7 @@ use crate::wait::{Alarm, Alarms};
 use async_io::Async;
 use ftp_proto::Connection;
 use ftp_proto::event::{Action, Arrival, Event, SessionId};
+use ftp_proto::time::Now;
 use std::future::Future;
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -94,6 +95,8 @@ struct Session {
     links: Links,
     connection: Box<Connection>,
     owner: Owner,
+    /// When this pass of its turn began: nothing here blocks, so that one look at the clock is enough for all of it.
+    now: Now,
     alarm: Alarm,
     _gone: Gone,
     control: Control,
@@ -112,6 +115,7 @@ impl Session {
             links: Links::default(),
             control: Control { socket, ended: false, broken: false },
             connection,
+            now: gone.shared.clock.now(),
             owner: Owner { shared: Arc::clone(&gone.shared), session, mailbox },
             alarm: Alarm::new(alarms, session),
             _gone: gone,
@@ -123,19 +127,19 @@ impl Session {
         self.owner.mailbox.set_owner(cx);
         let mut woken = true;
         loop {
+            self.now = self.owner.shared.clock.now();
             // Data connections first: one that came together with its command needs no second turn.
             let woken_by = match (woken, self.take_mail()) {
                 (true, false) => WokenBy::Others,
                 (true, true) => WokenBy::Mail,
                 (false, _) => WokenBy::Nobody,
             };
-            let (clock, connection) = (&self.owner.shared.clock, &mut self.connection);
-            let mut tell = |event| connection.handle(clock.now(), event);
+            let (now, connection) = (self.now, &mut self.connection);
+            let mut tell = |event| connection.handle(now, event);
             let came = self.links.attend(&self.owner, woken_by, cx, &mut tell);
             // A stranger who was found at the port is news that belongs before the next command.
             self.take_mail();
             let mut busy = self.listen(cx) | came;
-            let now = self.owner.shared.clock.now();
             if self.connection.deadline().is_some_and(|deadline| deadline <= now.mono) {
                 self.connection.handle_timeout(now);
             }
@@ -168,8 +172,8 @@ impl Session {
     }
 
     fn carry_out(&mut self, action: Action) {
-        let (clock, connection) = (&self.owner.shared.clock, &mut self.connection);
-        let mut tell = |event| connection.handle(clock.now(), event);
+        let (now, connection) = (self.now, &mut self.connection);
+        let mut tell = |event| connection.handle(now, event);
         match action {
             Action::Consult(request) => {
                 let answer = self.owner.shared.consult(request);
@@ -200,7 +204,7 @@ impl Session {
             match net::send_record(self.control.socket.get_ref(), self.connection.transmit()) {
                 Ok(count) => {
                     wrote = true;
-                    self.connection.transmitted(self.owner.shared.clock.now(), count);
+                    self.connection.transmitted(self.now, count);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if self.control.socket.poll_writable(cx).is_pending() {
@@ -219,8 +223,8 @@ impl Session {
         let mut came = false;
         while let Some(mail) = self.owner.mailbox.take() {
             came = true;
-            let (clock, connection) = (&self.owner.shared.clock, &mut self.connection);
-            let mut tell = |event| connection.handle(clock.now(), event);
+            let (now, connection) = (self.now, &mut self.connection);
+            let mut tell = |event| connection.handle(now, event);
             match mail {
                 Mail::Event(event) => self.hear(event),
                 Mail::Arrived(arrived) => self.links.arrived(arrived, &mut tell),
@@ -239,7 +243,7 @@ impl Session {
             port.drain_and_activate(&self.owner.shared, self.owner.session, link);
             self.links.expect(link, port);
         }
-        self.connection.handle(self.owner.shared.clock.now(), event);
+        self.connection.handle(self.now, event);
     }
 
     /// Reads from the client once; whether anything came. If not, the task is woken when something does.
@@ -250,18 +254,18 @@ impl Session {
         if self.control.socket.poll_readable(cx).is_pending() {
             return false;
         }
-        let (clock, connection) = (&self.owner.shared.clock, &mut self.connection);
+        let (now, connection) = (self.now, &mut self.connection);
         let read = with_buffer(|buffer| {
             let count = self.control.socket.get_ref().read(buffer)?;
             if count > 0 {
-                connection.receive(clock.now(), buffer.get(..count).unwrap_or_default());
+                connection.receive(now, buffer.get(..count).unwrap_or_default());
             }
             io::Result::Ok(count)
         });
         match read {
             Ok(0) => {
                 self.control.ended = true;
-                self.connection.handle(self.owner.shared.clock.now(), Event::PeerClosed);
+                self.connection.handle(self.now, Event::PeerClosed);
             }
             Ok(_) => {}
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
@@ -275,7 +279,7 @@ impl Session {
         self.control.broken = true;
         if !self.control.ended {
             self.control.ended = true;
-            self.connection.handle(self.owner.shared.clock.now(), Event::PeerClosed);
+            self.connection.handle(self.now, Event::PeerClosed);
         }
     }
 }

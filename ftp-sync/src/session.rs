@@ -3,7 +3,7 @@
 //! Poll the core's actions until there is none, write what it has to say, sleep until something happens, tell
 //! it what did. Everything blocking that the core asks for is done on the spot: the thread is the session's.
 
-use crate::links::{Links, Owner};
+use crate::links::{Links, Owner, Tell};
 use crate::long::Errand;
 use crate::net;
 use crate::shared::{Admitted, Mail, Mailbox, Shared};
@@ -136,8 +136,6 @@ impl<'a> Session<'a> {
     }
 
     fn carry_out(&mut self, action: Action) {
-        let (clock, connection) = (&self.owner.shared.clock, &mut self.connection);
-        let mut tell = |event| connection.handle(clock.now(), event);
         match action {
             Action::Consult(request) => {
                 let answer = self.owner.shared.consult(request);
@@ -152,17 +150,31 @@ impl<'a> Session<'a> {
                 let now = self.tick();
                 self.connection.handle(now, Event::Done(ticket, done));
             }
-            Action::Connect(link, spec) => self.links.connect(link, &spec, &mut tell),
+            Action::Connect(link, spec) => self.with_links(|links, _, tell| links.connect(link, &spec, tell)),
             Action::Start(link, transfer, pipe) => {
-                self.links.start(&self.owner, link, transfer, pipe, &mut tell);
+                self.with_links(|links, owner, tell| links.start(owner, link, transfer, pipe, tell));
             }
-            Action::Secure(link, handshake) => self.links.secure(link, handshake, &mut tell),
-            Action::Abort(transfer) => self.links.abort(&self.owner, transfer, &mut tell),
+            Action::Secure(link, handshake) => {
+                self.with_links(|links, _, tell| links.secure(link, handshake, tell));
+            }
+            Action::Abort(transfer) => {
+                self.with_links(|links, owner, tell| links.abort(owner, transfer, tell))
+            }
             Action::Drop(link) => self.links.forget(link),
             Action::Notify(notice) => {
                 self.owner.shared.observer.notice(Some(self.owner.session), &notice);
             }
         }
+    }
+
+    /// Does something with the links; the core hears of what happens to them, and when.
+    fn with_links(&mut self, act: impl FnOnce(&mut Links, &Owner<'_>, Tell<'_>)) {
+        let Self { owner, now, connection, links, .. } = self;
+        let mut tell = |event| {
+            *now = owner.shared.clock.now();
+            connection.handle(*now, event);
+        };
+        act(links, owner, &mut tell);
     }
 
     /// Writes what the core has to say, each piece of it by itself; whether anything left.
@@ -188,11 +200,7 @@ impl<'a> Session<'a> {
         while let Some(mail) = self.mailbox.take() {
             match mail {
                 Mail::Event(event) => self.hear(event),
-                Mail::Arrived(arrived) => {
-                    let (clock, connection) = (&self.owner.shared.clock, &mut self.connection);
-                    let mut tell = |event| connection.handle(clock.now(), event);
-                    self.links.arrived(arrived, &mut tell);
-                }
+                Mail::Arrived(arrived) => self.with_links(|links, _, tell| links.arrived(arrived, tell)),
             }
         }
     }
@@ -290,9 +298,7 @@ impl<'a> Session<'a> {
     /// Data connections, before the command that came with them: it then needs no second turn.
     fn look_around(&mut self) {
         self.take_mail();
-        let (clock, connection) = (&self.owner.shared.clock, &mut self.connection);
-        let mut tell = |event| connection.handle(clock.now(), event);
-        self.links.attend(&self.owner, &mut tell);
+        self.with_links(Links::attend);
         // A stranger who was found at the port is news that belongs before the next command.
         self.take_mail();
     }
