@@ -213,6 +213,8 @@ mod tests {
         assert!(VirtualPath::new(&[b'x'; 255]).is_ok());
         assert_eq!(VirtualPath::new(&[b'x'; 256]), Err(PathError::TooLong));
         assert_eq!(VirtualPath::new(&b"/x".repeat(2049)), Err(PathError::TooLong));
+        assert!(VirtualPath::new(&b"/x".repeat(2048)).is_ok());
+        assert_eq!(VirtualPath::new(&b"/xx".repeat(1366)), Err(PathError::TooLong));
     }
 
     #[test]

@@ -122,7 +122,6 @@ impl Wire {
                 None if self.encrypt(now, session) || self.go_on_in_the_clear(now, session) => continue,
                 None => break,
             }
-            session.switched(now);
         }
         let Self::Tls(secure) = self else { return };
         if !session.transmit().is_empty() || session.is_finished() {

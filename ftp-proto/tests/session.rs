@@ -9,20 +9,30 @@
 
 use ftp_proto::Connection;
 use ftp_proto::account::Rights;
+use ftp_proto::advertise::Advertised;
 use ftp_proto::config::{ControlPolicy, Settings, TlsChange, TlsCondition, TlsRule};
-use ftp_proto::event::{Action, Arrival, Event, Message, SessionId};
+use ftp_proto::diagnose::Outlook;
+use ftp_proto::event::{
+    Action, Answer, Arrival, Event, Job, LinkError, LinkId, Message, Request, SessionId, TransferId,
+};
 use ftp_proto::notice::Notice;
 use ftp_proto::testing::{FakeHello, FakeTls, FakeTlsClient, MemoryAccounts, MemoryStorage};
 use ftp_proto::time::Now;
 use ftp_proto::tls::TlsStatus;
+use ftp_proto::transfer::Mark;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A session of a user who may do everything, with jobs done at once.
 struct Logged {
+    now: Now,
     connection: Connection,
     replies: String,
     closed: Vec<&'static str>,
+    /// What else was asked for, and what else the log was told.
+    asked: Vec<Action>,
+    /// How many pipes were given back unused.
+    discarded: usize,
 }
 
 impl Logged {
@@ -35,42 +45,83 @@ impl Logged {
 
     /// Somebody who logs in by this name, and is `u`.
     fn come(name: &str, settings: Settings) -> Self {
-        let storage = MemoryStorage::new().file("/a", "alpha");
+        Self::come_to(MemoryStorage::new().file("/a", "alpha"), name, settings)
+    }
+
+    fn come_to(storage: MemoryStorage, name: &str, settings: Settings) -> Self {
         let accounts = Arc::new(MemoryAccounts::new().user(name, "p", storage.account("u", Rights::ALL)));
         let config = Arc::new(settings.validate().unwrap());
         let arrival = Arrival::new("198.51.100.1:21".parse().unwrap(), "203.0.113.5:4000".parse().unwrap());
-        let connection = Connection::new(Now::default(), SessionId(1), config, accounts, None, arrival);
-        Self { connection, replies: String::new(), closed: Vec::new() }
+        let now = Now::default();
+        let connection = Connection::new(now, SessionId(1), config, accounts, None, arrival);
+        Self { now, connection, replies: String::new(), closed: Vec::new(), asked: Vec::new(), discarded: 0 }
     }
 
     fn say(&mut self, lines: &str) {
-        self.connection.receive(Now::default(), lines.as_bytes());
+        self.connection.receive(self.now, lines.as_bytes());
         self.turn();
     }
 
     fn handle(&mut self, event: Event) {
-        self.connection.handle(Now::default(), event);
+        self.connection.handle(self.now, event);
     }
 
-    /// Actions, then replies.
+    fn later(&mut self, time: Duration) {
+        self.now.mono = self.now.mono + time;
+        self.connection.handle_timeout(self.now);
+        self.turn();
+    }
+
+    /// The data connection that was asked for is there.
+    fn connected(&mut self) {
+        let link = self.dialled();
+        self.handle(Event::Connected(link, "198.51.100.1:20".parse().unwrap()));
+        self.turn();
+    }
+
+    fn dialled(&self) -> LinkId {
+        let dialled = self.asked.iter().find_map(|action| match action {
+            Action::Connect(link, _) => Some(*link),
+            _ => None,
+        });
+        dialled.unwrap()
+    }
+
+    /// The transfer that was begun.
+    fn started(&self) -> TransferId {
+        let started = self.asked.iter().find_map(|action| match action {
+            Action::Start(_, transfer, _) => Some(*transfer),
+            _ => None,
+        });
+        started.unwrap()
+    }
+
+    /// The codes of the replies since it was asked last.
+    fn codes(&mut self) -> Vec<String> {
+        let replies = std::mem::take(&mut self.replies);
+        replies.lines().filter_map(|line| line.get(..3).map(String::from)).collect()
+    }
+
+    /// Actions and replies, until nothing is left to do.
     fn turn(&mut self) {
-        while let Some(action) = self.connection.poll_action() {
-            match action {
-                Action::Perform(ticket, job) => self.handle(Event::Done(ticket, job.perform())),
-                Action::Notify(Notice::SessionClosed { why, .. }) => self.closed.push(why),
-                _ => {}
+        loop {
+            while let Some(action) = self.connection.poll_action() {
+                match action {
+                    Action::Perform(ticket, job) => {
+                        self.discarded += usize::from(matches!(job, Job::Discard(_)));
+                        self.handle(Event::Done(ticket, job.perform()));
+                    }
+                    Action::Notify(Notice::SessionClosed { why, .. }) => self.closed.push(why),
+                    other => self.asked.push(other),
+                }
             }
-        }
-        while !self.connection.transmit().is_empty() {
             let shown = self.connection.transmit();
+            if shown.is_empty() {
+                return;
+            }
             self.replies.push_str(&String::from_utf8_lossy(shown));
             let count = shown.len();
-            self.connection.transmitted(Now::default(), count);
-        }
-        while let Some(action) = self.connection.poll_action() {
-            if let Action::Notify(Notice::SessionClosed { why, .. }) = action {
-                self.closed.push(why);
-            }
+            self.connection.transmitted(self.now, count);
         }
     }
 }
@@ -85,6 +136,189 @@ fn a_session_closes_once_though_a_transfer_waits_for_its_connection() {
     assert_eq!(session.closed, ["client closed the connection"]);
     assert!(session.connection.is_finished());
     assert_eq!(session.connection.deadline(), None);
+}
+
+/// RFC 959 section 4.1.3, ABOR: whoever stops a transfer is answered, even if nothing is ever heard of its end.
+#[test]
+fn a_stopped_transfer_that_never_ends_holds_up_nothing() {
+    let mut session = Logged::new();
+    session.say("PORT 203,0,113,5,15,160\r\nRETR a\r\n");
+    session.connected();
+    session.say("ABOR\r\nPWD\r\n");
+    assert!(matches!(session.asked.last(), Some(Action::Abort(_))), "{:?}", session.asked);
+    assert_eq!(session.codes(), ["200", "150"]);
+    session.later(Duration::from_millis(9_999));
+    assert_eq!(session.codes(), [""; 0]);
+    session.later(Duration::from_millis(1));
+    assert_eq!(session.codes(), ["426", "226", "257"]);
+}
+
+/// What was opened for a transfer that never begins is closed again, where blocking is allowed.
+#[test]
+fn a_file_that_was_opened_for_nothing_is_given_back() {
+    let mut session = Logged::new();
+    session.say("PORT 203,0,113,5,15,160\r\nSTOR b\r\n");
+    session.handle(Event::LinkFailed(session.dialled(), LinkError::Refused));
+    session.turn();
+    assert_eq!(session.codes(), ["200", "425"]);
+    assert_eq!(session.discarded, 1);
+}
+
+/// RFC 959 section 3.5: markers are answered, but those of a client that does not read do not pile up.
+#[test]
+fn markers_that_nobody_reads_are_not_answered_without_end() {
+    let mut session = Logged::new();
+    session.say("MODE B\r\nPORT 203,0,113,5,15,160\r\nSTOR b\r\n");
+    session.connected();
+    assert_eq!(session.codes(), ["200", "200", "150"]);
+    let (transfer, mark) = (session.started(), || Mark { text: "m".into(), offset: 1 });
+    session.handle(Event::Marked(TransferId(transfer.0 + 1), mark()));
+    session.turn();
+    assert_eq!(session.codes(), [""; 0], "no such transfer");
+    for _ in 0..10_000 {
+        session.handle(Event::Marked(transfer, mark()));
+    }
+    session.turn();
+    let answered = session.codes().len();
+    assert!((100..2_000).contains(&answered), "{answered}");
+    session.handle(Event::Marked(transfer, mark()));
+    session.handle(Event::PeerClosed);
+    session.turn();
+    session.replies.clear();
+    session.handle(Event::Marked(transfer, mark()));
+    session.turn();
+    assert_eq!(session.codes(), [""; 0], "the client is gone");
+}
+
+/// RFC 959 section 4.1.3, STAT: what is too long for a client that does not read waits for it, and comes whole.
+#[test]
+fn a_long_status_waits_for_its_reader() {
+    let mut storage = MemoryStorage::new();
+    for number in 0..2_000 {
+        storage = storage.file(format!("/file-{number}"), "x");
+    }
+    let mut session = Logged::come_to(storage, "u", Settings::default());
+    session.say("USER u\r\nPASS p\r\n");
+    session.replies.clear();
+    session.connection.receive(session.now, b"STAT /\r\n");
+    while let Some(action) = session.connection.poll_action() {
+        if let Action::Perform(ticket, job) = action {
+            session.handle(Event::Done(ticket, job.perform()));
+        }
+    }
+    session.turn();
+    assert_eq!(session.replies.matches("file-").count(), 2_000);
+    assert!(session.replies.ends_with("\r\n212 End of status.\r\n"));
+}
+
+/// Back-pressure: who does not read its replies is not read from, however few its bytes are.
+#[test]
+fn unread_replies_stop_the_reading() {
+    let mut session = Logged::new();
+    let mut asked = 0;
+    while session.connection.wants_input() {
+        session.connection.receive(session.now, b"FEAT\r\n");
+        asked += 1;
+        assert!(asked < 1_000, "nothing stops it");
+    }
+    session.connection.receive(session.now, b"NOOP\r\n");
+    session.turn();
+    assert_eq!(session.replies.matches("211-").count(), asked);
+    assert!(session.replies.ends_with("\r\n200 Yes.\r\n"), "{}", session.replies);
+    assert!(session.connection.wants_input());
+}
+
+/// The same for who sends on while a command waits.
+#[test]
+fn unread_commands_stop_the_reading() {
+    let mut session = Logged::new();
+    session.connection.receive(session.now, b"SIZE a\r\n");
+    let mut sent = 0;
+    while session.connection.wants_input() {
+        session.connection.receive(session.now, b"NOOP\r\n");
+        sent += 1;
+        assert!(sent < 10_000, "nothing stops it");
+    }
+    session.turn();
+    assert_eq!(session.replies.matches("200 Yes.\r\n").count(), sent);
+    assert!(session.connection.wants_input());
+}
+
+#[test]
+fn a_client_that_leaves_the_open_connection_has_no_trouble_with_tls() {
+    let mut session = Logged::new();
+    session.handle(Event::PeerClosed);
+    session.turn();
+    assert_eq!(session.closed, ["client closed the connection"]);
+    let failed = |action: &Action| matches!(action, Action::Notify(Notice::ControlTlsFailed(_)));
+    assert!(!session.asked.iter().any(failed), "{:?}", session.asked);
+}
+
+/// Who asks again is told the same port without a new lease: others may wait for one.
+#[test]
+fn a_port_that_is_announced_again_is_not_leased_again() {
+    let mut session = Logged::new();
+    session.say("EPSV\r\n");
+    let leases = |session: &Logged| {
+        let lease = |action: &Action| match action {
+            Action::Consult(Request::Lease { link, .. }) => Some(*link),
+            _ => None,
+        };
+        session.asked.iter().filter_map(lease).collect::<Vec<_>>()
+    };
+    let [link] = leases(&session)[..] else { panic!("{:?}", session.asked) };
+    let advertised = Advertised::plain("198.51.100.1".parse().unwrap(), 2_000);
+    let outlook = Outlook::default();
+    session.handle(Event::Answer(Answer::Leased { link, port: 2_000, advertised, outlook }));
+    session.say("EPSV\r\nPASV\r\n");
+    assert_eq!(session.codes(), ["229", "229", "227"]);
+    assert_eq!(leases(&session), [link]);
+    assert!(!session.asked.iter().any(|action| matches!(action, Action::Drop(_))), "{:?}", session.asked);
+}
+
+/// proxy-protocol.txt section 4: a look at the port is no attempt, and one that was refused is over.
+#[test]
+fn a_balancer_that_leaves_is_told_of_once_and_only_if_it_spoke() {
+    let settings = || {
+        let mut settings = Settings::default();
+        settings.proxy.trusted.push("203.0.113.5/32".parse().unwrap());
+        settings
+    };
+    let troubles = |session: &Logged| {
+        let trouble = |action: &&Action| matches!(action, Action::Notify(Notice::NoProxyHeader { .. }));
+        session.asked.iter().filter(trouble).count()
+    };
+    for (said, told) in [("", 0), ("PROXY TCP4 ", 1), ("USER u\r\n", 1)] {
+        let mut session = Logged::come("u", settings());
+        session.connection.receive(session.now, said.as_bytes());
+        // What is right comes too late.
+        if told == 1 && said.ends_with('\n') {
+            let header = b"PROXY TCP4 203.0.113.9 198.51.100.1 4000 21\r\n";
+            session.connection.receive(session.now, header);
+        }
+        session.handle(Event::PeerClosed);
+        session.turn();
+        assert_eq!(troubles(&session), told, "{said}");
+        let introduced = |action: &Action| matches!(action, Action::Consult(Request::Introduce { .. }));
+        assert!(!session.asked.iter().any(introduced), "{said}");
+        assert!(session.connection.is_finished());
+    }
+}
+
+/// Until the server has said whether a client may come in, nothing more of it is taken.
+#[test]
+fn a_client_behind_a_balancer_waits_to_be_let_in() {
+    let mut settings = Settings::default();
+    settings.proxy.trusted.push("203.0.113.5/32".parse().unwrap());
+    let mut session = Logged::come("u", settings);
+    assert!(session.connection.wants_input());
+    session.say("PROXY TCP4 203.0.113.9 198.51.100.1 4000 21\r\n");
+    assert!(!session.connection.wants_input());
+    let (local, peer) = ("198.51.100.1:21".parse().unwrap(), "203.0.113.9:4000".parse().unwrap());
+    session.handle(Event::Answer(Answer::Introduced { local, peer }));
+    session.turn();
+    assert_eq!(session.codes(), ["220"]);
+    assert!(session.connection.wants_input());
 }
 
 #[test]
@@ -162,6 +396,17 @@ fn a_client_that_leaves_tls_together_with_ccc_is_not_gone() {
     let mut bytes = secure.client.take_outgoing();
     bytes.extend_from_slice(b"NOOP\r\n");
     secure.connection.receive(secure.now, &bytes);
+    assert_eq!(secure.carry_out(), "200 The control connection goes on in the clear.\r\n");
+    assert_eq!(secure.connection.transmit(), b"200 Yes.\r\n");
+}
+
+/// RFC 2228 section 3: the reply to CCC is the last one under TLS, whatever came together with it.
+#[test]
+fn what_came_behind_ccc_is_answered_in_the_clear() {
+    let mut secure = Secured::new();
+    secure.client.send(b"CCC\r\nNOOP\r\n").unwrap();
+    secure.client.close_notify();
+    secure.connection.receive(secure.now, &secure.client.take_outgoing());
     assert_eq!(secure.carry_out(), "200 The control connection goes on in the clear.\r\n");
     assert_eq!(secure.connection.transmit(), b"200 Yes.\r\n");
 }

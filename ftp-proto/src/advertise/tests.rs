@@ -366,3 +366,20 @@ fn a_balancers_ports_are_told_to_inside_clients_too() {
         (address(PUBLIC), 51_007, Reason::Literal)
     );
 }
+
+#[test]
+fn each_reason_has_words_of_its_own() {
+    let reasons = [
+        Reason::Loopback,
+        Reason::Rule,
+        Reason::Inside,
+        Reason::Hairpin,
+        Reason::Literal,
+        Reason::Name,
+        Reason::ControlConnection,
+        Reason::Unresolved,
+        Reason::OtherFamily,
+    ];
+    let words: std::collections::BTreeSet<_> = reasons.iter().map(|reason| reason.words()).collect();
+    assert_eq!(words.len(), reasons.len());
+}

@@ -56,11 +56,6 @@ impl Session {
         }
     }
 
-    /// The wire has carried out a switch: commands behind it may run.
-    pub(crate) fn switched(&mut self, now: Now) {
-        self.advance(now);
-    }
-
     /// The client has said by TLS that it sends nothing more on the control connection.
     pub(crate) fn client_ended(&mut self, now: Now) {
         if !self.peer_closed {

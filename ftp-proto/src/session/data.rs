@@ -104,10 +104,8 @@ impl Session {
 
     /// The data connection has until then, and no longer than it had.
     pub(super) fn hasten_data_connection(&mut self, until: Instant) {
-        let earlier = self.timers.at(Timer::DataConnection).is_none_or(|at| until < at);
-        if earlier {
-            self.timers.set(Timer::DataConnection, until);
-        }
+        let earlier = self.timers.at(Timer::DataConnection).map_or(until, |at| at.min(until));
+        self.timers.set(Timer::DataConnection, earlier);
     }
 
     pub(super) fn arm_data_connection(&mut self, now: Now) {

@@ -32,7 +32,7 @@ impl Session {
     pub(super) fn look_at_unfinished(&mut self, now: Now) {
         // What comes behind AUTH is thrown away.
         let is_next = self.is_serving() && self.pending.is_none() && !self.protection.awaits_switch();
-        if is_next && self.login.account().is_none() {
+        if is_next {
             let text = self.inbox.unfinished();
             // It may be the line's end, and then it is no part of the line.
             let text = text.strip_suffix(b"\r").unwrap_or(text);

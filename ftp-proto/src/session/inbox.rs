@@ -201,11 +201,9 @@ impl Inbox {
         self.bytes.drain(..self.start);
         self.line_start -= self.start;
         self.start = 0;
-        if self.bytes.is_empty() && self.bytes.capacity() > KEPT_CAPACITY {
-            self.bytes = Vec::new();
-        }
-        if self.items.is_empty() && self.items.capacity() > KEPT_ITEMS {
-            self.items = VecDeque::new();
+        if self.items.is_empty() {
+            self.bytes.shrink_to(KEPT_CAPACITY);
+            self.items.shrink_to(KEPT_ITEMS);
         }
     }
 
@@ -268,14 +266,89 @@ mod tests {
     }
 
     #[test]
+    fn a_carriage_return_of_one_line_is_no_end_of_the_next() {
+        assert_eq!(lines(&[b"a\r\r\n\nNOOP\n"]), [b"a\r".to_vec(), Vec::new(), b"NOOP".to_vec()].map(Some));
+    }
+
+    #[test]
+    fn each_line_may_have_the_whole_length_and_of_longer_ones_the_beginning_stays() {
+        let mut inbox = Inbox::new(200);
+        let (just, long) = (b"x".repeat(200), b"y".repeat(1_000));
+        for line in [&just, &just, &long, &just] {
+            inbox.receive(line);
+            inbox.receive(b"\n");
+        }
+        let mut line = Vec::new();
+        for (item, text) in [
+            (Item::Line(200), &just[..]),
+            (Item::Line(200), &just),
+            (Item::Overlong(BEGINNING), &long[..BEGINNING]),
+            (Item::Line(200), &just),
+        ] {
+            assert_eq!((inbox.take(&mut line), line.as_slice()), (Some(item), text));
+        }
+        assert_eq!(inbox.take(&mut line), None);
+    }
+
+    #[test]
+    fn memory_comes_back_and_waiting_lines_stay_where_they_are() {
+        let mut inbox = Inbox::new(4_096);
+        let mut line = Vec::new();
+        inbox.receive(&b"NOOP\n".repeat(1_000));
+        inbox.take(&mut line);
+        assert_eq!(inbox.start, 4);
+        while inbox.take(&mut line).is_some() {}
+        assert_eq!((inbox.start, inbox.line_start, inbox.bytes.len()), (0, 0, 0));
+        let kept = (inbox.bytes.capacity(), inbox.items.capacity());
+        assert!(kept.0 <= KEPT_CAPACITY && kept.1 <= KEPT_ITEMS, "{kept:?}");
+    }
+
+    /// RFC 4217 section 4, CVE-2011-0411: whatever came is counted, and is gone; what 255 is stays.
+    #[test]
+    fn all_that_was_not_taken_is_discarded() {
+        for (received, count) in [
+            (&b""[..], 0),
+            (b"NOOP\r\n", 0),
+            (b"NOOP\r\nPWD\r\nLI", 6),
+            (b"NOOP\r\n\n\n", 2),
+            (b"NOOP\r\n\xff", 1),
+            (b"NOOP\r\n\xff\xfb", 1),
+            (b"NOOP\r\nxxxxxxxxxxxxxxxxx", 17),
+        ] {
+            let mut inbox = Inbox::new(16);
+            let mut line = Vec::new();
+            inbox.set_letter_255(true);
+            inbox.receive(received);
+            inbox.take(&mut line);
+            assert_eq!(inbox.discard(), count, "{received:?}");
+            inbox.receive(b"x\xff\xf0y\n");
+            assert_eq!((inbox.take(&mut line), line.as_slice()), (Some(Item::Line(4)), &b"x\xff\xf0y"[..]));
+        }
+    }
+
+    #[test]
+    fn reading_stops_at_the_limits() {
+        let wants = |taken: usize, bytes: &[u8]| {
+            let mut inbox = Inbox::new(16);
+            let mut line = Vec::new();
+            inbox.receive(bytes);
+            assert_eq!((0..taken).filter_map(|_| inbox.take(&mut line)).count(), taken);
+            inbox.wants_input()
+        };
+        assert!(wants(0, b"12345678\n1234567\n") && !wants(0, b"12345678\n12345678\n"));
+        assert!(wants(1, b"1\n12345678\n1234567\n") && !wants(1, b"1\n12345678\n12345678\n"));
+        assert!(wants(0, &[b'\n'; 1_023]) && !wants(0, &[b'\n'; 1_024]));
+    }
+
+    #[test]
     fn a_client_that_always_has_a_line_waiting_grows_nothing() {
         let mut inbox = Inbox::new(16);
         let mut line = Vec::new();
-        inbox.receive(b"NOOP\r\n");
+        inbox.receive(b"SYST \r\n");
         for _ in 0..10_000 {
-            inbox.receive(b"NOOP\r\n");
-            assert_eq!(inbox.take(&mut line), Some(Item::Line(4)));
-            assert_eq!(line, b"NOOP");
+            inbox.receive(b"SYST \r\n");
+            assert_eq!(inbox.take(&mut line), Some(Item::Line(5)));
+            assert_eq!(line, b"SYST ");
         }
         assert!(inbox.bytes.capacity() < 1024, "{}", inbox.bytes.capacity());
     }
@@ -295,6 +368,11 @@ mod tests {
         assert_eq!(line(b"x\xff\r\n"), b"x\xff");
         assert_eq!(line(b"x\xff\xfb\n"), b"x\xff\xfb");
         assert_eq!(line(b"\xff\xf4\xff\xf2ABOR\r\n"), b"ABOR");
+        // An option at the beginning is none of the line.
+        let mut inbox = Inbox::new(16);
+        inbox.set_letter_255(true);
+        inbox.receive(b"\xff\xfb\x01NOOP\n");
+        assert_eq!(inbox.take(&mut Vec::new()), Some(Item::Refusal([IAC, DONT, 1])));
     }
 
     #[test]

@@ -317,7 +317,7 @@ impl Link {
                 let effects = [Effect::Connect(link, given.target)].into();
                 (Self::Dialing(Dialing { link, given }), effects)
             }
-            (Self::Dialing(dialing), Input::Connected { link }) if dialing.link == link => {
+            (Self::Dialing(dialing), Input::Connected { link }) => {
                 let (peer, setup) = (dialing.given.target, dialing.given.setup());
                 (Self::Ready(Ready { link, peer, setup }), [Effect::BecameReady].into())
             }

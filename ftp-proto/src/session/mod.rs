@@ -62,6 +62,11 @@ use work::Work;
 /// How long another data connection has to come when the only one from the client's address was refused.
 const SECOND_CHANCE: Duration = Duration::from_secs(2);
 
+/// An empty queue of actions above this is given back.
+const KEPT_ACTIONS: usize = 32;
+/// The same for the memory of the line that was run.
+const KEPT_LINE: usize = 1024;
+
 /// How near its end a session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -322,8 +327,8 @@ impl Session {
 
     pub(crate) fn poll_action(&mut self) -> Option<Action> {
         let action = self.actions.pop_front();
-        if action.is_none() && self.actions.capacity() > 32 {
-            self.actions = VecDeque::new();
+        if action.is_none() {
+            self.actions.shrink_to(KEPT_ACTIONS);
         }
         action
     }
@@ -394,10 +399,9 @@ impl Session {
                 Some(Item::Refusal(commands)) => self.outbox.push_telnet(&commands),
                 None => {}
             }
+            line.clear();
+            line.shrink_to(KEPT_LINE);
             self.line = line;
-            if self.line.capacity() > 1024 {
-                self.line = Vec::new();
-            }
             self.rearm_idle(now);
             self.drain_if_idle(now);
         }
@@ -554,13 +558,6 @@ impl Session {
                 self.transfer = None;
                 self.close(now);
             }
-        }
-        self.rearm_if_serving(now);
-    }
-
-    fn rearm_if_serving(&mut self, now: Now) {
-        if self.is_serving() {
-            self.rearm_idle(now);
         }
     }
 

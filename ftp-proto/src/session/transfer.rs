@@ -166,9 +166,6 @@ impl Session {
     // req: 4217-9-prot-p
     pub(super) fn connected(&mut self, now: Now) {
         let Some(transfer) = &mut self.transfer else { return };
-        if !matches!(self.link, Link::Ready(_)) || transfer.is_moving() {
-            return;
-        }
         transfer.began = now.mono;
         self.say_preliminary();
         if self.protection.is_private() {
@@ -484,9 +481,7 @@ impl Session {
                 self.close_if_done(now);
             }
         }
-        if self.is_serving() {
-            self.rearm_idle(now);
-        }
+        self.rearm_idle(now);
     }
 
     /// A storage said no: the client hears the kind, the log the rest.

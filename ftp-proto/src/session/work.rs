@@ -232,9 +232,13 @@ mod tests {
 
     impl Digesting {
         fn new() -> Self {
+            Self::with(Settings::default())
+        }
+
+        fn with(settings: Settings) -> Self {
             let storage = MemoryStorage::new().file("/a", "alpha");
             let accounts = Arc::new(MemoryAccounts::new().user("u", "p", storage.account("u", Rights::ALL)));
-            let config = Arc::new(Settings::default().validate().unwrap());
+            let config = Arc::new(settings.validate().unwrap());
             let arrival =
                 Arrival::new("198.51.100.1:21".parse().unwrap(), "203.0.113.5:4000".parse().unwrap());
             let now = Now::default();
@@ -298,6 +302,18 @@ mod tests {
         assert!(said.starts_with("150 ") && said.contains("HASH /a: 103809024 KiB so far"), "{said}");
     }
 
+    /// RFC 1123 section 4.1.3.2: who waits for an answer is not idle.
+    #[test]
+    fn a_digest_is_no_idleness() {
+        let mut settings = Settings::default();
+        settings.timeouts.idle = MINUTES / 4;
+        settings.timeouts.stall = MINUTES;
+        let mut digesting = Digesting::with(settings);
+        digesting.course.go_on(1);
+        assert_eq!(digesting.later(MINUTES / 2), "");
+        assert!(!digesting.course.is_stopped());
+    }
+
     #[test]
     fn one_that_stands_still_ends_its_session() {
         let mut digesting = Digesting::new();
@@ -327,6 +343,23 @@ mod tests {
         let late = Done::Digested(Err(StorageError::Interrupted));
         digesting.connection.handle(digesting.now, Event::Done(digesting.ticket, late));
         assert_eq!(digesting.settle(), "");
+    }
+
+    /// RFC 959 section 4.2: the replies come in order, also behind an ABOR that takes its time.
+    #[test]
+    fn nothing_is_answered_before_the_abort() {
+        for early in ["", "PWD\r\n"] {
+            let mut digesting = Digesting::new();
+            let said = digesting.say(&alloc::format!("{early}ABOR\r\nNOOP\r\n"));
+            assert!(digesting.course.is_stopped());
+            let replies = if early.is_empty() { "150 HASH goes on.\r\n" } else { "" };
+            assert_eq!(said, replies);
+            let said = digesting.later(MINUTES);
+            let codes: Vec<&str> = said.lines().filter_map(|line| line.get(..3)).collect();
+            let order =
+                if early.is_empty() { &["426", "226", "200"][..] } else { &["426", "257", "226", "200"] };
+            assert_eq!(codes, order, "{said}");
+        }
     }
 
     #[test]

@@ -71,3 +71,23 @@ impl Leases {
         self.by_client.values_mut()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{LinkId, SessionId};
+
+    #[test]
+    fn sizes_that_nobody_has_are_not_looked_for() {
+        let clients = ["203.0.113.5/32", "203.0.113.6/32", "203.0.113.0/24"];
+        let clients = clients.map(|client| client.parse::<Network>().unwrap());
+        let mut leases = Leases::default();
+        for client in clients {
+            leases.insert(client, Lease::new(SessionId(1), LinkId::new(1), false));
+        }
+        for (client, sizes) in clients.into_iter().zip([2, 1, 0]) {
+            assert!(leases.remove(client).is_some());
+            assert_eq!(leases.sizes.len(), sizes);
+        }
+    }
+}

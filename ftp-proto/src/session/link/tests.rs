@@ -268,6 +268,53 @@ fn what_concerns_another_link_changes_nothing_and_is_given_back() {
 }
 
 #[test]
+fn the_end_of_another_transfer_is_none() {
+    for state in states() {
+        let ended = Input::Ended { transfer: TransferId(4) };
+        assert_eq!(state.clone().step(ended), (state, vec![]));
+    }
+}
+
+/// Whose handshakes are being done, and where they come from.
+#[test]
+fn handshakes_are_known_by_their_links() {
+    let own = LINK.arrived(1);
+    for state in states() {
+        let securing = match &state {
+            Link::Securing(_) => vec![(LINK, true)],
+            Link::Waiting(wait) if wait.securing => {
+                wait.candidates.iter().map(|candidate| (candidate.link, candidate.own)).collect()
+            }
+            _ => vec![],
+        };
+        assert_eq!(state.is_securing(), !securing.is_empty(), "{state:?}");
+        for link in [LINK, OTHER, own, LINK.arrived(2), LINK.arrived(3)] {
+            let expected = securing.iter().find(|(known, _)| *known == link);
+            assert_eq!(state.securing(link), expected.map(|(_, own)| *own), "{state:?} {link:?}");
+            if expected.is_some() {
+                assert_eq!(state.peer_of(link), Some(target()), "{state:?} {link:?}");
+            }
+        }
+        assert_eq!(state.peer_of(OTHER), None, "{state:?}");
+    }
+}
+
+/// One of two from the client's own address was refused: the other one keeps its time.
+#[test]
+fn the_time_gets_short_when_the_last_of_the_clients_own_is_refused() {
+    let candidates = vec![candidate(1, true), candidate(2, true), candidate(3, false)];
+    let wait = Waiting { securing: true, candidates, ..waiting(true) };
+    assert!(!wait.lost_its_own() && !waiting(true).lost_its_own());
+    let refused =
+        |arrival| Input::Refused { link: LINK.arrived(arrival), cause: Cause::NotResumed(Resumption::Full) };
+    let (state, effects) = Link::Waiting(wait).step(refused(1));
+    assert_eq!(effects, [Effect::Drop(LINK.arrived(1))]);
+    let (state, effects) = state.step(refused(2));
+    assert_eq!(effects, [Effect::Drop(LINK.arrived(2)), Effect::Hasten]);
+    assert!(matches!(state, Link::Waiting(wait) if wait.lost_its_own()));
+}
+
+#[test]
 fn strangers_make_another_verdict_and_are_counted_to_a_limit() {
     let mut state = Link::Waiting(waiting(false));
     for _ in 0..10 {

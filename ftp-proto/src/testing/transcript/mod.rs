@@ -64,7 +64,7 @@
 //! | `stored: /a.txt hello\n`, `stored-part: …`, `missing: /a.txt` | what the storage holds |
 //! | `closed` | the server has ended the control connection |
 //! | `verdict nobody_connected`, `verdict nobody_connected range_closed` | a data connection failed in this way, and for this likely cause; each that fails must be named |
-//! | `notice LoggedIn` | the log was told |
+//! | `notice LoggedIn`, `notice no LoggedIn` | the log was told; it was not, since the last `notice` |
 //! | `on 2 from 198.51.100.7:1000` | what follows is said on another control connection, opened at its first mention |
 //! | `>> Connect 203.0.113.5:4001` | the core asked for this; `>> no Connect`: it did not, since the last `>>` |
 //! | `<< stranger 198.51.100.9:5` | fed by hand: `arrived`, `stranger ADDRESS`, `connected`, `link-failed refused`, `reset`, `peer-closed`, `kick`, `drain 30s`, `config key=value`, `resolves NAME ADDRESSES`, `panic` (of the next job), `jobs-wait` and `jobs-run` (the storage takes its time), `hold 5` (the client takes 5 more bytes of data, then none), `release`, `unread` and `read` (replies) |

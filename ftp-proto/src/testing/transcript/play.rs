@@ -298,6 +298,7 @@ impl<'a> Player<'a> {
                 None => Err(String::from("no data connection failed")),
             },
             Step::Notice(prefix) => self.notice(prefix),
+            Step::NoNotice(prefix) => self.no_notice(prefix),
             Step::On(name, peer) => match self.clients.iter().position(|client| client.name == *name) {
                 Some(known) => {
                     self.current = known;
@@ -397,6 +398,14 @@ impl<'a> Player<'a> {
                 Ok(())
             }
             None => Err(differ(prefix, &words.join("\n              "))),
+        }
+    }
+
+    fn no_notice(&self, prefix: &str) -> Result<(), String> {
+        let new = self.shared.notices.get(self.notices_seen..).unwrap_or_default();
+        match new.iter().map(|notice| format!("{notice:?}")).find(|notice| notice.starts_with(prefix)) {
+            Some(notice) => Err(format!("the log was told: {notice}")),
+            None => Ok(()),
         }
     }
 

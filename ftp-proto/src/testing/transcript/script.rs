@@ -61,6 +61,7 @@ pub(super) enum Step {
     Closed,
     Verdict(String),
     Notice(String),
+    NoNotice(String),
     On(String, Option<SocketAddr>),
     Action(String),
     NoAction(String),
@@ -461,7 +462,10 @@ pub(super) fn step(source: &str) -> Result<Step, String> {
         "missing:" => Step::Missing(unescape(rest)?),
         "closed" => Step::Closed,
         "verdict" => Step::Verdict(rest.to_owned()),
-        "notice" => Step::Notice(rest.to_owned()),
+        "notice" => match rest.strip_prefix("no ") {
+            Some(notice) => Step::NoNotice(notice.to_owned()),
+            None => Step::Notice(rest.to_owned()),
+        },
         "on" => match rest.split_once(" from ") {
             Some((name, address)) => {
                 let address = address.parse().map_err(|_| format!("not an address: \"{address}\""))?;

@@ -97,7 +97,7 @@ impl Player<'_> {
             }
             Step::Missing(path) if storage.exists(path) => Err(String::from("it is there")),
             // The log is not at hand here.
-            Step::Missing(_) | Step::Verdict(_) | Step::Notice(_) => Ok(()),
+            Step::Missing(_) | Step::Verdict(_) | Step::Notice(_) | Step::NoNotice(_) => Ok(()),
             Step::On(name, _) => match self.clients.iter().position(|client| client.name == *name) {
                 Some(known) => {
                     self.current = known;
