@@ -100,6 +100,12 @@ pub trait Storage: Send + Sync {
         Err(StorageError::Unsupported)
     }
 
+    /// How much of what it may store the account has stored, for one with [`Abilities::QUOTA`]. Default:
+    /// [`StorageError::Unsupported`].
+    fn usage(&self) -> Result<Usage, StorageError> {
+        Err(StorageError::Unsupported)
+    }
+
     /// Makes a symbolic link at `link` to the file or directory `target`, so that the link leads there and nowhere else;
     /// for one with [`Abilities::SYMLINK`]. [`StorageError::AlreadyExists`] if anything is at `link`. Default:
     /// [`StorageError::Unsupported`].
@@ -141,6 +147,8 @@ impl Abilities {
     pub const UMASK: Self = Self(1 << 3);
     /// [`Storage::symlink`].
     pub const SYMLINK: Self = Self(1 << 4);
+    /// [`Storage::usage`].
+    pub const QUOTA: Self = Self(1 << 5);
 
     /// Whether all of `other` is in here.
     pub const fn contains(self, other: Self) -> bool {
@@ -207,6 +215,19 @@ pub trait File: Send {
         let count = source.read_at(from, &mut buffer)?;
         self.write_at(offset, buffer.get(..count).unwrap_or_default())?;
         Ok(count as u64)
+    }
+
+    /// Up to which offset bytes may go past this trait into [`os_file`](Self::os_file). Default: without end. A storage
+    /// that counts what is written lets so many go past it as it has counted beforehand.
+    fn room_until(&self) -> u64 {
+        u64::MAX
+    }
+
+    /// Makes room for more bytes to go past this trait from `offset` on, if it can; up to which offset they may now. Not
+    /// behind `offset`: what comes goes through [`write_at`](Self::write_at), which tells why, if there is no room.
+    fn make_room(&mut self, offset: u64) -> u64 {
+        let _ = offset;
+        u64::MAX
     }
 
     /// Ends an upload with which nobody may go on, since its bytes are damaged or nobody will: of what was written since
@@ -300,6 +321,45 @@ impl Metadata {
     }
 }
 
+/// What an account has stored of what it may store ([`Storage::usage`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes in files, hidden parts of uploads among them.
+    pub bytes: Share,
+    /// Files and directories.
+    pub files: Share,
+}
+
+/// One number of a [`Usage`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Share {
+    /// So many are there; `None`: they are being counted.
+    pub used: Option<u64>,
+    /// So many may be there; `None`: any number.
+    pub limit: Option<u64>,
+}
+
+impl Share {
+    /// How many may be added, if both numbers are known. None if there are too many already.
+    pub fn left(self) -> Option<u64> {
+        Some(self.limit?.saturating_sub(self.used?))
+    }
+}
+
+/// What an account has stored as much of as it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OverQuota {
+    /// Bytes: there was room for so many.
+    #[error("room for {0} bytes")]
+    Bytes(u64),
+    /// Files and directories.
+    #[error("no more files")]
+    Files,
+    /// The system says so, and not of what.
+    #[error("the system's quota")]
+    System,
+}
+
 /// Why a storage did not do it. The kind alone makes the reply, so nothing about the host leaks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StorageError {
@@ -327,9 +387,12 @@ pub enum StorageError {
     /// REST pointed behind the end.
     #[error("the offset is behind the end of the file")]
     BadOffset,
-    /// The disk or the quota is full.
+    /// The disk is full.
     #[error("no space left")]
     NoSpace,
+    /// The account has stored as much as it may.
+    #[error("over quota: {0}")]
+    OverQuota(OverQuota),
     /// Somebody else has it just now.
     #[error("the file is in use")]
     Busy,
@@ -356,7 +419,8 @@ impl From<std::io::Error> for StorageError {
             K::IsADirectory => Self::IsADirectory,
             K::NotADirectory => Self::NotADirectory,
             K::InvalidFilename => Self::BadName,
-            K::StorageFull | K::QuotaExceeded | K::FileTooLarge => Self::NoSpace,
+            K::StorageFull | K::FileTooLarge => Self::NoSpace,
+            K::QuotaExceeded => Self::OverQuota(OverQuota::System),
             K::ResourceBusy | K::ExecutableFileBusy => Self::Busy,
             K::Unsupported => Self::Unsupported,
             _ => Self::Io(alloc::string::ToString::to_string(&error)),

@@ -1,6 +1,6 @@
 //! Replies: three digits and words (RFC 959 section 4.2).
 
-use crate::host::StorageError;
+use crate::host::{OverQuota, StorageError};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use bytes::BufMut;
@@ -56,8 +56,8 @@ impl Reply {
 
     /// What a client is told about a storage that did not do it: the kind alone decides.
     // req: 959-4.2-codes, 959-4.2-transient, 959-4.2.2-450, 959-4.2.2-451, 959-4.2.2-452, 959-4.2.2-550
-    // req: 959-4.2.2-553, 1123-4.1.2.11-4xx, 1123-4.1.2.11-defined-codes, 1123-4.1.3.4-554, 3659-7.2.1-550
-    pub(crate) const fn storage(error: &StorageError) -> Self {
+    // req: 959-4.2.2-552, 959-4.2.2-553, 1123-4.1.2.11-4xx, 1123-4.1.2.11-defined-codes, 1123-4.1.3.4-554, 3659-7.2.1-550
+    pub(crate) fn storage(error: &StorageError) -> Self {
         match error {
             StorageError::NotFound => Self::new(550, "No such file or directory."),
             StorageError::Denied => Self::new(550, "Permission denied."),
@@ -67,11 +67,28 @@ impl Reply {
             StorageError::NotADirectory => Self::new(550, "It is not a directory."),
             StorageError::BadName => Self::new(553, "The name is not allowed here."),
             StorageError::BadOffset => Self::new(554, "The restart point is behind the end of the file."),
-            StorageError::NoSpace => Self::new(452, "No space left."),
+            StorageError::NoSpace => Self::new(452, "Insufficient storage space: the disk is full."),
+            StorageError::OverQuota(over) => Self::over_quota(*over),
             StorageError::Busy => Self::new(450, "The file is in use; try again later."),
             StorageError::Unsupported => Self::new(504, "This storage can't do that."),
             StorageError::Interrupted => Self::new(426, "Aborted."),
             StorageError::Io(_) => Self::new(451, "Local error in processing."),
+        }
+    }
+
+    fn over_quota(over: OverQuota) -> Self {
+        match over {
+            OverQuota::Bytes(0) => Self::new(552, "Exceeded storage allocation: the quota is used up."),
+            OverQuota::Bytes(left) => Self::with(
+                552,
+                alloc::format!("Exceeded storage allocation: {left} bytes of the quota are left."),
+            ),
+            OverQuota::Files => {
+                Self::new(552, "Exceeded storage allocation: no file or directory of the quota is left.")
+            }
+            OverQuota::System => {
+                Self::new(552, "Exceeded storage allocation: the quota on the server's disk is used up.")
+            }
         }
     }
 

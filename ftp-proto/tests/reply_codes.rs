@@ -54,7 +54,11 @@ const PATHS: &[&str] = &[
 
 /// Codes beyond that list, for which commands, and why.
 const OTHERS: &[(&[u16], &[&str], &str)] = &[
-    (&[450, 451, 452, 550, 553], PATHS, "what the storage says, by the meanings of RFC 959 section 4.2.2"),
+    (
+        &[450, 451, 452, 550, 552, 553],
+        PATHS,
+        "what the storage says, by the meanings of RFC 959 section 4.2.2",
+    ),
     (&[504], PATHS, "the storage can't do that (RFC 959 section 4.2: an unimplemented parameter)"),
     (&[521, 522], TRANSFERS, "RFC 4217 section 10.2: protection of the data connection"),
     (&[554, 555], TRANSFERS, "RFC 1123 section 4.1.3.4: REST does not fit the file, or the type does not"),

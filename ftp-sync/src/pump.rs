@@ -155,7 +155,7 @@ impl Pump {
     }
 
     fn read(&mut self, now: Now) {
-        match self.fill_buffer() {
+        match self.fill_buffer(u64::MAX) {
             Ok(()) => {
                 self.moved += self.buffer.len() as u64;
                 self.pipe.receive_in_place(now, &mut self.buffer);
@@ -164,12 +164,19 @@ impl Pump {
         }
     }
 
-    /// Reads once; empty at the end of the stream.
-    fn fill_buffer(&mut self) -> io::Result<()> {
+    /// Reads once, so many bytes at most; empty at the end of the stream.
+    fn fill_buffer(&mut self, most: u64) -> io::Result<()> {
         self.buffer.clear();
         self.buffer.reserve(if self.moved < PIPED_PIECE as u64 { PIECE } else { PIPED_PIECE });
         let socket = self.socket.as_ref().ok_or(io::ErrorKind::ConnectionReset)?;
-        recv(socket, spare_capacity(&mut self.buffer), RecvFlags::empty())?;
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        if most < self.buffer.capacity() {
+            self.buffer.resize(most, 0);
+            let count = recv(socket, self.buffer.as_mut_slice(), RecvFlags::empty())?.0;
+            self.buffer.truncate(count);
+        } else {
+            recv(socket, spare_capacity(&mut self.buffer), RecvFlags::empty())?;
+        }
         Ok(())
     }
 
@@ -244,17 +251,15 @@ impl Pump {
                 return Ok(count);
             }
         }
-        self.fill_buffer().map_err(Stop::Socket)?;
+        self.fill_buffer(len).map_err(Stop::Socket)?;
         let Some(file) = self.pipe.os_file() else {
             return Err(Stop::Storage(io::ErrorKind::Unsupported.into()));
         };
-        let take = usize::try_from(len).unwrap_or(usize::MAX).min(self.buffer.len());
-        let bytes = self.buffer.get(..take).unwrap_or_default();
-        file.write_all_at(bytes, offset).map_err(Stop::Storage)?;
+        file.write_all_at(&self.buffer, offset).map_err(Stop::Storage)?;
         if self.buffer.len() >= PIECE && matches!(self.bulk, Bulk::Copy) {
             self.bulk = large_pipe().unwrap_or(Bulk::CopyOnly);
         }
-        Ok(take as u64)
+        Ok(self.buffer.len() as u64)
     }
 }
 

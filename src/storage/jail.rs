@@ -5,7 +5,7 @@
 //! - [`Jail`] follows links, whole paths at a time, and whatever the links say, it ends inside the tree.
 //! - [`Folder`] is an open directory inside the tree; it takes single names and never follows a link.
 
-use ftp_proto::host::{Kind, StorageError, Wanted};
+use ftp_proto::host::{Kind, OverQuota, StorageError, Wanted};
 use ftp_proto::path::VirtualPath;
 use ftp_proto::time::UnixTime;
 use std::fs::File;
@@ -171,7 +171,8 @@ pub(super) fn failure(error: io::Error) -> StorageError {
             // A link that leads out of the tree or in circles; a socket or a pipe that nobody reads.
             Some(Errno::LOOP | Errno::XDEV | Errno::NXIO | Errno::PERM) => return StorageError::Denied,
             Some(Errno::NAMETOOLONG | Errno::ILSEQ) => return StorageError::BadName,
-            Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => return StorageError::NoSpace,
+            Some(Errno::NOSPC | Errno::FBIG) => return StorageError::NoSpace,
+            Some(Errno::DQUOT) => return StorageError::OverQuota(OverQuota::System),
             Some(Errno::STALE | Errno::NODEV) => return StorageError::NotFound,
             Some(Errno::AGAIN | Errno::BUSY | Errno::TXTBSY) => return StorageError::Busy,
             Some(Errno::OPNOTSUPP) => return StorageError::Unsupported,

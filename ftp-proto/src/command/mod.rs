@@ -25,7 +25,8 @@ mod trees;
 
 pub(crate) use data::{established_reply, passive_reply};
 pub(crate) use files::{measured, set_modified, time_known};
-pub(crate) use own::roster;
+pub(crate) use own::{roster, usage_known};
+pub(crate) use parameters::room_known;
 pub(crate) use transfers::append_known;
 
 use crate::account::Rights;

@@ -1,10 +1,13 @@
-//! SITE commands about the session itself: IDLE UMASK WHO.
+//! SITE commands about the session and its account: IDLE QUOTA UMASK WHO.
 
-use crate::event::{Seat, SessionId};
+use crate::event::{FileJob, Seat, SessionId};
+use crate::host::{Share, Usage};
+use crate::path::VirtualPath;
 use crate::reply::Reply;
-use crate::session::{Login, Reaction, Turn};
+use crate::session::{Login, Pending, Reaction, Turn};
 use crate::time::CivilTime;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -59,6 +62,27 @@ pub(super) fn umask(turn: &mut Turn<'_>, argument: &[u8]) -> Reaction {
     account.storage = storage;
     turn.session.modes.umask = Some(umask);
     Reply::with(200, format!("The umask is {umask:03o}.")).into()
+}
+
+/// SITE QUOTA: what the account has stored of what it may store.
+pub(super) fn quota(turn: &mut Turn<'_>, argument: &[u8]) -> Reaction {
+    if !argument.trim_ascii().is_empty() {
+        return super::site::usage("QUOTA");
+    }
+    turn.files(|_| FileJob::Usage, VirtualPath::root(), |_| Pending::Usage)
+}
+
+/// What the storage has answered.
+pub(crate) fn usage_known(usage: Usage) -> Reply {
+    let line = |what: &str, share: Share| {
+        let used = share.used.map_or_else(|| "not counted yet".into(), |used| format!("{used} used"));
+        let limit =
+            share.limit.map_or_else(|| "any number allowed".into(), |limit| format!("{limit} allowed"));
+        let left = share.left().map_or_else(String::new, |left| format!(", {left} left"));
+        format!("{what}: {used}, {limit}{left}").into_bytes()
+    };
+    let lines = [line("Bytes", usage.bytes), line("Files and directories", usage.files)].into();
+    Reply::block(200, &b"Quota of this account:"[..], lines, "End.")
 }
 
 /// SITE WHO: the sessions of this account alone. Of others nobody hears anything.

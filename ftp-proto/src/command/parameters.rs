@@ -2,11 +2,13 @@
 
 use super::args::Arg;
 use super::{Gate, is_open};
+use crate::account::Rights;
 use crate::config::AlloReply;
-use crate::event::Part;
+use crate::event::{FileJob, Part};
+use crate::host::Abilities;
 use crate::listing::Facts;
 use crate::reply::Reply;
-use crate::session::{Reaction, Turn};
+use crate::session::{Pending, Reaction, Turn};
 use crate::transfer::{Deflate, Form, Kind, Mode, Structure};
 use alloc::format;
 use alloc::string::String;
@@ -138,19 +140,38 @@ pub(super) fn rang(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
 pub(super) fn allo(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     let words = words(&arg);
     let number = |word: &Vec<u8>| !word.is_empty() && word.iter().all(u8::is_ascii_digit);
-    let legal = match words.as_slice() {
-        [size] => number(size),
-        [size, r, record] => number(size) && r == b"R" && number(record),
-        _ => false,
+    let size = match words.as_slice() {
+        [size] if number(size) => size,
+        [size, r, record] if number(size) && r == b"R" && number(record) => size,
+        _ => {
+            return Reply::new(501, "The argument is wrong; the syntax is ALLO <bytes> [R <record size>]")
+                .into();
+        }
     };
-    if legal {
-        let code = match turn.session.quirks.allo {
-            AlloReply::Done => 200,
-            AlloReply::Superfluous => 202,
-        };
-        Reply::new(code, "Nothing has to be reserved.").into()
-    } else {
-        Reply::new(501, "The argument is wrong; the syntax is ALLO <bytes> [R <record size>]").into()
+    let code = match turn.session.quirks.allo {
+        AlloReply::Done => 200,
+        AlloReply::Superfluous => 202,
+    };
+    // More digits than fit into it are more bytes than there are anywhere.
+    let wanted = super::args::number(size).unwrap_or(u64::MAX);
+    let directory = turn.session.modes.directory.clone();
+    let account = turn.session.login.account();
+    let can_tell = account.is_some_and(|account| account.storage.abilities().contains(Abilities::AVAILABLE));
+    // As for AVBL: how much room there is, is for who may use it.
+    if !can_tell || !turn.may(&directory, Rights::CREATE) {
+        return room_known(wanted, code, None).into();
+    }
+    turn.files(FileJob::Available, directory, |_| Pending::Room { wanted, code })
+}
+
+/// What there is room for. It is no error to ask for more: the upload may replace a file or go on with one, and whoever
+/// leaves at an error would then do so for nothing.
+pub(crate) fn room_known(wanted: u64, code: u16, available: Option<u64>) -> Reply {
+    match available.filter(|available| *available < wanted) {
+        None => Reply::new(code, "Nothing has to be reserved."),
+        Some(room) => {
+            Reply::with(code, format!("Nothing has to be reserved, but there is room for {room} bytes only."))
+        }
     }
 }
 

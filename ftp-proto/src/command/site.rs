@@ -47,7 +47,7 @@ const PLAIN: SiteCommand = SiteCommand {
 };
 
 /// All of them, in alphabetical order. CHMOD, IDLE, UMASK, UTIME, WHO and HELP are common practice, COPY, CPFR, CPTO,
-/// MKDIR, RMDIR and SYMLINK those of ProFTPD, DIRSTYLE that of IIS, STAT of the RFC's own word for it.
+/// MKDIR, QUOTA, RMDIR and SYMLINK those of ProFTPD, DIRSTYLE that of IIS, STAT of the RFC's own word for it.
 pub static SITE: &[SiteCommand] = &[
     SiteCommand {
         name: "CHMOD",
@@ -97,6 +97,14 @@ pub static SITE: &[SiteCommand] = &[
         needs: Rights::MAKE_DIRECTORY,
         samples: &["SITE MKDIR new"],
         run: |turn, argument| with_path(turn, "MKDIR", argument, Rights::MAKE_DIRECTORY, files::mkd),
+        ..PLAIN
+    },
+    SiteCommand {
+        name: "QUOTA",
+        needs: Rights::CREATE,
+        able: Abilities::QUOTA,
+        samples: &["SITE QUOTA"],
+        run: own::quota,
         ..PLAIN
     },
     SiteCommand {

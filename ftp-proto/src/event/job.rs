@@ -4,7 +4,7 @@
 use super::Digested;
 use super::{Course, LongJob};
 use crate::account::{Account, Credentials, LoginError, Rights, RightsByPath};
-use crate::host::{Accounts, Create, File, Metadata, Storage, StorageError};
+use crate::host::{Accounts, Create, File, Metadata, Storage, StorageError, Usage};
 use crate::listing::{Found, Search, Walk};
 use crate::path::VirtualPath;
 use crate::time::{Now, UnixTime};
@@ -47,6 +47,8 @@ pub enum FileJob {
     ReadListing(Walk, usize),
     /// [`Storage::available`].
     Available(VirtualPath),
+    /// [`Storage::usage`].
+    Usage,
     /// [`Storage::create_dir`].
     MakeDirectory(VirtualPath),
     /// [`Storage::remove_file`].
@@ -107,6 +109,7 @@ impl core::fmt::Debug for FileJob {
             }
             Self::ReadListing(_, count) => write!(out, "ReadListing {count}"),
             Self::Available(path) => write!(out, "Available {path}"),
+            Self::Usage => write!(out, "Usage"),
             Self::MakeDirectory(path) => write!(out, "MakeDirectory {path}"),
             Self::RemoveFile(path) => write!(out, "RemoveFile {path}"),
             Self::RemoveDirectory(path) => write!(out, "RemoveDirectory {path}"),
@@ -141,6 +144,8 @@ pub enum Done {
     Digested(Result<Vec<Digested>, StorageError>),
     /// To `Measure` and `Available`: bytes.
     Measured(Result<u64, StorageError>),
+    /// To `Usage`.
+    Usage(Result<Usage, StorageError>),
     /// To all that changes something.
     Changed(Result<(), StorageError>),
     /// The job panicked; the session ends.
@@ -164,6 +169,7 @@ impl core::fmt::Debug for Done {
             #[cfg(feature = "digests")]
             Self::Digested(result) => write!(out, "Digested {result:?}"),
             Self::Measured(result) => write!(out, "Measured {result:?}"),
+            Self::Usage(result) => write!(out, "Usage {result:?}"),
             Self::Changed(result) => write!(out, "Changed {result:?}"),
             Self::Panicked => write!(out, "Panicked"),
         }
@@ -266,6 +272,7 @@ impl FileJob {
             Self::OpenListing(search) => Done::Listing(search.open(storage)),
             Self::ReadListing(walk, count) => Done::Lines(read_listing(walk, count)),
             Self::Available(path) => Done::Measured(storage.available(&path)),
+            Self::Usage => Done::Usage(storage.usage()),
             Self::MakeDirectory(path) => Done::Changed(storage.create_dir(&path)),
             Self::RemoveFile(path) => Done::Changed(storage.remove_file(&path)),
             Self::RemoveDirectory(path) => Done::Changed(storage.remove_dir(&path)),

@@ -43,6 +43,10 @@ pub(crate) enum Pending {
     Append { verb: &'static str, path: VirtualPath, at: Option<u64> },
     /// AVBL: how many bytes.
     Measured,
+    /// ALLO: whether there is room for so many bytes, and the code of the reply.
+    Room { wanted: u64, code: u16 },
+    /// SITE QUOTA.
+    Usage,
     /// A command that changes something.
     Change(Change),
     /// A transfer command: its file or directory.
@@ -69,6 +73,8 @@ impl Pending {
             | Self::Measure
             | Self::Append { .. }
             | Self::Measured
+            | Self::Room { .. }
+            | Self::Usage
             | Self::Change(_)
             | Self::Open(_)
             | Self::Stat(_) => true,
@@ -223,6 +229,10 @@ fn resume(turn: &mut Turn<'_>, pending: Pending, done: Done) -> Reaction {
             command::append_known(turn, verb, path, at, metadata.size)
         }
         (Pending::Measured, Done::Measured(Ok(bytes))) => Reply::with(213, alloc::format!("{bytes}")).into(),
+        (Pending::Room { wanted, code }, Done::Measured(available)) => {
+            command::room_known(wanted, code, available.ok()).into()
+        }
+        (Pending::Usage, Done::Usage(Ok(usage))) => command::usage_known(usage).into(),
         (Pending::Change(change), Done::Changed(Ok(()))) => changed(turn, change),
         (Pending::Open(opening), Done::File(Ok(file))) => opened(turn, opening, file),
         (Pending::Open(Opening::Unique { coding }), Done::Unique(Ok((path, file)))) => {
@@ -246,6 +256,7 @@ pub(super) fn failed(turn: &mut Turn<'_>, done: Done) -> Reaction {
         | Done::Octets(Err(error))
         | Done::Changed(Err(error))
         | Done::Measured(Err(error))
+        | Done::Usage(Err(error))
         | Done::File(Err(error))
         | Done::Unique(Err(error))
         | Done::Listing(Err(error)) => error,

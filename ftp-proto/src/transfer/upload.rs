@@ -3,7 +3,7 @@
 use super::coding::Coding;
 use super::decoder::{Decoder, Pause};
 use super::{EndReason, Mark, Step, UNTIL_THE_END, can_go_direct};
-use crate::host::File;
+use crate::host::{File, StorageError};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -28,13 +28,15 @@ pub(super) struct Upload {
     /// How much is held before it is written.
     gather: usize,
     coded: Option<Coded>,
-    /// The adapter moves the bytes itself.
+    /// The adapter moves the bytes itself,
     direct: bool,
+    /// up to this offset; behind it the file is asked for more room.
+    room: u64,
     /// The client has sent all, and all of it is decoded.
     at_end: bool,
     /// `finish(true)` was `Ok`.
     published: bool,
-    /// What came is damaged: nothing of it is to be continued.
+    /// What came is damaged, or more than may be stored: nothing of it is to be continued.
     spoilt: bool,
 }
 
@@ -79,6 +81,7 @@ impl Upload {
             held: Vec::new(),
             gather: GATHER,
             direct: coded.is_none() && can_go_direct(&*file),
+            room: file.room_until(),
             coded,
             at_end: false,
             published: false,
@@ -97,7 +100,10 @@ impl Upload {
         } else if self.at_end || wants_to_write || self.held.len() >= self.gather {
             Ok(Some(Step::Turn))
         } else if self.direct && self.held.is_empty() {
-            Ok(Some(Step::Direct { offset: self.offset, len: UNTIL_THE_END }))
+            Ok(Some(match self.room.saturating_sub(self.offset) {
+                0 => Step::Turn,
+                len => Step::Direct { offset: self.offset, len: len.min(UNTIL_THE_END) },
+            }))
         } else {
             // Bytes that are held go to the file first: behind them there must never be a hole, since a
             // broken upload is resumed at its length.
@@ -221,12 +227,17 @@ impl Upload {
         if !self.held.is_empty() {
             if let Err(error) = file.write_at(self.offset, &self.held) {
                 // The first error is the one to tell.
-                let _ = file.finish(false);
+                let _ = if eats_quota(&error) { file.discard() } else { file.finish(false) };
                 self.held = Vec::new();
                 return Err(EndReason::Storage(error));
             }
             self.offset = self.offset.saturating_add(self.held.len() as u64);
             self.held.clear();
+            self.room = file.room_until();
+        } else if self.direct && self.room <= self.offset {
+            self.room = file.make_room(self.offset);
+            // Near its end room is made for exactly what has come.
+            self.direct = self.room > self.offset;
         }
         if self.direct || self.at_end {
             self.held = Vec::new();
@@ -250,7 +261,11 @@ impl Upload {
     /// resume behind all that it was told to have sent. Half a line end is not written: the client sends it again,
     /// whichever way it counts.
     pub(super) fn stop(&mut self, why: &EndReason) {
-        self.spoilt = matches!(why, EndReason::Malformed(malformed) if malformed.spoils_all());
+        self.spoilt = match why {
+            EndReason::Malformed(malformed) => malformed.spoils_all(),
+            EndReason::Storage(error) => eats_quota(error),
+            _ => false,
+        };
         let is_useless = matches!(why, EndReason::Storage(_) | EndReason::TooMuch | EndReason::Panicked);
         if self.spoilt || is_useless {
             self.held = Vec::new();
@@ -268,4 +283,10 @@ impl Upload {
         }
         let _ = if self.spoilt { file.discard() } else { file.finish(false) };
     }
+}
+
+/// A hidden part that is kept for a client to go on with counts as stored. One that was too much would leave no room for
+/// anything else, and the client couldn't see why.
+fn eats_quota(error: &StorageError) -> bool {
+    matches!(error, StorageError::OverQuota(_))
 }

@@ -1,6 +1,6 @@
 //! A storage of one file or directory that records what is asked of it, and an honest adapter.
 
-use ftp_proto::host::{Directory, Entry, File, StorageError};
+use ftp_proto::host::{Directory, Entry, File, OverQuota, StorageError};
 use ftp_proto::time::{Instant, Now};
 use ftp_proto::transfer::{Direction, Mark, Pipe, Step, TransferEnd};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -22,6 +22,15 @@ pub(crate) struct Record {
     pub(crate) panics: bool,
     /// Reads return this many bytes at most.
     pub(crate) short_reads: Option<usize>,
+    /// What may be stored, and how much of it is counted at once.
+    pub(crate) quota: Option<Quota>,
+}
+
+pub(crate) struct Quota {
+    pub(crate) limit: u64,
+    pub(crate) piece: u64,
+    /// Up to here it is counted.
+    pub(crate) counted: u64,
 }
 
 /// A file on top of a [`Record`] that outlives it.
@@ -103,8 +112,31 @@ impl File for Stored {
         if offset as usize > record.bytes.len() {
             return Err(StorageError::BadOffset);
         }
+        if let Some(quota) = &mut record.quota {
+            let end = offset + bytes.len() as u64;
+            if end > quota.limit {
+                return Err(StorageError::OverQuota(OverQuota::Bytes(quota.limit)));
+            }
+            quota.counted = quota.counted.max(end);
+        }
         store(&mut record.bytes, offset, bytes);
         Ok(())
+    }
+
+    fn room_until(&self) -> u64 {
+        Watch(self.record.clone()).record().quota.as_ref().map_or(u64::MAX, |quota| quota.counted)
+    }
+
+    fn make_room(&mut self, offset: u64) -> u64 {
+        let watch = Watch(self.record.clone());
+        let mut record = watch.record();
+        assert!(!record.panics, "on purpose");
+        let Some(quota) = record.quota.as_mut() else { return u64::MAX };
+        // The last bytes are counted one by one.
+        if offset + quota.piece <= quota.limit {
+            quota.counted = quota.counted.max(offset + quota.piece);
+        }
+        quota.counted
     }
 
     fn finish(self: Box<Self>, commit: bool) -> Result<(), StorageError> {
@@ -218,9 +250,14 @@ pub(crate) fn drive(pipe: &mut Pipe, watch: Option<&Watch>, incoming: &[u8], cho
             }
             // An upload may be moved directly or received, as the adapter likes.
             Step::Direct { .. } if choices.up_to(1) == 0 => receive(pipe, now, &mut incoming, &mut choices),
-            Step::Direct { offset, .. } => {
+            Step::Direct { offset, len } => {
                 let count = choices.up_to(incoming.len()).max(usize::from(!incoming.is_empty()));
-                store(&mut watch.unwrap().record().bytes, offset, &incoming[..count]);
+                let count = count.min(usize::try_from(len).unwrap_or(usize::MAX));
+                let mut record = watch.unwrap().record();
+                let counted = record.quota.as_ref().map_or(u64::MAX, |quota| quota.counted);
+                assert!(offset + count as u64 <= counted, "more than was counted");
+                store(&mut record.bytes, offset, &incoming[..count]);
+                drop(record);
                 incoming = &incoming[count..];
                 pipe.moved_directly(now, count as u64);
             }

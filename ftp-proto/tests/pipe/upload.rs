@@ -1,6 +1,6 @@
-use crate::drive::{Seen, Stored, Watch, at, drive, from_wire};
+use crate::drive::{Quota, Seen, Stored, Watch, at, drive, from_wire};
 use ftp_proto::event::LinkError;
-use ftp_proto::host::StorageError;
+use ftp_proto::host::{OverQuota, StorageError};
 use ftp_proto::transfer::{Coding, Direction, EndReason, Pipe, Step};
 use quickcheck::{QuickCheck, quickcheck};
 
@@ -30,6 +30,33 @@ quickcheck! {
             && seen.end.bytes == sent.len() as u64
             && seen.end.outcome.is_ok()
     }
+}
+
+#[test]
+fn nothing_is_written_that_was_not_counted() {
+    fn property(sent: Vec<u8>, quota: (u8, u8, u8), before: Vec<u8>, choices: Vec<u8>) -> bool {
+        let mut stored = Stored::new(&before);
+        stored.start = before.len() as u64;
+        let (limit, piece, counted) =
+            (u64::from(quota.0), u64::from(quota.1 % 16) + 1, u64::from(quota.2 % 8));
+        let limit = limit + stored.start;
+        let counted = (stored.start + counted).min(limit);
+        stored.record.lock().unwrap().quota = Some(Quota { limit, piece, counted });
+        let (mut pipe, watch) = upload(stored.direct(), Coding::IMAGE);
+        let seen = drive(&mut pipe, Some(&watch), &sent, &choices);
+        let record = watch.record();
+        if (before.len() + sent.len()) as u64 <= limit {
+            return record.bytes == [before, sent].concat()
+                && record.finished == [true]
+                && record.discarded == 0;
+        }
+        record.bytes.len() as u64 <= limit
+            && seen.end.outcome == Err(EndReason::Storage(StorageError::OverQuota(OverQuota::Bytes(limit))))
+            && (record.finished.as_slice(), record.discarded) == (&[false][..], 1)
+    }
+    QuickCheck::new()
+        .tests(1_000)
+        .quickcheck(property as fn(Vec<u8>, (u8, u8, u8), Vec<u8>, Vec<u8>) -> bool);
 }
 
 #[test]
@@ -80,6 +107,24 @@ fn a_full_disk_ends_the_upload_with_its_reason() {
     let seen = drive(&mut pipe, None, b"abc", b"");
     assert_eq!(seen.end.outcome, Err(EndReason::Storage(StorageError::NoSpace)));
     assert_eq!(watch.ending(), (1, vec![false]));
+}
+
+#[test]
+fn of_an_upload_over_the_quota_nothing_stays_whoever_finds_out() {
+    let over = StorageError::OverQuota(OverQuota::System);
+    for coding in [Coding::IMAGE, Coding::ASCII] {
+        let (mut pipe, watch) = upload(Stored::new(b""), coding);
+        watch.record().write_error = Some(over.clone());
+        let seen = drive(&mut pipe, None, b"abc", b"");
+        assert_eq!(seen.end.outcome, Err(EndReason::Storage(over.clone())));
+        let discarded = watch.record().discarded;
+        assert_eq!((discarded, watch.ending()), (1, (1, vec![false])));
+    }
+    let (mut pipe, watch) = upload(Stored::new(b"").direct(), Coding::IMAGE);
+    pipe.fail(EndReason::Storage(over));
+    drive(&mut pipe, Some(&watch), b"", b"");
+    let discarded = watch.record().discarded;
+    assert_eq!((discarded, watch.ending()), (1, (0, vec![false])));
 }
 
 #[test]

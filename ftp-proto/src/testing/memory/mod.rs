@@ -1,9 +1,12 @@
 //! A tree of files in memory.
 
 mod opened;
+mod quota;
 
 use crate::account::{Account, Rights, RightsByPath};
-use crate::host::{Abilities, Create, Directory, Entry, File, Kind, Metadata, Storage, StorageError, Wanted};
+use crate::host::{
+    Abilities, Create, Directory, Entry, File, Kind, Metadata, Storage, StorageError, Usage, Wanted,
+};
 
 use crate::path::VirtualPath;
 use crate::time::UnixTime;
@@ -13,6 +16,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use opened::{Download, Entries, Upload};
+use quota::Quota;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A [`Storage`] in memory. Clones share one tree.
@@ -47,6 +51,8 @@ struct Tree {
     failures: BTreeMap<Vec<u8>, StorageError>,
     /// Bytes that fit in all, files and parts together.
     capacity: Option<u64>,
+    /// Of an account: what it may store.
+    quota: Quota,
     now: UnixTime,
     next_unique: u64,
 }
@@ -189,6 +195,7 @@ impl MemoryStorage {
             uploading: BTreeMap::new(),
             failures: BTreeMap::new(),
             capacity: None,
+            quota: Quota::default(),
             now: UnixTime::from_seconds(1_795_600_800),
             next_unique: 1,
         };
@@ -321,14 +328,20 @@ impl Storage for MemoryStorage {
     fn abilities(&self) -> Abilities {
         let times = Abilities::SET_CREATED;
         let modes = Abilities::SET_PERMISSIONS.with(Abilities::UMASK);
-        modes.with(times).with(Abilities::AVAILABLE).with(Abilities::SYMLINK)
+        let quota = if self.lock().quota.is_set() { Abilities::QUOTA } else { Abilities::NONE };
+        modes.with(times).with(Abilities::AVAILABLE).with(Abilities::SYMLINK).with(quota)
     }
 
-    /// What [`capacity`](Self::capacity) leaves, or as much as can be counted.
+    fn usage(&self) -> Result<Usage, StorageError> {
+        self.lock().usage()
+    }
+
+    /// What [`capacity`](Self::capacity) and [`quota`](Self::quota) leave, or as much as can be counted.
     fn available(&self, path: &VirtualPath) -> Result<u64, StorageError> {
         let tree = self.lock();
         tree.node(path)?;
-        Ok(tree.capacity.map_or(u64::MAX, |capacity| capacity.saturating_sub(tree.used())))
+        let of_disk = tree.capacity.map_or(u64::MAX, |capacity| capacity.saturating_sub(tree.used()));
+        Ok(of_disk.min(tree.usage()?.bytes.left().unwrap_or(u64::MAX)))
     }
 
     fn with_umask(&self, umask: u32) -> Option<Arc<dyn Storage>> {
@@ -413,6 +426,8 @@ impl Storage for MemoryStorage {
                 bytes = known.get(..keep).ok_or(StorageError::BadOffset)?.to_vec();
             }
         }
+        // Before anything is changed.
+        tree.check_quota(path, bytes.len() as u64)?;
         // The new upload takes the place of an older part of the same name.
         tree.parts.remove(path.as_bytes());
         *tree.uploading.entry(path.as_bytes().to_vec()).or_default() += 1;
@@ -442,6 +457,7 @@ impl Storage for MemoryStorage {
         if tree.nodes.contains_key(path.as_bytes()) {
             return Err(StorageError::AlreadyExists);
         }
+        tree.check_files()?;
         tree.add(path.as_bytes(), Content::Directory, 0o777 & !self.umask);
         Ok(())
     }
@@ -519,6 +535,7 @@ impl Storage for MemoryStorage {
             _ if tree.nodes.contains_key(link.as_bytes()) => return Err(StorageError::AlreadyExists),
             Content::Bytes(_) | Content::Zeros(_) => {}
         }
+        tree.check_files()?;
         tree.nodes.insert(link.as_bytes().to_vec(), node);
         Ok(())
     }

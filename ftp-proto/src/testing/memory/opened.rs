@@ -76,6 +76,7 @@ impl File for Upload {
         if tree.capacity.is_some_and(|capacity| tree.used().saturating_add(end as u64) > capacity) {
             return Err(StorageError::NoSpace);
         }
+        tree.check_bytes(&self.path, self.start, end as u64)?;
         drop(tree);
         if self.bytes.len() < end {
             self.bytes.resize(end, 0);

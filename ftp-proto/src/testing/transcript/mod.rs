@@ -28,8 +28,9 @@
 //! | `part: /a.txt hel` | the hidden part of a broken upload |
 //! | `mode: /a.txt 640` | permission bits |
 //! | `modified: /a.txt 20240102030405` | time of last modification |
-//! | `failing: /a.txt io` | all that touches it fails: `io`, `denied`, `busy`, `full`, `bad-name` |
+//! | `failing: /a.txt io` | all that touches it fails: `io`, `denied`, `busy`, `full`, `over-quota`, `bad-name` |
 //! | `capacity: 10` | bytes that fit on the disk |
+//! | `quota: 10`, `quota-files: 3` | bytes, or files and directories, that may be stored |
 //! | `user: bob secret rights=read,list rights:/in=create home=/in certificate=trusted-bob host=a.example` | a user, of a virtual host perhaps; `certificate` is enough for a login; without any, there is `bob` `secret` with all rights and a reading `anonymous` |
 //! | `anonymous: rights=read` | lets anonymous in |
 //! | `tls:`, `tls: implicit ftp.example.com` | the server has a fake TLS (`FakeTls`); `implicit`: it begins with the connection; `broken`: its settings allow none; other words are names it has certificates for, besides the one named `default` |

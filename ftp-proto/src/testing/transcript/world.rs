@@ -5,7 +5,7 @@ use super::{passive, policy, profile};
 use crate::account::{Account, Rights, RightsByPath};
 use crate::advertise::Networks;
 use crate::config::{Host, Hosts, Settings};
-use crate::host::StorageError;
+use crate::host::{OverQuota, StorageError};
 use crate::path::VirtualPath;
 use crate::testing::{FakeTls, MemoryAccounts, MemoryStorage};
 use crate::time::{CivilTime, UnixTime};
@@ -53,6 +53,8 @@ enum FileLine {
     Modified(Vec<u8>, UnixTime),
     Failing(Vec<u8>, StorageError),
     Capacity(u64),
+    Quota(u64),
+    QuotaFiles(u64),
 }
 
 #[derive(Clone)]
@@ -108,6 +110,8 @@ impl World {
             "modified" => self.files.push(FileLine::Modified(unescape(first)?, date(rest)?)),
             "failing" => self.files.push(FileLine::Failing(unescape(first)?, storage_error(rest)?)),
             "capacity" => self.files.push(FileLine::Capacity(parse(value)?)),
+            "quota" => self.files.push(FileLine::Quota(parse(value)?)),
+            "quota-files" => self.files.push(FileLine::QuotaFiles(parse(value)?)),
             "user" => {
                 let (password, options) = rest.split_once(' ').unwrap_or((rest, ""));
                 self.users.push(user(first, &unescape(password)?, options)?);
@@ -165,6 +169,8 @@ impl World {
             FileLine::Modified(path, time) => storage.modified(path, *time),
             FileLine::Failing(path, error) => storage.failing(path, error.clone()),
             FileLine::Capacity(bytes) => storage.capacity(*bytes),
+            FileLine::Quota(bytes) => storage.quota(*bytes),
+            FileLine::QuotaFiles(files) => storage.quota_files(*files),
         })
     }
 
@@ -228,6 +234,7 @@ fn storage_error(name: &str) -> Result<StorageError, String> {
         "denied" => StorageError::Denied,
         "busy" => StorageError::Busy,
         "full" => StorageError::NoSpace,
+        "over-quota" => StorageError::OverQuota(OverQuota::System),
         "bad-name" => StorageError::BadName,
         "unsupported" => StorageError::Unsupported,
         _ => return Err(format!("no such failure: \"{name}\"")),
