@@ -27,6 +27,7 @@ mod replace;
 #[cfg(unix)]
 pub mod runtime;
 pub mod sandbox;
+mod size;
 mod stamp;
 pub mod storage;
 pub mod tls;

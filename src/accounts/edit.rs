@@ -7,6 +7,7 @@ use super::password::PasswordHash;
 use crate::config_file::FileError;
 use crate::config_file::reader::plain;
 use crate::replace::{directory_of, replace_file};
+use crate::storage::Limits;
 use ftp_proto::account::Rights;
 use std::fs::File;
 use std::io;
@@ -91,6 +92,53 @@ pub fn set_password(path: &Path, name: &str, password: &PasswordHash) -> Result<
     })
 }
 
+/// Gives a user other limits; what is `None` is left as it was.
+///
+/// # Errors
+/// [`EditError`]; the file is then as it was.
+pub fn set_limits(
+    path: &Path,
+    name: &str,
+    bytes: Option<Option<u64>>,
+    files: Option<Option<u64>>,
+) -> Result<(), EditError> {
+    edit(path, false, |document, _| {
+        let mut found = false;
+        for_each_user(document, |user| {
+            if user.get("name").and_then(Item::as_str) != Some(name) {
+                return;
+            }
+            found = true;
+            let whole = Limits { bytes: bytes.flatten(), files: files.flatten() };
+            for (key, item, is_given) in [
+                (QUOTA, bytes_item(whole), bytes.is_some()),
+                (QUOTA_FILES, files_item(whole), files.is_some()),
+            ] {
+                match (item, is_given) {
+                    (_, false) => {}
+                    (Some(item), true) => drop(user.insert(key, item)),
+                    (None, true) => drop(user.remove(key)),
+                }
+            }
+        });
+        if found { Ok(()) } else { Err(EditError::Unknown(name.to_owned())) }
+    })
+}
+
+const QUOTA: &str = "quota";
+const QUOTA_FILES: &str = "quota_files";
+
+fn bytes_item(limits: Limits) -> Option<Item> {
+    limits.bytes.map(|bytes| match i64::try_from(bytes) {
+        Ok(bytes) if bytes < 1024 => value(bytes),
+        _ => value(crate::size::show(bytes)),
+    })
+}
+
+fn files_item(limits: Limits) -> Option<Item> {
+    limits.files.map(|files| value(i64::try_from(files).unwrap_or(i64::MAX)))
+}
+
 /// Takes a user out.
 ///
 /// # Errors
@@ -158,6 +206,11 @@ fn table_of(user: &User) -> Table {
     }
     if !user.home.is_root() {
         table.insert("home", value(String::from_utf8_lossy(user.home.as_bytes()).as_ref()));
+    }
+    for (key, item) in [(QUOTA, bytes_item(user.limits)), (QUOTA_FILES, files_item(user.limits))] {
+        if let Some(item) = item {
+            table.insert(key, item);
+        }
     }
     table
 }

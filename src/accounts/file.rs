@@ -8,6 +8,8 @@
 //! rights = ["read", "list"]               # or "read-only", "all", "none"
 //! rights_below = { "/in" = ["create", "list"] }
 //! home = "/in"
+//! quota = "10 GiB"                        # how much there may be below the root; any if left out
+//! quota_files = 100000                    # how many files and directories
 //!
 //! [[user]]
 //! name = "eve"
@@ -26,6 +28,7 @@ use super::login::{self, CertificateRule, LoginBy};
 use super::password::PasswordHash;
 use crate::config_file::FileError;
 use crate::config_file::reader::{Node, Source};
+use crate::storage::Limits;
 use ftp_proto::account::{Rights, RightsByPath};
 use ftp_proto::config::is_anonymous;
 use ftp_proto::path::VirtualPath;
@@ -34,7 +37,7 @@ use std::path::{Path, PathBuf};
 
 /// The key of the list of users.
 pub(super) const USER: &str = "user";
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 10] = [
     "user.name",
     "user.password",
     "user.login",
@@ -43,6 +46,8 @@ const KEYS: [&str; 8] = [
     "user.rights",
     "user.rights_below",
     "user.home",
+    "user.quota",
+    "user.quota_files",
 ];
 
 /// One user of the file.
@@ -64,6 +69,8 @@ pub struct User {
     pub rights_below: Vec<(VirtualPath, Rights)>,
     /// Where a session starts.
     pub home: VirtualPath,
+    /// How much there may be below the root.
+    pub limits: Limits,
 }
 
 impl User {
@@ -124,9 +131,12 @@ fn read_user<'a>(node: &Node<'a>) -> Result<(User, Node<'a>), FileError> {
     let (mut name, mut password, mut root) = (None, None, None);
     let (mut login, mut certificates) = (LoginBy::default(), Vec::new());
     let (mut rights, mut rights_below, mut home) = (Rights::READ_ONLY, Vec::new(), VirtualPath::root());
+    let mut limits = Limits::default();
     let entries = node.entries()?;
     for entry in &entries {
         match entry.key() {
+            "user.quota" => limits.bytes = Some(entry.size()?),
+            "user.quota_files" => limits.files = Some(entry.integer(0, i64::MAX)?),
             "user.name" => {
                 let text = entry.text("bob")?;
                 check_name(text).map_err(|problem| entry.wrong(problem))?;
@@ -155,7 +165,7 @@ fn read_user<'a>(node: &Node<'a>) -> Result<(User, Node<'a>), FileError> {
     };
     let (name, name_node) = name.ok_or_else(|| wrong("name", "missing; write name = \"bob\""))?;
     login::check(login, password.as_ref(), &certificates).map_err(|(key, problem)| wrong(key, &problem))?;
-    Ok((User { name, password, login, certificates, root, rights, rights_below, home }, name_node))
+    Ok((User { name, password, login, certificates, root, rights, rights_below, home, limits }, name_node))
 }
 
 fn read_certificates(node: &Node<'_>) -> Result<Vec<CertificateRule>, FileError> {

@@ -16,14 +16,17 @@ pub use login::{CertificateRule, LoginBy};
 pub use password::PasswordHash;
 
 use crate::config_file::{FileError, Uploads};
+use crate::storage::Limits;
 use ftp_proto::account::{Account, Credentials, LoginError, Rights};
 use ftp_proto::config::is_anonymous;
 use ftp_proto::host::Accounts;
 use gate::Gate;
 use login::Shown;
 use realm::{Realm, Realms};
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 use trees::Trees;
 
 /// What guests may do: read, and, where they may write, add what was not there.
@@ -42,6 +45,8 @@ pub struct Sources {
     pub single: Option<SingleUser>,
     /// Guests: their tree, and whether they may write.
     pub anonymous: Option<(PathBuf, bool)>,
+    /// How much all guests together may store.
+    pub anonymous_limits: Limits,
     /// How uploads reach the disk.
     pub uploads: Uploads,
 }
@@ -134,6 +139,15 @@ impl ServerAccounts {
     /// From now on files may be out of sight that were read before: that is no change of theirs.
     pub fn settle(&self) {
         self.realms().all().for_each(Realm::settle);
+    }
+
+    /// Removes parts of uploads below one of the [`roots`](Self::roots) that nobody has touched for so long. Returns how
+    /// many.
+    ///
+    /// # Errors
+    /// The directory can't be opened or read.
+    pub fn sweep(&self, root: &Path, older_than: Duration) -> io::Result<u64> {
+        self.trees.sweep(root, older_than)
     }
 
     fn realms(&self) -> Arc<Realms> {

@@ -6,6 +6,7 @@ use super::{AccountsFile, OpenError, Sources, User, anonymous_rights};
 use crate::config_file::FileError;
 use crate::sandbox::{self, Use};
 use crate::stamp::Stamp;
+use crate::storage::Limits;
 use ftp_proto::account::{Account, Credentials, LoginError, Rights, RightsByPath};
 use ftp_proto::host::Storage;
 use ftp_proto::path::VirtualPath;
@@ -64,6 +65,18 @@ fn owner(account: &str, host: Option<&str>) -> String {
         None => account.to_owned(),
         Some(host) => format!("{account}\n{host}"),
     }
+}
+
+/// An account's own limits, if anybody has some in this directory: then everybody's files count.
+fn limits(sources: &Sources, file: &AccountsFile, root: &Path, own: Limits) -> Option<Limits> {
+    let of_guests = sources.anonymous.iter().map(|(root, _)| (root.as_path(), sources.anonymous_limits));
+    let of_users = file
+        .users
+        .values()
+        .filter_map(|user| Some((user.root.as_deref().or(sources.root.as_deref())?, user.limits)));
+    let counts =
+        own.is_set() || of_guests.chain(of_users).any(|(place, limits)| limits.is_set() && place == root);
+    counts.then_some(own)
 }
 
 /// One consistent view: replaced as a whole, so a login in progress keeps what it began with.
@@ -195,7 +208,9 @@ impl Realm {
             LoginError::Unavailable(format!("user {:?} has no root, and there is none for all", user.name))
         })?;
         let owner = owner(&user.name, self.host.as_deref());
-        let storage = trees.get(root, &owner, state.sources.uploads).map_err(LoginError::Unavailable)?;
+        let limits = limits(&state.sources, &state.file, root, user.limits);
+        let storage =
+            trees.get(root, &owner, state.sources.uploads, limits).map_err(LoginError::Unavailable)?;
         Ok(Account {
             name: user.name.clone(),
             storage,
@@ -236,15 +251,16 @@ impl State {
                 )));
             }
         }
-        let tree = |root: &Path, account: &str| {
-            trees.get(root, &owner(account, host), sources.uploads).map_err(OpenError::Tree)
+        let tree = |root: &Path, account: &str, own: Limits| {
+            let limits = limits(&sources, &file, root, own);
+            trees.get(root, &owner(account, host), sources.uploads, limits).map_err(OpenError::Tree)
         };
         let anonymous = match &sources.anonymous {
-            Some((root, _)) => Some(tree(root, "anonymous")?),
+            Some((root, _)) => Some(tree(root, "anonymous", sources.anonymous_limits)?),
             None => None,
         };
         let single = match &sources.single {
-            Some(user) => Some(tree(&user.root, &user.name)?),
+            Some(user) => Some(tree(&user.root, &user.name, Limits::default())?),
             None => None,
         };
         Ok(Self { sources, file, stamp, anonymous, single })

@@ -4,6 +4,7 @@ use super::edit::{self, EditError};
 use super::realm::LOOK_AGAIN;
 use super::*;
 use ftp_proto::account::RightsByPath;
+use ftp_proto::host::{Abilities, Create, Share, Storage};
 use ftp_proto::path::VirtualPath;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -31,6 +32,7 @@ pub(super) fn user(name: &str, root: Option<&Path>) -> User {
         rights: Rights::READ_ONLY,
         rights_below: Vec::new(),
         home: VirtualPath::root(),
+        limits: Limits::default(),
     }
 }
 
@@ -57,6 +59,14 @@ fn each_mistake_is_one_line_with_place_key_and_fix() {
         ("[[users]]\n".to_owned(), "a.toml:1:3: unknown key `users`; did you mean `user`?"),
         ("user = 1\n".to_owned(), "a.toml:1:8: user: expected a list of users; write [[user]]"),
         ("[[user]]\n".to_owned(), "a.toml:1:1: user.name: missing; write name = \"bob\""),
+        (
+            "[[user]]\nquota = \"10 apples\"\n".to_owned(),
+            "a.toml:2:9: user.quota: \"10 apples\" is no size; write bytes like 1048576, or \"10 GiB\" (kB, MB, GB, KiB, MiB, GiB ...)",
+        ),
+        (
+            "[[user]]\nquota_files = -1\n".to_owned(),
+            "a.toml:2:15: user.quota_files: -1 is out of range; write 0 to 9223372036854775807",
+        ),
         (
             "\n[[user]]\nname = \"bob\"\n".to_owned(),
             "a.toml:2:1: user.password: missing; write it with `ftpd user passwd`",
@@ -327,4 +337,65 @@ fn guests_of_one_host_are_none_on_another() {
         let answer = accounts.authenticate(&Credentials { host, ..credentials("ftp", "me@") });
         assert_eq!(answer.is_ok(), enters);
     }
+}
+
+#[test]
+fn whoever_has_the_same_directory_has_the_same_ledger() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("root");
+    std::fs::create_dir(&root).unwrap();
+    std::fs::create_dir(directory.path().join("other")).unwrap();
+    std::fs::write(root.join("old"), "12345").unwrap();
+    let path = directory.path().join("accounts.toml");
+    let limits = |bytes| Limits { bytes: Some(bytes), files: None };
+    edit::add(&path, &User { limits: limits(10), ..user("anna", Some(&root)) }).unwrap();
+    edit::add(&path, &User { limits: limits(2 << 20), ..user("bob", Some(&root)) }).unwrap();
+    edit::add(&path, &user("eve", Some(&root))).unwrap();
+    edit::add(&path, &user("else", Some(&directory.path().join("other")))).unwrap();
+    let accounts = by_file(&path);
+    let storage = |name| accounts.authenticate(&credentials(name, "secret")).unwrap().storage;
+    let (anna, bob, eve) = (storage("anna"), storage("bob"), storage("eve"));
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while anna.usage().unwrap().bytes.used.is_none() {
+        assert!(Instant::now() < deadline, "never counted");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // Whoever has no limits counts, too, and is asked for none; nobody counts elsewhere.
+    let new = VirtualPath::new(b"/new").unwrap();
+    let mut file = eve.create(&new, Create::New).unwrap();
+    file.write_at(0, &[b'x'; 100]).unwrap();
+    file.finish(true).unwrap();
+    let bytes = |storage: &dyn Storage| storage.usage().unwrap().bytes;
+    assert_eq!(bytes(&*anna), Share { used: Some(105), limit: Some(10) });
+    assert_eq!(bytes(&*bob), Share { used: Some(105), limit: Some(2 << 20) });
+    let abilities = |storage: &dyn Storage| storage.abilities().contains(Abilities::QUOTA);
+    assert_eq!((abilities(&*anna), abilities(&*eve), abilities(&*storage("else"))), (true, false, false));
+    assert!(storage("else").usage().is_err());
+    // It is kept while nobody is logged in, and a changed limit holds from the next login on.
+    drop((anna, bob, eve));
+    edit::set_limits(&path, "anna", Some(None), Some(Some(7))).unwrap();
+    accounts.realms().find(None).unwrap().last_looked(Instant::now() - 2 * LOOK_AGAIN);
+    let usage = storage("anna").usage().unwrap();
+    assert_eq!(usage.bytes, Share { used: Some(105), limit: None });
+    assert_eq!(usage.files, Share { used: Some(2), limit: Some(7) });
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains("quota = \"2 MiB\"") && text.contains("quota_files = 7"), "{text}");
+}
+
+#[test]
+fn guests_have_a_quota_together() {
+    let directory = tempfile::tempdir().unwrap();
+    let sources = Sources {
+        anonymous: Some((directory.path().to_owned(), true)),
+        anonymous_limits: Limits { bytes: Some(10), files: None },
+        ..Sources::default()
+    };
+    let accounts = ServerAccounts::open(sources, Vec::new()).unwrap();
+    let guest = |name| accounts.authenticate(&credentials(name, "me@")).unwrap().storage;
+    let path = |name: &[u8]| VirtualPath::new(name).unwrap();
+    let mut file = guest("ftp").create(&path(b"/a"), Create::New).unwrap();
+    file.write_at(0, b"123456").unwrap();
+    let mut other = guest("anonymous").create(&path(b"/b"), Create::New).unwrap();
+    assert!(other.write_at(0, b"12345").is_err());
+    assert!(other.write_at(0, b"1234").is_ok());
 }

@@ -2,12 +2,13 @@
 
 use crate::config_file::reader::plain;
 use crate::sandbox;
-use crate::storage::{DiskStorage, Options, Uploads};
+use crate::storage::{DiskStorage, Ledger, Limits, Options, Uploads};
 use ftp_proto::host::Storage;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 /// So many trees nobody uses any more may be remembered before they are swept out.
 const FORGOTTEN: usize = 64;
@@ -16,6 +17,23 @@ const FORGOTTEN: usize = 64;
 #[derive(Default)]
 pub(super) struct Trees {
     open: Mutex<HashMap<Key, Weak<dyn Storage>>>,
+    /// What is stored in directories with quotas, whoever uses them. Kept while nobody is logged in, or each login would
+    /// count anew, and store meanwhile.
+    ledgers: Mutex<HashMap<Place, Arc<Ledger>>>,
+}
+
+/// A directory, by what it is, or by its path where the system doesn't tell.
+#[derive(PartialEq, Eq, Hash)]
+enum Place {
+    Known(u64, u64),
+    Path(PathBuf),
+}
+
+impl Place {
+    fn of(tree: &DiskStorage, root: &Path) -> Self {
+        tree.identity()
+            .map_or_else(|| Self::Path(root.to_owned()), |(device, inode)| Self::Known(device, inode))
+    }
 }
 
 /// The same directory is another tree for another account: its unfinished uploads are its own.
@@ -24,23 +42,29 @@ struct Key {
     root: PathBuf,
     account: String,
     uploads: Uploads,
+    limits: Option<Limits>,
 }
 
 impl Trees {
-    /// The tree of an account.
+    /// The tree of an account. `limits`: what is stored there is counted, whether this account has limits or others.
     pub(super) fn get(
         &self,
         root: &Path,
         account: &str,
         uploads: Uploads,
+        limits: Option<Limits>,
     ) -> Result<Arc<dyn Storage>, String> {
-        let key = Key { root: root.to_owned(), account: account.to_owned(), uploads };
+        let key = Key { root: root.to_owned(), account: account.to_owned(), uploads, limits };
         let lock = || self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(tree) = lock().get(&key).and_then(Weak::upgrade) {
             return Ok(tree);
         }
         // Without the lock: one slow disk must not hold up everybody's login.
         let tree = open_tree(root, account, uploads)?;
+        let tree: Arc<dyn Storage> = Arc::new(match limits {
+            Some(limits) => tree.with_quota(self.ledger(Place::of(&tree, root)), limits),
+            None => tree,
+        });
         let mut open = lock();
         if let Some(first) = open.get(&key).and_then(Weak::upgrade) {
             return Ok(first);
@@ -51,16 +75,30 @@ impl Trees {
         open.insert(key, Arc::downgrade(&tree));
         Ok(tree)
     }
+
+    fn ledger(&self, place: Place) -> Arc<Ledger> {
+        let mut ledgers = self.ledgers.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(ledgers.entry(place).or_default())
+    }
+
+    /// Removes what broken uploads have left long ago. Where it counts, it doesn't any more.
+    pub(super) fn sweep(&self, root: &Path, older_than: Duration) -> io::Result<u64> {
+        let tree = DiskStorage::open(root, Options::default())?;
+        let place = Place::of(&tree, root);
+        let known = self.ledgers.lock().unwrap_or_else(PoisonError::into_inner).get(&place).map(Arc::clone);
+        let tree = match known {
+            Some(ledger) => tree.with_quota(ledger, Limits::default()),
+            None => tree,
+        };
+        tree.sweep(older_than).map_err(io::Error::other)
+    }
 }
 
 /// Opens a directory. That it can be listed is asked at once, or a start would succeed and every login fail.
-fn open_tree(root: &Path, account: &str, uploads: Uploads) -> Result<Arc<dyn Storage>, String> {
+fn open_tree(root: &Path, account: &str, uploads: Uploads) -> Result<DiskStorage, String> {
     let options = Options { uploads, ..Options::for_account(account) };
     let tree = std::fs::read_dir(root).and_then(|_| DiskStorage::open(root, options));
-    match tree {
-        Ok(tree) => Ok(Arc::new(tree)),
-        Err(error) => Err(format!("{}: {}", root.display(), unusable(root, &error))),
-    }
+    tree.map_err(|error| format!("{}: {}", root.display(), unusable(root, &error)))
 }
 
 /// Why a directory can't be served: the system's word, or that it is out of reach for this process.

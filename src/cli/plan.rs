@@ -151,7 +151,9 @@ impl Plan {
             root: Some(dir),
             tls,
             accounts: None,
-            anonymous: single.is_none().then_some(Anonymous { root: None, writable: arguments.writable }),
+            anonymous: single
+                .is_none()
+                .then_some(Anonymous { writable: arguments.writable, ..Anonymous::default() }),
             hosts: Vec::new(),
             log: LogConfig::default(),
             watch: true,
@@ -190,6 +192,7 @@ impl Plan {
             root: config.root.clone(),
             single: self.single.clone(),
             anonymous,
+            anonymous_limits: config.anonymous.as_ref().map(|anonymous| anonymous.limits).unwrap_or_default(),
             uploads: config.uploads,
         }
     }
@@ -201,6 +204,7 @@ impl Plan {
             root: host.root.clone(),
             single: None,
             anonymous: host.guests().map(|(root, writable)| (root.clone(), writable)),
+            anonymous_limits: host.anonymous.as_ref().map(|anonymous| anonymous.limits).unwrap_or_default(),
             uploads: self.config.uploads,
         };
         self.config.hosts.iter().map(|host| (host.host.name().to_owned(), sources(host))).collect()
@@ -322,6 +326,12 @@ fn as_text(config: &ServerConfig) -> String {
     if let Some(anonymous) = &config.anonymous {
         let mut table = InlineTable::new();
         table.insert("writable", anonymous.writable.into());
+        if let Some(bytes) = anonymous.limits.bytes {
+            table.insert("quota", crate::size::show(bytes).into());
+        }
+        if let Some(files) = anonymous.limits.files {
+            table.insert("quota_files", i64::try_from(files).unwrap_or(i64::MAX).into());
+        }
         put("accounts.anonymous", Value::InlineTable(table));
     }
     put("log.format", name(LogFormat::NAMES, config.log.format).into());

@@ -200,7 +200,7 @@ fn log_panics() {
 fn sweep_uploads(accounts: Arc<ServerAccounts>) {
     let work = move || loop {
         for root in accounts.roots() {
-            match crate::storage::sweep(&root, FORGOTTEN_UPLOAD) {
+            match accounts.sweep(&root, FORGOTTEN_UPLOAD) {
                 Ok(0) => {}
                 Ok(files) => tracing::info!(file = %root.display(), files, "forgotten uploads removed"),
                 Err(error) => {

@@ -5,6 +5,8 @@ use crate::accounts::edit::{self, EditError};
 use crate::accounts::file::{parse_path, parse_rights, rights_names};
 use crate::accounts::{AccountsFile, CertificateRule, LoginBy, PasswordHash, User, password};
 use crate::certificate::Fingerprint;
+use crate::size;
+use crate::storage::Limits;
 use clap::{Args, Subcommand};
 use ftp_proto::account::Rights;
 use ftp_proto::path::VirtualPath;
@@ -34,6 +36,12 @@ pub(super) enum UserCommand {
         /// Where a session starts
         #[arg(long, value_name = "PATH", default_value = "/", value_parser = parse_path)]
         home: VirtualPath,
+        /// How much there may be below the user's directory, like 10GiB
+        #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+        quota: Option<u64>,
+        /// How many files and directories there may be
+        #[arg(long, value_name = "NUMBER")]
+        quota_files: Option<u64>,
         /// What the user has to show; a certificate needs TLS
         #[arg(long, value_name = "WHAT", default_value = "password", value_parser = words(LoginBy::NAMES))]
         login: LoginBy,
@@ -51,6 +59,19 @@ pub(super) enum UserCommand {
         name: String,
         #[command(flatten)]
         password: Password,
+    },
+    /// Set how much a user may store
+    Quota {
+        #[command(flatten)]
+        file: File,
+        /// The user
+        name: String,
+        /// How much there may be below the user's directory, like 10GiB, or none
+        #[arg(long, value_name = "SIZE", value_parser = |text: &str| or_none(text, size::parse))]
+        quota: Option<Limit>,
+        /// How many files and directories there may be, or none
+        #[arg(long, value_name = "NUMBER", required_unless_present = "quota", value_parser = |text: &str| or_none(text, number))]
+        quota_files: Option<Limit>,
     },
     /// Remove a user
     Remove {
@@ -102,6 +123,8 @@ pub(super) fn run(command: UserCommand) -> Result<(), Failure> {
             rights,
             rights_below,
             home,
+            quota,
+            quota_files,
             login,
             certificate_fingerprint,
             password,
@@ -121,7 +144,9 @@ pub(super) fn run(command: UserCommand) -> Result<(), Failure> {
             } else {
                 (None, None)
             };
-            let user = User { name, password: hash, login, certificates, root, rights, rights_below, home };
+            let limits = Limits { bytes: quota, files: quota_files };
+            let user =
+                User { name, password: hash, login, certificates, root, rights, rights_below, home, limits };
             edit::add(&file.path, &user)?;
             show_made(&user.name, made);
         }
@@ -133,6 +158,14 @@ pub(super) fn run(command: UserCommand) -> Result<(), Failure> {
             let (hash, made) = password.hash()?;
             edit::set_password(&file.path, &name, &hash)?;
             show_made(&name, made);
+        }
+        UserCommand::Quota { file, name, quota, quota_files } => {
+            edit::set_limits(
+                &file.path,
+                &name,
+                quota.map(|limit| limit.0),
+                quota_files.map(|limit| limit.0),
+            )?;
         }
         UserCommand::Remove { file, name } => edit::remove(&file.path, &name)?,
         UserCommand::List { file } => print(&list(&AccountsFile::load(&file.path)?)),
@@ -205,6 +238,12 @@ fn list(file: &AccountsFile) -> String {
         if !user.home.is_root() {
             let _ = write!(text, "\thome={}", user.home);
         }
+        if let Some(bytes) = user.limits.bytes {
+            let _ = write!(text, "\tquota={}", size::show(bytes));
+        }
+        if let Some(files) = user.limits.files {
+            let _ = write!(text, "\tquota_files={files}");
+        }
         if user.login != LoginBy::default() {
             let _ = write!(text, "\tlogin={}", user.login.name());
         }
@@ -214,6 +253,19 @@ fn list(file: &AccountsFile) -> String {
         text.push('\n');
     }
     text
+}
+
+/// A limit that is set, or taken away.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limit(Option<u64>);
+
+fn or_none(text: &str, parse: fn(&str) -> Result<u64, String>) -> Result<Limit, String> {
+    if text == "none" { Ok(Limit(None)) } else { parse(text).map(|limit| Limit(Some(limit))) }
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| i64::try_from(*number).is_ok());
+    number.ok_or_else(|| format!("{text:?} is no number of files; write one like 100000, or none"))
 }
 
 fn fingerprint(text: &str) -> Result<Fingerprint, String> {

@@ -208,7 +208,10 @@ mod tests {
         assert_eq!(one.accounts.as_deref(), Some(Path::new("/etc/one.toml")));
         assert_eq!(one.guests(), None);
         assert_eq!(two.host.name(), "2001:db8::1");
-        assert_eq!(two.anonymous, Some(Anonymous { root: Some("/srv/two".into()), writable: true }));
+        assert_eq!(
+            two.anonymous,
+            Some(Anonymous { root: Some("/srv/two".into()), writable: true, ..Anonymous::default() })
+        );
         assert_eq!(config.core.hosts.find("example.com").map(|host| host.name()), Some("ftp.example.com"));
         assert!(config.accounts.is_none() && config.anonymous.is_none());
     }

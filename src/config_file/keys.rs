@@ -270,8 +270,11 @@ pub(super) fn anonymous(node: &Node<'_>) -> Result<Option<Anonymous>, FileError>
         match entry.key().strip_prefix(node.key()) {
             Some(".root") => anonymous.root = Some(entry.source().resolve(entry.text("/srv/pub")?)),
             Some(".writable") => anonymous.writable = entry.boolean()?,
+            Some(".quota") => anonymous.limits.bytes = Some(entry.size()?),
+            Some(".quota_files") => anonymous.limits.files = Some(entry.integer(0, i64::MAX)?),
             _ => {
-                let known = ["root", "writable"].map(|name| format!("{}.{name}", node.key()));
+                let known =
+                    ["root", "writable", "quota", "quota_files"].map(|name| format!("{}.{name}", node.key()));
                 return Err(entry.unknown(known.iter().map(String::as_str)));
             }
         }

@@ -109,7 +109,7 @@
 //! tls_minimum = "1.3"
 //! [accounts]
 //! file = "accounts.toml"
-//! anonymous = { root = "/srv/pub", writable = false }     # or true
+//! anonymous = { root = "/srv/pub", writable = false }     # or true; also quota = "1 GiB", quota_files = 1000
 //! [log]
 //! format = "human"                # or "json"
 //! level = "info"
@@ -127,7 +127,7 @@ pub(crate) mod reader;
 mod sandbox;
 mod tls;
 
-pub use crate::storage::{Partial, Uploads};
+pub use crate::storage::{Limits, Partial, Uploads};
 pub use active::ACTIVE_ADDRESS_NAMES;
 pub use hosts::HostConfig;
 #[cfg(unix)]
@@ -287,6 +287,8 @@ pub struct Anonymous {
     pub root: Option<PathBuf>,
     /// Whether they may store files and make directories. They never delete, rename or overwrite.
     pub writable: bool,
+    /// How much all of them together may store.
+    pub limits: Limits,
 }
 
 /// What is logged and how.

@@ -342,6 +342,16 @@ impl<'a> Node<'a> {
         Err(self.wrong(format_args!("{found} is out of range; write {low} to {high}")))
     }
 
+    /// Bytes as a number, or a string with a unit.
+    pub(crate) fn size(&self) -> Result<u64, FileError> {
+        let written = match (self.as_integer(), self.as_text()) {
+            (Some(number), _) => number.to_string(),
+            (None, Some(text)) => text.to_owned(),
+            (None, None) => self.kind().to_owned(),
+        };
+        crate::size::parse(&written).map_err(|problem| self.wrong(problem))
+    }
+
     /// Seconds as a number, or a string with a unit.
     pub(crate) fn duration(&self) -> Result<Duration, FileError> {
         let seconds = self.as_integer().and_then(|number| u64::try_from(number).ok());

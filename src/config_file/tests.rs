@@ -335,7 +335,10 @@ fn every_key_works() {
     assert_tls(&config);
     assert_eq!(config.keepalive, Duration::from_secs(120));
     assert_eq!(config.accounts, Some("/etc/accounts.toml".into()));
-    assert_eq!(config.anonymous, Some(Anonymous { root: Some("conf/../pub".into()), writable: true }));
+    assert_eq!(
+        config.anonymous,
+        Some(Anonymous { root: Some("conf/../pub".into()), writable: true, ..Anonymous::default() })
+    );
     assert_eq!(config.hosts.len(), 1);
     assert_eq!(config.core.hosts.find("a.example").and_then(|host| host.greeting()), Some("A."));
     assert_eq!(config.log, LogConfig { format: LogFormat::Json, level: LogLevel::Debug, commands: true });
@@ -436,7 +439,7 @@ fn little_is_enough() {
     assert_eq!(config.bind, Bind::Everywhere);
     assert_eq!(*config.core, Config::default());
     assert_eq!((config.tls, config.uploads), (None, Uploads::Atomic { partial: Partial::Keep }));
-    assert_eq!(config.anonymous, Some(Anonymous { root: None, writable: false }));
+    assert_eq!(config.anonymous, Some(Anonymous::default()));
     let dotted = parse(Path::new("f"), "server.root = \"/x\"\naccounts.anonymous.writable = true\n").unwrap();
     assert!(dotted.anonymous.unwrap().writable);
 }

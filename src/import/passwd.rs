@@ -5,6 +5,7 @@ use super::draft::{Draft, Place};
 use super::files::{self, Files};
 use crate::accounts::file::{check_name, parse_path, parse_rights};
 use crate::accounts::{LoginBy, PasswordHash, User};
+use crate::storage::Limits;
 use ftp_proto::path::VirtualPath;
 use std::path::{Path, PathBuf};
 
@@ -26,6 +27,7 @@ pub(super) fn take_over(
     path: &Path,
     jailed: bool,
     rights: &str,
+    limits: impl Fn(&[&str]) -> Limits,
 ) -> bool {
     let Ok(source) = files::text(files, path) else { return false };
     let (mut with_hash, mut others) = (Vec::new(), Vec::new());
@@ -43,9 +45,10 @@ pub(super) fn take_over(
         }
         let (root, home) = split_home(fields.get(5).copied().unwrap_or_default());
         let root = root.filter(|_| jailed);
+        let limits = limits(&fields);
         match hash.and_then(|hash| PasswordHash::parse(hash).ok()) {
-            Some(hash) => with_hash.push(user(name, hash, root, home, rights)),
-            None => others.push(user_add(name, root, rights)),
+            Some(hash) => with_hash.push(User { limits, ..user(name, hash, root, home, rights) }),
+            None => others.push(user_add(name, root, rights) + &options(limits)),
         }
     }
     if !with_hash.is_empty() {
@@ -80,7 +83,15 @@ fn user(name: &str, hash: PasswordHash, root: Option<&str>, home: &str, rights: 
         rights: parse_rights(rights).unwrap_or_default(),
         rights_below: Vec::new(),
         home: parse_path(home).unwrap_or_else(|_| VirtualPath::root()),
+        limits: Limits::default(),
     }
+}
+
+/// For `ftpd user add`.
+fn options(limits: Limits) -> String {
+    let bytes = limits.bytes.map(|bytes| format!(" --quota {bytes}")).unwrap_or_default();
+    let files = limits.files.map(|files| format!(" --quota-files {files}")).unwrap_or_default();
+    bytes + &files
 }
 
 /// `/srv/bob/./in` is jailed in /srv/bob and starts in /in.

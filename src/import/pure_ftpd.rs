@@ -12,6 +12,7 @@ use super::proftpd::words;
 use super::settings::{Setting, Settings};
 use crate::config_file::FileError;
 use crate::config_file::reader::Source;
+use crate::storage::Limits;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -282,7 +283,8 @@ fn users(draft: &mut Draft, settings: &Settings, files: &dyn Files) {
     if let Some((path, _)) = settings.text("PureDB") {
         // The database is made from a text file, by custom of the same name.
         let source = Path::new(path).with_extension("passwd");
-        listed = passwd::take_over(draft, files, &source, true, &rights);
+        let for_all = quota(draft, settings);
+        listed = passwd::take_over(draft, files, &source, true, &rights, |fields| own_quota(fields, for_all));
     }
     let place = settings.place(draft, "PureDB");
     let advice = if listed {
@@ -298,6 +300,30 @@ fn users(draft: &mut Draft, settings: &Settings, files: &dyn Files) {
         let place = settings.place(draft, "ChrootEveryone");
         draft.attention(&place, "ChrootEveryone", common::JAIL);
     }
+}
+
+/// `FILES:MEGABYTES`, for users who have none of their own.
+fn quota(draft: &mut Draft, settings: &Settings) -> Limits {
+    let Some((text, setting)) = settings.text("Quota") else { return Limits::default() };
+    let numbers = text.split_once(':').map(|(files, bytes)| (files.trim().parse().ok(), megabytes(bytes)));
+    let Some((Some(files), Some(bytes))) = numbers else {
+        let advice = format!("{text:?} is not FILES:MEGABYTES; no quota was taken");
+        draft.attention(&setting.place, "Quota", advice);
+        return Limits::default();
+    };
+    Limits { bytes: Some(bytes), files: Some(files) }
+}
+
+fn megabytes(text: &str) -> Option<u64> {
+    text.trim().parse::<u64>().ok()?.checked_mul(1 << 20)
+}
+
+/// Of a line of the users' file: the twelfth field is a number of files, the thirteenth of bytes. Empty or 0: what holds
+/// for all.
+fn own_quota(fields: &[&str], for_all: Limits) -> Limits {
+    let number = |index: usize| fields.get(index)?.parse::<u64>().ok().filter(|number| *number > 0);
+    let most = |number: u64| number.min(i64::MAX.unsigned_abs());
+    Limits { bytes: number(12).or(for_all.bytes).map(most), files: number(11).or(for_all.files).map(most) }
 }
 
 /// What users may do, for `ftpd user add`.

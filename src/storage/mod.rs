@@ -28,6 +28,7 @@ mod jail;
 mod linux;
 mod names;
 mod portable;
+mod quota;
 mod sweep;
 #[cfg(test)]
 #[cfg(unix)]
@@ -35,10 +36,11 @@ mod tests;
 mod tree;
 mod upload;
 
-use ftp_proto::host::{Abilities, Create, Directory, File, Metadata, Storage, StorageError, Wanted};
+use ftp_proto::host::{Abilities, Create, Directory, File, Metadata, Storage, StorageError, Usage, Wanted};
 use ftp_proto::path::VirtualPath;
 use ftp_proto::time::UnixTime;
 use jail::Jail;
+pub use quota::{Ledger, Limits};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -154,6 +156,19 @@ impl DiskStorage {
         Self { tree: self.tree.with_options(options) }
     }
 
+    /// The same tree, where what is stored is counted in this ledger, and bounded. Every tree that leads to the same
+    /// directory has to have the same ledger, those of accounts without limits, too. What is there is counted in the
+    /// background, now and every hour in which something is stored. Until it is known, what is added counts alone.
+    #[must_use]
+    pub fn with_quota(&self, ledger: Arc<Ledger>, limits: Limits) -> Self {
+        Self { tree: self.tree.with_quota(ledger, limits) }
+    }
+
+    /// What identifies the directory on this system, whatever its path is; `None` if the system doesn't tell.
+    pub fn identity(&self) -> Option<(u64, u64)> {
+        self.tree.identity()
+    }
+
     /// How it is used.
     pub fn options(&self) -> &Options {
         self.tree.options()
@@ -190,6 +205,10 @@ impl Storage for DiskStorage {
 
     fn available(&self, path: &VirtualPath) -> Result<u64, StorageError> {
         self.tree.available(path)
+    }
+
+    fn usage(&self) -> Result<Usage, StorageError> {
+        self.tree.usage()
     }
 
     fn metadata(&self, path: &VirtualPath) -> Result<Metadata, StorageError> {

@@ -1,6 +1,7 @@
 //! Removing the parts of uploads that nobody will resume any more.
 
 use super::jail::{Folder, Jail, Result};
+use super::quota::Quota;
 use super::{names, upload};
 use ftp_proto::host::Kind;
 use ftp_proto::path::VirtualPath;
@@ -13,7 +14,7 @@ const MAX_DEPTH: usize = 64;
 const MAX_NAMES: u64 = 10_000_000;
 
 /// Removes all unlocked parts in the tree that were last written before `limit`; returns how many.
-pub(super) fn sweep<J: Jail>(jail: &J, limit: UnixTime) -> Result<u64> {
+pub(super) fn sweep<J: Jail>(jail: &J, limit: UnixTime, quota: Option<&Quota>) -> Result<u64> {
     let top = jail.folder(&VirtualPath::root())?;
     let names = top.names()?;
     let mut open = vec![(top, names)];
@@ -29,7 +30,7 @@ pub(super) fn sweep<J: Jail>(jail: &J, limit: UnixTime) -> Result<u64> {
         }
         match entry {
             Ok((name, Kind::File)) if names::is_hidden(&name) => {
-                removed += u64::from(is_old::<J>(folder, &name, limit) && discard::<J>(folder, &name));
+                removed += u64::from(is_old::<J>(folder, &name, limit) && discard::<J>(folder, &name, quota));
             }
             Ok((name, Kind::Directory)) if open.len() < MAX_DEPTH => {
                 open.extend(enter::<J>(open.last(), &name));
@@ -57,6 +58,6 @@ fn is_old<J: Jail>(folder: &J::Folder, name: &[u8], limit: UnixTime) -> bool {
     folder.stat(name).is_ok_and(|stat| stat.kind == Kind::File && stat.modified < limit)
 }
 
-fn discard<J: Jail>(folder: &J::Folder, name: &[u8]) -> bool {
-    upload::discard::<J>(folder, name).is_ok()
+fn discard<J: Jail>(folder: &J::Folder, name: &[u8], quota: Option<&Quota>) -> bool {
+    upload::discard::<J>(folder, name, quota).is_ok()
 }

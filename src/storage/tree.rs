@@ -2,9 +2,10 @@
 
 use super::jail::{Folder, Jail, Opening, Result, Stat, failure, regular};
 use super::names::{self, Owners};
+use super::quota::{Ledger, Limits, Quota};
 use super::{Options, Uploads, sweep, upload};
 use ftp_proto::host::{
-    Abilities, Create, Directory, Entry, File, Kind, Metadata, Storage, StorageError, Wanted,
+    Abilities, Create, Directory, Entry, File, Kind, Metadata, Storage, StorageError, Usage, Wanted,
 };
 use ftp_proto::path::VirtualPath;
 use ftp_proto::time::UnixTime;
@@ -18,6 +19,9 @@ const MAX_PARTS_TO_REMOVE: usize = 10_000;
 pub(super) trait AnyTree: Storage {
     fn options(&self) -> &Options;
     fn with_options(&self, options: Options) -> Arc<dyn AnyTree>;
+    fn with_quota(&self, ledger: Arc<Ledger>, limits: Limits) -> Arc<dyn AnyTree>;
+    /// Which directory it is, if the system tells.
+    fn identity(&self) -> Option<(u64, u64)>;
     fn sweep(&self, older_than: Duration) -> Result<u64>;
 }
 
@@ -25,11 +29,34 @@ pub(super) trait AnyTree: Storage {
 pub(super) struct Tree<J: Jail> {
     jail: Arc<J>,
     options: Options,
+    /// Where what is stored is counted.
+    quota: Option<Quota>,
 }
 
 impl<J: Jail> Tree<J> {
     pub(super) fn new(jail: J, options: Options) -> Self {
-        Self { jail: Arc::new(jail), options }
+        Self { jail: Arc::new(jail), options, quota: None }
+    }
+
+    fn terms(&self) -> upload::Terms<'_> {
+        upload::Terms { options: &self.options, quota: self.quota.as_ref() }
+    }
+
+    /// Makes something that counts as a file.
+    fn make(&self, make: impl FnOnce() -> Result<()>) -> Result<()> {
+        match &self.quota {
+            Some(quota) => quota.make(0, make),
+            None => make(),
+        }
+    }
+
+    /// Removes a directory, which must be empty.
+    fn remove_empty(&self, folder: &J::Folder, name: &[u8]) -> Result<()> {
+        let Some(quota) = &self.quota else { return folder.remove_dir(name) };
+        let stat = folder.stat(name)?;
+        folder.remove_dir(name)?;
+        quota.removed(&stat);
+        Ok(())
     }
 
     fn describe(&self, stat: Stat) -> Metadata {
@@ -65,7 +92,7 @@ impl<J: Jail> Tree<J> {
             }
             parts.push(name);
         }
-        parts.iter().try_for_each(|part| match upload::discard::<J>(&inside, part) {
+        parts.iter().try_for_each(|part| match upload::discard::<J>(&inside, part, self.quota.as_ref()) {
             Err(StorageError::NotFound) => Ok(()),
             other => other,
         })
@@ -106,7 +133,17 @@ impl<J: Jail> AnyTree for Tree<J> {
     }
 
     fn with_options(&self, options: Options) -> Arc<dyn AnyTree> {
-        Arc::new(Self { jail: Arc::clone(&self.jail), options })
+        Arc::new(Self { jail: Arc::clone(&self.jail), options, quota: self.quota.clone() })
+    }
+
+    fn with_quota(&self, ledger: Arc<Ledger>, limits: Limits) -> Arc<dyn AnyTree> {
+        let quota = Quota::new(ledger, limits);
+        quota.count(&self.jail);
+        Arc::new(Self { jail: Arc::clone(&self.jail), options: self.options.clone(), quota: Some(quota) })
+    }
+
+    fn identity(&self) -> Option<(u64, u64)> {
+        self.jail.stat(&VirtualPath::root()).ok()?.unique
     }
 
     fn sweep(&self, older_than: Duration) -> Result<u64> {
@@ -118,14 +155,20 @@ impl<J: Jail> AnyTree for Tree<J> {
             seconds: i64::try_from(limit.as_secs()).unwrap_or(i64::MAX),
             nanos: limit.subsec_nanos(),
         };
-        sweep::sweep(&*self.jail, limit)
+        sweep::sweep(&*self.jail, limit, self.quota.as_ref())
     }
 }
 
 impl<J: Jail> Storage for Tree<J> {
     fn abilities(&self) -> Abilities {
         let modes = Abilities::SET_PERMISSIONS.with(Abilities::UMASK).with(Abilities::SYMLINK);
-        if cfg!(unix) { modes.with(Abilities::AVAILABLE) } else { Abilities::NONE }
+        let system = if cfg!(unix) { modes.with(Abilities::AVAILABLE) } else { Abilities::NONE };
+        let has_quota = self.quota.as_ref().is_some_and(|quota| quota.limits().is_set());
+        if has_quota { system.with(Abilities::QUOTA) } else { system }
+    }
+
+    fn usage(&self) -> Result<Usage> {
+        self.quota.as_ref().map(Quota::usage).ok_or(StorageError::Unsupported)
     }
 
     fn available(&self, path: &VirtualPath) -> Result<u64> {
@@ -135,7 +178,8 @@ impl<J: Jail> Storage for Tree<J> {
             let directory = self.jail.open(path, Opening::READ)?;
             let system = rustix::fs::fstatvfs(&directory).map_err(|error| failure(error.into()))?;
             // What is kept for the administrator does not count.
-            Ok(system.f_bavail.saturating_mul(system.f_frsize))
+            let of_disk = system.f_bavail.saturating_mul(system.f_frsize);
+            Ok(of_disk.min(self.quota.as_ref().and_then(Quota::left).unwrap_or(u64::MAX)))
         }
         #[cfg(not(unix))]
         Err(StorageError::Unsupported)
@@ -187,9 +231,12 @@ impl<J: Jail> Storage for Tree<J> {
 
     fn create(&self, path: &VirtualPath, how: Create) -> Result<Box<dyn File>> {
         nameable(path, StorageError::IsADirectory)?;
+        if let Some(quota) = &self.quota {
+            quota.count(&self.jail);
+        }
         Ok(Box::new(match self.options.uploads {
-            Uploads::Atomic { partial } => upload::atomic(&*self.jail, &self.options, partial, path, how)?,
-            Uploads::Direct => upload::direct(&*self.jail, &self.options, path, how)?,
+            Uploads::Atomic { partial } => upload::atomic(&*self.jail, self.terms(), partial, path, how)?,
+            Uploads::Direct => upload::direct(&*self.jail, self.terms(), path, how)?,
         }))
     }
 
@@ -203,7 +250,7 @@ impl<J: Jail> Storage for Tree<J> {
         nameable(path, StorageError::AlreadyExists)?;
         let mode = self.options.directory_mode & 0o777;
         let folder = self.parent(path)?;
-        folder.create_dir(path.name(), mode)?;
+        self.make(|| folder.create_dir(path.name(), mode))?;
         if self.options.exact_modes {
             self.give_mode(path, &folder, mode);
         }
@@ -218,7 +265,7 @@ impl<J: Jail> Storage for Tree<J> {
                 exact_modes: true,
                 ..self.options.clone()
             };
-            Arc::new(Self { jail: Arc::clone(&self.jail), options })
+            Arc::new(Self { jail: Arc::clone(&self.jail), options, quota: self.quota.clone() })
         })
     }
 
@@ -230,17 +277,18 @@ impl<J: Jail> Storage for Tree<J> {
             return Err(StorageError::IsADirectory);
         }
         let folder = self.parent(path)?;
-        let removed = folder.remove_file(path.name());
+        let quota = self.quota.as_ref();
+        let removed = upload::remove_file::<J>(&folder, path.name(), quota);
         if self.options.uploads == Uploads::Direct {
             return removed;
         }
         match removed {
             Ok(()) => {
                 // Gone, locked or stubborn: the file itself is removed all the same.
-                let _ = upload::discard::<J>(&folder, &self.part_name(path));
+                let _ = upload::discard::<J>(&folder, &self.part_name(path), quota);
                 Ok(())
             }
-            Err(StorageError::NotFound) => upload::discard::<J>(&folder, &self.part_name(path)),
+            Err(StorageError::NotFound) => upload::discard::<J>(&folder, &self.part_name(path), quota),
             other => other,
         }
     }
@@ -251,11 +299,11 @@ impl<J: Jail> Storage for Tree<J> {
             return Err(StorageError::Denied);
         }
         let folder = self.parent(path)?;
-        match folder.remove_dir(path.name()) {
+        match self.remove_empty(&folder, path.name()) {
             // Clients can't see parts, so they could never empty it.
             Err(StorageError::NotEmpty) => {
                 self.remove_parts(&folder, path.name())?;
-                folder.remove_dir(path.name())
+                self.remove_empty(&folder, path.name())
             }
             other => other,
         }
@@ -267,7 +315,10 @@ impl<J: Jail> Storage for Tree<J> {
         if from.is_root() {
             return Err(StorageError::Denied);
         }
-        self.parent(from)?.rename(from.name(), &self.parent(to)?, to.name(), replace)
+        let (above, below) = (self.parent(from)?, self.parent(to)?);
+        upload::rename::<J>((&above, from.name()), (&below, to.name()), self.quota.as_ref(), || {
+            above.rename(from.name(), &below, to.name(), replace)
+        })
     }
 
     fn set_modified(&self, path: &VirtualPath, time: UnixTime) -> Result<()> {
@@ -288,7 +339,7 @@ impl<J: Jail> Storage for Tree<J> {
             text.extend_from_slice(b"../");
         }
         text.extend_from_slice(if target.is_root() { b"." } else { target.relative() });
-        folder.symlink(&text, link.name())
+        self.make(|| folder.symlink(&text, link.name()))
     }
 
     /// Permissions only: set-user-id and the like are never set over the network.

@@ -7,12 +7,17 @@
 //! The rule that keeps this true: **a part may be touched only after it was locked and after its hidden
 //! name was found to be still its name**, because whoever held the lock before may have published it, and
 //! then the open file is somebody's finished file.
+//!
+//! Where there is a quota, whoever makes a file counts it, whoever writes counts before ([`Meter`]), and whoever removes
+//! or replaces a name takes from the count what it stood for.
 
 use super::jail::{Creation, Folder, Jail, Opening, Result, Stat, failure, regular};
 use super::names;
+use super::quota::{Meter, Quota};
 use super::{Options, Partial};
 use ftp_proto::host::{Create, File, Kind, StorageError};
 use ftp_proto::path::VirtualPath;
+use std::cmp::Ordering;
 use std::fs::TryLockError;
 
 /// How often a part is opened again that was published or removed while it was being opened.
@@ -28,6 +33,15 @@ pub(super) struct Upload<J: Jail> {
     /// What `finish` has to do; nothing if the file is written in place.
     part: Option<Part<J>>,
     durable: bool,
+    /// Of an account with a quota.
+    meter: Option<Meter>,
+}
+
+/// How an account uses the tree.
+#[derive(Clone, Copy)]
+pub(super) struct Terms<'a> {
+    pub(super) options: &'a Options,
+    pub(super) quota: Option<&'a Quota>,
 }
 
 /// A part and where it belongs.
@@ -48,11 +62,12 @@ struct Part<J: Jail> {
 /// Opens an upload that is published at its end.
 pub(super) fn atomic<J: Jail>(
     jail: &J,
-    options: &Options,
+    terms: Terms<'_>,
     if_broken: Partial,
     path: &VirtualPath,
     how: Create,
 ) -> Result<Upload<J>> {
+    let options = terms.options;
     let folder = jail.folder(&path.parent())?;
     let target = target(jail, &folder, path)?;
     let plan = |folder, replace| Part::<J> {
@@ -66,36 +81,37 @@ pub(super) fn atomic<J: Jail>(
     };
     match (how, target) {
         (Create::Replace { overwrite: false } | Create::New, Some(_)) => Err(StorageError::AlreadyExists),
-        (Create::Replace { overwrite }, _) => start(plan(folder, overwrite), Some(0), options),
-        (Create::New, None) => start(plan(folder, false), Some(0), options),
-        (Create::Resume { at: 0 }, target) => start(plan(folder, target.is_some()), Some(0), options),
+        (Create::Replace { overwrite }, _) => start(plan(folder, overwrite), Some(0), terms),
+        (Create::New, None) => start(plan(folder, false), Some(0), terms),
+        (Create::Resume { at: 0 }, target) => start(plan(folder, target.is_some()), Some(0), terms),
         (Create::Append, Some(target)) if target.kind == Kind::File => {
             match unfinished(&plan(folder, true), &target)? {
                 // An interrupted replacement: a client that goes on from the old file's length would mix
                 // the old with the new. It has to begin again, or remove the file.
                 Some(_) => Err(StorageError::BadOffset),
-                None => in_place(jail, options, path, None),
+                None => in_place(jail, terms, path, None),
             }
         }
         (Create::Resume { at }, Some(target)) if target.kind == Kind::File => {
             let part = plan(folder, true);
             match unfinished(&part, &target)? {
-                Some(_) => start(part, Some(at), options),
-                None => in_place(jail, options, path, Some(at)),
+                Some(_) => start(part, Some(at), terms),
+                None => in_place(jail, terms, path, Some(at)),
             }
         }
-        (Create::Append, _) => start(plan(folder, false), None, options),
-        (Create::Resume { at }, _) => start(plan(folder, false), Some(at), options),
+        (Create::Append, _) => start(plan(folder, false), None, terms),
+        (Create::Resume { at }, _) => start(plan(folder, false), Some(at), terms),
     }
 }
 
 /// Opens an upload that is written where it belongs, from the start.
 pub(super) fn direct<J: Jail>(
     jail: &J,
-    options: &Options,
+    terms: Terms<'_>,
     path: &VirtualPath,
     how: Create,
 ) -> Result<Upload<J>> {
+    let options = terms.options;
     let (creation, at) = match how {
         Create::Replace { overwrite: true } | Create::Resume { at: 0 } => {
             (Creation::IfAbsent(options.file_mode), Some(0))
@@ -104,9 +120,9 @@ pub(super) fn direct<J: Jail>(
             (Creation::Exclusive(options.file_mode), Some(0))
         }
         Create::Append => (Creation::IfAbsent(options.file_mode), None),
-        Create::Resume { at } => return in_place(jail, options, path, Some(at)),
+        Create::Resume { at } => return in_place(jail, terms, path, Some(at)),
     };
-    open_in_place(jail, options, path, creation, at)
+    open_in_place(jail, terms, path, creation, at)
 }
 
 /// The file at the target's name, if there is one that an upload may have to do with; a link that leads
@@ -135,20 +151,72 @@ fn unfinished<J: Jail>(part: &Part<J>, target: &Stat) -> Result<Option<Stat>> {
 }
 
 /// Begins or continues a part: at this offset, or at its end.
-fn start<J: Jail>(part: Part<J>, at: Option<u64>, options: &Options) -> Result<Upload<J>> {
+fn start<J: Jail>(part: Part<J>, at: Option<u64>, terms: Terms<'_>) -> Result<Upload<J>> {
     let creation = if at.unwrap_or(0) == 0 { Creation::IfAbsent(PART_MODE) } else { Creation::Never };
-    let (file, stat) = match open_part::<J>(&part.folder, &part.hidden, creation) {
+    let credit = terms.quota.map(|quota| credit(&part, at, quota)).transpose()?.unwrap_or_default();
+    let opened = match terms.quota {
+        Some(quota) => open_part::<J>(
+            |creation| {
+                make(quota, u64::from(credit.is_some()), creation, |creation| {
+                    part.folder.open(&part.hidden, Opening::write(creation))
+                })
+            },
+            &part.folder,
+            &part.hidden,
+            creation,
+        ),
+        None => open_part::<J>(
+            |creation| part.folder.open(&part.hidden, Opening::write(creation)),
+            &part.folder,
+            &part.hidden,
+            creation,
+        ),
+    };
+    let (file, stat) = match opened {
         Err(StorageError::NotFound) if creation == Creation::Never => return Err(StorageError::BadOffset),
         other => other?,
     };
-    let start = cut(&file, &stat, at)?;
     let part = Part { unique: stat.unique, ..part };
-    Ok(Upload { file, start, part: Some(part), durable: options.durable })
+    let meter = terms.quota.map(|quota| Meter::new(quota, &stat, credit.unwrap_or(0)));
+    let mut upload = Upload { file, start: 0, part: Some(part), durable: terms.options.durable, meter };
+    upload.cut(&stat, at)?;
+    Ok(upload)
+}
+
+/// The length of the file that is replaced by the upload, if there is one; a link has none. Refuses the upload if there is
+/// no room to begin with.
+fn credit<J: Jail>(part: &Part<J>, at: Option<u64>, quota: &Quota) -> Result<Option<u64>> {
+    let credit = match part.folder.stat(&part.name) {
+        Ok(stat) if stat.kind == Kind::File && stat.links <= 1 => Some(stat.size),
+        Ok(_) => Some(0),
+        Err(_) => None,
+    };
+    let part = part.folder.stat(&part.hidden).map_or(0, |stat| stat.size);
+    let cut_off = at.map_or(0, |at| part.saturating_sub(at));
+    quota.check_room(credit.unwrap_or(0).saturating_add(cut_off))?;
+    Ok(credit)
+}
+
+/// Opens a file such that one that is made is counted, and no other.
+fn make(
+    quota: &Quota,
+    credit: u64,
+    creation: Creation,
+    open: impl Fn(Creation) -> Result<std::fs::File>,
+) -> Result<std::fs::File> {
+    match creation {
+        Creation::Never => open(creation),
+        Creation::Exclusive(_) => quota.make(credit, || open(creation)),
+        Creation::IfAbsent(mode) => match open(Creation::Never) {
+            Err(StorageError::NotFound) => quota.make(credit, || open(Creation::Exclusive(mode))),
+            other => other,
+        },
+    }
 }
 
 /// Opens an existing file to write on in it.
-fn in_place<J: Jail>(jail: &J, options: &Options, path: &VirtualPath, at: Option<u64>) -> Result<Upload<J>> {
-    match open_in_place(jail, options, path, Creation::Never, at) {
+fn in_place<J: Jail>(jail: &J, terms: Terms<'_>, path: &VirtualPath, at: Option<u64>) -> Result<Upload<J>> {
+    match open_in_place(jail, terms, path, Creation::Never, at) {
         Err(StorageError::NotFound) => Err(StorageError::BadOffset),
         other => other,
     }
@@ -156,63 +224,79 @@ fn in_place<J: Jail>(jail: &J, options: &Options, path: &VirtualPath, at: Option
 
 fn open_in_place<J: Jail>(
     jail: &J,
-    options: &Options,
+    terms: Terms<'_>,
     path: &VirtualPath,
     creation: Creation,
     at: Option<u64>,
 ) -> Result<Upload<J>> {
-    let file = open_or_make(jail, options, path, creation)?;
+    if let (Some(quota), false) = (terms.quota, creation == Creation::Never) {
+        // Before anything is made or cut off. A file that is there makes room by that.
+        quota.check_room(jail.stat(path).map_or(0, |stat| stat.size))?;
+    }
+    let file = open_or_make(jail, terms, path, creation)?;
     let stat = J::stat_file(&file)?;
     regular(&stat)?;
-    let start = cut(&file, &stat, at)?;
-    Ok(Upload { file, start, part: None, durable: options.durable })
+    if let Some(quota) = terms.quota {
+        quota.check_room(at.map_or(0, |at| stat.size.saturating_sub(at)))?;
+    }
+    let meter = terms.quota.map(|quota| Meter::new(quota, &stat, 0));
+    let mut upload = Upload { file, start: 0, part: None, durable: terms.options.durable, meter };
+    upload.cut(&stat, at)?;
+    Ok(upload)
 }
 
 /// If modes are to be exact, what is made is told from what is there, which keeps its own.
 fn open_or_make<J: Jail>(
     jail: &J,
-    options: &Options,
+    terms: Terms<'_>,
     path: &VirtualPath,
     creation: Creation,
 ) -> Result<std::fs::File> {
-    let mode = match creation {
-        Creation::IfAbsent(mode) | Creation::Exclusive(mode) if options.exact_modes => mode,
-        _ => return jail.open(path, Opening::write(creation)),
+    let open = |creation| jail.open(path, Opening::write(creation));
+    let counted = |creation| match terms.quota {
+        Some(quota) => make(quota, 0, creation, open),
+        None => open(creation),
     };
-    match jail.open(path, Opening::write(Creation::Exclusive(mode))) {
+    // What is there, or a link that leads nowhere yet: then its file is made.
+    let follow = || match (terms.quota, open(Creation::Never)) {
+        (Some(quota), Err(StorageError::NotFound)) => quota.make(0, || open(creation)),
+        (None, Err(StorageError::NotFound)) => open(creation),
+        (_, other) => other,
+    };
+    let is_exclusive = matches!(creation, Creation::Exclusive(_));
+    let mode = match creation {
+        Creation::IfAbsent(mode) | Creation::Exclusive(mode) if terms.options.exact_modes => mode,
+        _ => {
+            return match counted(creation) {
+                Err(StorageError::AlreadyExists) if !is_exclusive => follow(),
+                other => other,
+            };
+        }
+    };
+    match counted(Creation::Exclusive(mode)) {
         Ok(file) => {
             set_mode(&file, mode);
             Ok(file)
         }
-        Err(StorageError::AlreadyExists) if creation != Creation::Exclusive(mode) => {
-            jail.open(path, Opening::write(creation))
-        }
+        // Where no file is left to be made, there may be one.
+        Err(StorageError::AlreadyExists | StorageError::OverQuota(_)) if !is_exclusive => follow(),
         Err(error) => Err(error),
     }
 }
 
-/// Cuts the file off at the offset where writing begins, and says which it is.
-fn cut(file: &std::fs::File, stat: &Stat, at: Option<u64>) -> Result<u64> {
-    match at {
-        None => Ok(stat.size),
-        Some(at) if at > stat.size => Err(StorageError::BadOffset),
-        Some(at) => {
-            if at < stat.size {
-                file.set_len(at).map_err(failure)?;
-            }
-            Ok(at)
-        }
-    }
-}
-
-/// Opens and locks a part, such that it is this part and no other file.
+/// Opens and locks a part by `open`, such that it is this part and no other file.
 fn open_part<J: Jail>(
+    open: impl Fn(Creation) -> Result<std::fs::File>,
     folder: &J::Folder,
     hidden: &[u8],
     creation: Creation,
 ) -> Result<(std::fs::File, Stat)> {
     for _ in 0..OPEN_TRIES {
-        let file = folder.open(hidden, Opening::write(creation))?;
+        let file = match open(creation) {
+            // Somebody else was quicker to make it.
+            Err(StorageError::AlreadyExists) => continue,
+            other => other?,
+        };
         lock(&file)?;
         // Only now: the one before may have written until it let go of the lock.
         let stat = J::stat_file(&file)?;
@@ -255,9 +339,40 @@ pub(super) fn resumable<J: Jail>(folder: &J::Folder, hidden: &[u8]) -> Result<St
 }
 
 /// Removes a part that nobody writes to. [`StorageError::Busy`] if somebody does.
-pub(super) fn discard<J: Jail>(folder: &J::Folder, hidden: &[u8]) -> Result<()> {
-    let (_locked, _) = open_part::<J>(folder, hidden, Creation::Never)?;
-    folder.remove_file(hidden)
+pub(super) fn discard<J: Jail>(folder: &J::Folder, hidden: &[u8], quota: Option<&Quota>) -> Result<()> {
+    let open = |creation| folder.open(hidden, Opening::write(creation));
+    let (_locked, _) = open_part::<J>(open, folder, hidden, Creation::Never)?;
+    remove_file::<J>(folder, hidden, quota)
+}
+
+/// Removes a name that is not a directory, and what it stood for from what is counted.
+pub(super) fn remove_file<J: Jail>(folder: &J::Folder, name: &[u8], quota: Option<&Quota>) -> Result<()> {
+    let Some(quota) = quota else { return folder.remove_file(name) };
+    let _names = quota.names();
+    let stat = folder.stat(name)?;
+    folder.remove_file(name)?;
+    quota.removed(&stat);
+    Ok(())
+}
+
+/// Renames by `rename`, and takes what is replaced from what is counted.
+pub(super) fn rename<J: Jail>(
+    from: (&J::Folder, &[u8]),
+    to: (&J::Folder, &[u8]),
+    quota: Option<&Quota>,
+    rename: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    let Some(quota) = quota else { return rename() };
+    let _names = quota.names();
+    let moved = from.0.stat(from.1)?;
+    let replaced = to.0.stat(to.1).ok();
+    rename()?;
+    // The same file under both names: nothing happens to either.
+    if let Some(replaced) = replaced.filter(|stat| stat.unique.is_none() || stat.unique != moved.unique) {
+        quota.removed(&replaced);
+    }
+    quota.moved(&moved);
+    Ok(())
 }
 
 impl<J: Jail> Part<J> {
@@ -273,7 +388,7 @@ impl<J: Jail> Part<J> {
     }
 
     /// Gives the file its name.
-    fn publish(&self, file: &std::fs::File) -> Result<()> {
+    fn publish(&self, file: &std::fs::File, quota: Option<&Quota>) -> Result<()> {
         let part = self.check()?;
         let mode = match self.folder.stat(&self.name) {
             Ok(old) if old.kind == Kind::Directory => return Err(StorageError::IsADirectory),
@@ -283,21 +398,27 @@ impl<J: Jail> Part<J> {
         if part.mode != Some(mode) {
             set_mode(file, mode);
         }
-        if self.replace {
-            self.folder.replace_by_file(&self.hidden, &self.name)
-        } else {
-            self.folder.rename(&self.hidden, &self.folder, &self.name, false)
-        }
+        rename::<J>((&self.folder, &self.hidden), (&self.folder, &self.name), quota, || {
+            if self.replace {
+                self.folder.replace_by_file(&self.hidden, &self.name)
+            } else {
+                self.folder.rename(&self.hidden, &self.folder, &self.name, false)
+            }
+        })
     }
 
-    /// The upload broke: what came stays to be continued, if that is wanted and anything came.
-    fn give_up(&self) -> Result<()> {
+    /// The upload broke: what came stays to be continued, if that is wanted and anything came. Not if it was to replace
+    /// a file, and both together are more than the quota has: there must be an end to that.
+    fn give_up(&self, meter: Option<&mut Meter>) -> Result<()> {
         let size = self.check()?.size;
-        if size == 0 || self.if_broken == Partial::Discard {
-            self.folder.remove_file(&self.hidden)
-        } else {
-            Ok(())
+        let is_too_much = meter.as_ref().is_some_and(|meter| meter.quota().is_exceeded());
+        if size == 0 || is_too_much || self.if_broken == Partial::Discard {
+            remove_file::<J>(&self.folder, &self.hidden, meter.as_ref().map(|meter| meter.quota()))?;
+            if let Some(meter) = meter {
+                meter.removed();
+            }
         }
+        Ok(())
     }
 }
 
@@ -310,6 +431,36 @@ fn set_mode(file: &std::fs::File, mode: u32) {
     }
     #[cfg(not(unix))]
     let _ = (file, mode);
+}
+
+impl<J: Jail> Upload<J> {
+    /// Cuts the file off at the offset where writing begins.
+    fn cut(&mut self, stat: &Stat, at: Option<u64>) -> Result<()> {
+        self.start = at.unwrap_or(stat.size);
+        match stat.size.cmp(&self.start) {
+            Ordering::Less => return Err(StorageError::BadOffset),
+            Ordering::Equal => return Ok(()),
+            Ordering::Greater => self.file.set_len(self.start).map_err(failure)?,
+        }
+        if let Some(meter) = &mut self.meter {
+            meter.cut(self.start);
+        }
+        Ok(())
+    }
+
+    /// Before so many bytes are written.
+    fn pay(&mut self, offset: u64, count: u64) -> Result<()> {
+        self.meter.as_mut().map_or(Ok(()), |meter| meter.pay(offset.saturating_add(count)))
+    }
+}
+
+/// However it ends, also by a panic: what was not used is given back.
+impl<J: Jail> Drop for Upload<J> {
+    fn drop(&mut self) {
+        if let Some(meter) = self.meter.take() {
+            meter.settle(J::stat_file(&self.file).ok().as_ref());
+        }
+    }
 }
 
 impl<J: Jail> File for Upload<J> {
@@ -326,6 +477,7 @@ impl<J: Jail> File for Upload<J> {
     }
 
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.pay(offset, u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
         write_all_at(&self.file, offset, bytes).map_err(failure)
     }
 
@@ -334,6 +486,7 @@ impl<J: Jail> File for Upload<J> {
     fn copy_from(&mut self, offset: u64, source: &mut dyn File, from: u64, length: u64) -> Result<u64> {
         use rustix::io::Errno;
         let wanted = usize::try_from(length).unwrap_or(usize::MAX);
+        self.pay(offset, length)?;
         if let Some(other) = source.os_file() {
             let (mut read, mut write) = (from, offset);
             match rustix::fs::copy_file_range(other, Some(&mut read), &self.file, Some(&mut write), wanted) {
@@ -356,15 +509,27 @@ impl<J: Jail> File for Upload<J> {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    fn finish(self: Box<Self>, commit: bool) -> Result<()> {
-        if commit && self.durable {
-            self.file.sync_data().map_err(failure)?;
+    fn finish(mut self: Box<Self>, commit: bool) -> Result<()> {
+        let Self { file, part, meter, durable, .. } = &mut *self;
+        if commit && *durable {
+            file.sync_data().map_err(failure)?;
         }
-        match &self.part {
-            Some(part) if commit => part.publish(&self.file),
-            Some(part) => part.give_up(),
+        match part {
+            Some(part) if commit => part.publish(file, meter.as_ref().map(Meter::quota)),
+            Some(part) => part.give_up(meter.as_mut()),
             None => Ok(()),
         }
+    }
+
+    fn room_until(&self) -> u64 {
+        self.meter.as_ref().map_or(u64::MAX, Meter::paid)
+    }
+
+    fn make_room(&mut self, offset: u64) -> u64 {
+        if let Some(meter) = &mut self.meter {
+            meter.pay_ahead(offset);
+        }
+        self.room_until()
     }
 
     fn discard(self: Box<Self>) -> Result<()> {

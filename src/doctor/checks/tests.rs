@@ -136,11 +136,13 @@ const FAULTS: &[Fault] = &[
         facts.hosts[0].without_certificate = vec!["ftp.example.com".into()];
     }),
     ("anonymous-writable", |facts| {
-        facts.hosts[0].config.anonymous = Some(config_file::Anonymous { root: None, writable: true });
+        facts.hosts[0].config.anonymous =
+            Some(config_file::Anonymous { writable: true, ..Default::default() });
     }),
     ("accounts-none", |facts| facts.accounts = Some(AccountsFile::default())),
     ("anonymous-writable", |facts| {
-        facts.config.anonymous = Some(config_file::Anonymous { root: Some(ROOT.into()), writable: true });
+        facts.config.anonymous =
+            Some(config_file::Anonymous { root: Some(ROOT.into()), writable: true, ..Default::default() });
     }),
     ("passwords-in-clear", |facts| facts.config.tls = None),
     ("runs-as-root", |facts| facts.runs_as_root = true),

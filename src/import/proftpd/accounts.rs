@@ -7,6 +7,7 @@ use crate::import::draft::{Draft, Origin, Place};
 use crate::import::files::Files;
 use crate::import::passwd;
 use crate::import::settings::Settings;
+use crate::storage::Limits;
 use std::path::Path;
 
 pub(super) fn guests(draft: &mut Draft, scope: &Scope<'_>, files: &dyn Files) {
@@ -98,7 +99,8 @@ pub(super) fn users(draft: &mut Draft, settings: &Settings, files: &dyn Files) {
     let place = settings.text("AuthUserFile").map(|(path, setting)| (path.to_owned(), setting.place.clone()));
     let (path, place): (String, Place) =
         place.unwrap_or_else(|| ("system, PAM and database users".to_owned(), draft.main.clone()));
-    let listed = path.starts_with('/') && passwd::take_over(draft, files, Path::new(&path), jailed, "all");
+    let listed = path.starts_with('/')
+        && passwd::take_over(draft, files, Path::new(&path), jailed, "all", |_| Limits::default());
     let how = if listed {
         "see the commands below Accounts".to_owned()
     } else {

@@ -206,7 +206,12 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
     ("LDAP*", Lacking(DATABASE)),
     ("Radius*", Lacking(DATABASE)),
     ("AuthOTP*", Lacking(DATABASE)),
-    ("Quota*", Lacking("there are no quotas; use those of the file system")),
+    (
+        "Quota*",
+        Lacking(
+            "its tables are not read: for each user run ftpd user quota, which bounds what stands on the disk",
+        ),
+    ),
     ("Ratio*", Lacking(MODULE)),
     ("SFTP*", Lacking("SFTP is another protocol; OpenSSH speaks it")),
     (

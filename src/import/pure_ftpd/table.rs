@@ -39,8 +39,16 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
     ("MaxClientsPerIP", Becomes("limits.sessions_per_address")),
     ("PerUserLimits", Lacking("sessions are counted by address: sessions_per_address below [limits]")),
     ("MaxLoad", Lacking("the load of the system is not looked at")),
-    ("MaxDiskUsage", Lacking("a full disk is a reply to the client; use quotas of the file system")),
-    ("Quota", Lacking("there are no quotas; use those of the file system")),
+    (
+        "MaxDiskUsage",
+        Lacking(
+            "a full disk is a reply to the client; write quota = \"SIZE\" to the users of the accounts file",
+        ),
+    ),
+    (
+        "Quota",
+        Becomes("accounts.file: quota, quota_files of users of the .passwd file who have none of their own"),
+    ),
     ("AnonymousBandwidth", Lacking(RATE)),
     ("UserBandwidth", Lacking(RATE)),
     ("AnonymousRatio", Lacking("downloads are not weighed against uploads")),

@@ -53,10 +53,11 @@ fn hashes_that_we_can_check_are_taken_over() {
     assert_eq!(anna.password.as_ref().unwrap().verify(b"password"), Ok(true));
     assert_eq!(anna.root.as_deref(), Some(Path::new("/srv/ftp/anna")));
     assert_eq!(anna.home.to_string(), "/in");
+    assert_eq!(anna.limits, crate::storage::Limits { bytes: Some(10 << 30), files: Some(1_000) });
     assert!(anna.rights.contains(Rights::DELETE) && !anna.rights.contains(Rights::RENAME));
     assert!(!read.imported.toml.contains("argon2id$"));
     assert!(read.has_comment(
-        "ftpd user add --accounts accounts.toml bob --root '/srv/ftp/bob'\\''s files' --rights read,list,create,overwrite,append,delete,mkdir,rmdir,attributes"
+        "ftpd user add --accounts accounts.toml bob --root '/srv/ftp/bob'\\''s files' --rights read,list,create,overwrite,append,delete,mkdir,rmdir,attributes --quota 10485760 --quota-files 500"
     ));
 }
 

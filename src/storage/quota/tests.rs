@@ -1,0 +1,399 @@
+//! The ledger beside what is on the disk.
+
+use super::{Ledger, Limits, Sum};
+use crate::storage::{DiskStorage, Options, Partial, Uploads};
+use ftp_proto::host::{Create, File, OverQuota, Storage as _, StorageError};
+use ftp_proto::path::VirtualPath;
+use quickcheck::QuickCheck;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+fn path(text: &str) -> VirtualPath {
+    VirtualPath::new(text.as_bytes()).unwrap()
+}
+
+/// Bytes and files below a directory, by the plainest means.
+fn on_disk(directory: &Path) -> (u64, u64) {
+    let mut sum = (0, 0);
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let entry = entry.unwrap();
+        let facts = entry.path().symlink_metadata().unwrap();
+        sum.1 += 1;
+        if facts.is_dir() {
+            let below = on_disk(&entry.path());
+            sum = (sum.0 + below.0, sum.1 + below.1);
+        } else if facts.is_file() {
+            sum.0 += facts.len();
+        }
+    }
+    sum
+}
+
+fn used(storage: &DiskStorage) -> (u64, u64) {
+    let usage = storage.usage().unwrap();
+    (usage.bytes.used.unwrap(), usage.files.used.unwrap())
+}
+
+/// Waits for the first count.
+fn counted(storage: DiskStorage) -> DiskStorage {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while storage.usage().unwrap().bytes.used.is_none() {
+        assert!(Instant::now() < deadline, "never counted");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    storage
+}
+
+const BYTES: fn(u64) -> Limits = |bytes| Limits { bytes: Some(bytes), files: None };
+
+fn limited(directory: &Path, limits: Limits) -> DiskStorage {
+    let storage = DiskStorage::open(directory, Options::for_account("anna")).unwrap();
+    counted(storage.with_quota(Arc::default(), limits))
+}
+
+fn over(bytes: u64) -> StorageError {
+    StorageError::OverQuota(OverQuota::Bytes(bytes))
+}
+
+fn put(storage: &DiskStorage, name: &str, bytes: usize) -> Result<(), StorageError> {
+    let mut file = storage.create(&path(name), Create::Replace { overwrite: true })?;
+    match file.write_at(0, &vec![b'x'; bytes]) {
+        Ok(()) => file.finish(true),
+        Err(error) => file.discard().and(Err(error)),
+    }
+}
+
+#[test]
+fn what_was_there_counts_and_the_last_byte_fits() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("d")).unwrap();
+    std::fs::write(directory.path().join("d/old"), "12345").unwrap();
+    let storage = limited(directory.path(), BYTES(10));
+    assert_eq!(used(&storage), (5, 2));
+    assert_eq!(put(&storage, "/a", 6), Err(over(5)));
+    assert_eq!(used(&storage), (5, 2));
+    assert_eq!(on_disk(directory.path()), (5, 2), "no part either");
+    assert_eq!(put(&storage, "/a", 5), Ok(()));
+    assert_eq!((used(&storage), storage.available(&path("/"))), ((10, 3), Ok(0)));
+    assert_eq!(put(&storage, "/b", 0), Err(over(0)), "refused before anything is sent");
+    storage.remove_file(&path("/a")).unwrap();
+    assert_eq!(put(&storage, "/b", 5), Ok(()));
+}
+
+#[test]
+fn what_is_replaced_makes_room() {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = limited(directory.path(), Limits { bytes: Some(10), files: Some(1) });
+    put(&storage, "/a", 10).unwrap();
+    put(&storage, "/a", 9).unwrap();
+    assert_eq!(put(&storage, "/a", 11), Err(over(10)));
+    assert_eq!(put(&storage, "/b", 1), Err(StorageError::OverQuota(OverQuota::Files)));
+    assert_eq!((used(&storage), on_disk(directory.path())), ((9, 1), (9, 1)));
+    // While it is uploaded both are there. What breaks then is too much to be kept.
+    let mut file = storage.create(&path("/a"), Create::Replace { overwrite: true }).unwrap();
+    file.write_at(0, &[b'x'; 8]).unwrap();
+    assert_eq!(used(&storage), (17, 2));
+    file.finish(false).unwrap();
+    assert_eq!((used(&storage), on_disk(directory.path())), ((9, 1), (9, 1)));
+}
+
+#[test]
+fn two_uploads_never_get_more_than_one_could() {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = limited(directory.path(), BYTES(100));
+    let mut files: Vec<_> = ["/a", "/b"].map(|name| storage.create(&path(name), Create::New).unwrap()).into();
+    assert_eq!(files[0].write_at(0, &[b'x'; 60]), Ok(()));
+    assert_eq!(files[1].write_at(0, &[b'x'; 41]), Err(over(40)));
+    assert_eq!(files[1].write_at(0, &[b'x'; 40]), Ok(()));
+    for file in files {
+        file.finish(true).unwrap();
+    }
+    assert_eq!(used(&storage), (100, 2));
+}
+
+#[test]
+fn many_threads_fill_it_to_the_last_byte() {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = limited(directory.path(), BYTES(100_000));
+    let stored: u64 = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8)
+            .map(|thread| {
+                let storage = storage.with_options(Options::for_account(format!("{thread}")));
+                scope.spawn(move || {
+                    let store = |size: u64| {
+                        (0..)
+                            .map(|file| put(&storage, &format!("/{thread}-{size}-{file}"), size as usize))
+                            .take_while(Result::is_ok)
+                            .count() as u64
+                    };
+                    store(1_000 + thread) * (1_000 + thread) + store(1)
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert_eq!(on_disk(directory.path()).0, stored);
+    assert_eq!(used(&storage), on_disk(directory.path()));
+    assert!(stored <= 100_000);
+    while put(&storage, "/rest", 1).is_ok() && used(&storage).0 < 100_000 {
+        storage.rename(&path("/rest"), &path(&format!("/{}", used(&storage).0)), false).unwrap();
+    }
+    assert_eq!(used(&storage).0, 100_000);
+}
+
+#[test]
+fn a_panic_gives_back_what_it_held() {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = limited(directory.path(), BYTES(1 << 40));
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let mut file = storage.create(&path("/a"), Create::New).unwrap();
+        file.write_at(0, b"123").unwrap();
+        assert_eq!(used(&storage).0, 3 + (1 << 20), "taken in large pieces");
+        panic!("on purpose");
+    }));
+    assert!(panicked.is_err());
+    assert_eq!((used(&storage), on_disk(directory.path())), ((3, 1), (3, 1)), "the part stays");
+    // It is what the same account goes on with.
+    let mut file = storage.create(&path("/a"), Create::Append).unwrap();
+    file.write_at(3, b"4").unwrap();
+    file.finish(true).unwrap();
+    assert_eq!(used(&storage), (4, 1));
+}
+
+#[test]
+fn what_goes_past_the_storage_was_counted_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = limited(directory.path(), BYTES(64 << 20));
+    let mut file = storage.create(&path("/a"), Create::New).unwrap();
+    let mut offset = 0;
+    loop {
+        let room = file.make_room(offset);
+        if room <= offset {
+            break;
+        }
+        assert_eq!(room, file.room_until());
+        assert!(used(&storage).0 >= room);
+        std::os::unix::fs::FileExt::write_all_at(file.os_file().unwrap(), b"x", room - 1).unwrap();
+        offset = room;
+    }
+    // Near the end it is counted exactly.
+    assert!((40 << 20..64 << 20).contains(&offset), "{offset}");
+    let rest = vec![b'x'; usize::try_from((64 << 20) - offset).unwrap()];
+    file.write_at(offset, &rest).unwrap();
+    assert_eq!(file.write_at(64 << 20, b"x"), Err(over(64 << 20)));
+    file.finish(true).unwrap();
+    assert_eq!(used(&storage), (64 << 20, 1));
+}
+
+#[test]
+fn a_file_that_is_removed_while_it_grows_counts_until_it_is_closed() {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = limited(directory.path(), BYTES(20));
+    put(&storage, "/log", 5).unwrap();
+    let mut one = storage.create(&path("/log"), Create::Append).unwrap();
+    let mut two = storage.create(&path("/log"), Create::Append).unwrap();
+    one.write_at(5, b"12345").unwrap();
+    two.write_at(5, b"1234567").unwrap();
+    assert_eq!(used(&storage), (12, 1), "both write to one file");
+    storage.remove_file(&path("/log")).unwrap();
+    assert_eq!(used(&storage), (12, 0));
+    assert_eq!(two.write_at(12, &[b'x'; 9]), Err(over(15)));
+    one.finish(true).unwrap();
+    assert_eq!(used(&storage), (12, 0));
+    two.finish(true).unwrap();
+    assert_eq!(used(&storage), (0, 0));
+}
+
+#[test]
+fn until_it_is_counted_what_was_added_since_is_bounded() {
+    let ledger = Arc::new(Ledger::default());
+    // Somebody counts, and takes long.
+    assert!(ledger.begin_counting_if_due());
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("old"), [b'x'; 95]).unwrap();
+    let storage = DiskStorage::open(directory.path(), Options::default()).unwrap();
+    let storage = storage.with_quota(Arc::clone(&ledger), BYTES(100));
+    put(&storage, "/a", 60).unwrap();
+    assert_eq!(storage.usage().unwrap().bytes.used, None);
+    assert_eq!(put(&storage, "/b", 41), Err(over(40)));
+    ledger.begin_walk();
+    assert!(ledger.end_walk(Some(Sum { bytes: 155, files: 2 })));
+    assert_eq!(used(&storage), (155, 2));
+    assert_eq!(put(&storage, "/b", 1), Err(over(0)));
+}
+
+#[test]
+fn a_count_in_the_middle_of_changes_knows_how_far_it_may_be_wrong() {
+    let bytes = |bytes: i64| Sum { bytes, files: 1 };
+    for found in [90, 100, 105, 125, 126, 130] {
+        let ledger = Ledger::default();
+        ledger.begin_walk();
+        assert!(ledger.end_walk(Some(bytes(110))));
+        ledger.begin_walk();
+        ledger.add(Sum { bytes: 15, files: 0 });
+        ledger.add(Sum { bytes: -10, files: 0 });
+        assert!(!ledger.end_walk(Some(bytes(found))), "not exact");
+        let used = i64::try_from(ledger.used().unwrap().0).unwrap();
+        assert!((found - 10..=found + 15).contains(&used), "{found}: {used}");
+        if (100..=125).contains(&found) {
+            assert_eq!(used, 115, "{found}: what was known fits");
+        }
+    }
+    // One that is open at the beginning is left out, and known exactly.
+    let ledger = Ledger::default();
+    let key = ledger.open(Some((1, 1)), 0);
+    assert_eq!(ledger.begin_walk(), [key].into());
+    ledger.pay(key, None, 50, 0).unwrap();
+    ledger.close(key, Some(40));
+    assert!(ledger.end_walk(Some(Sum::bytes(7))));
+    assert_eq!(ledger.used(), Some((47, 1)));
+    // A directory that moved may have been seen twice: what was known stays.
+    ledger.begin_walk();
+    ledger.moved(true, 0);
+    assert!(!ledger.end_walk(Some(Sum::bytes(1_000))));
+    assert_eq!(ledger.used(), Some((47, 1)));
+}
+
+#[test]
+fn deep_trees_and_links_are_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::write(outside.path().join("much"), [b'x'; 1000]).unwrap();
+    let mut deep = directory.path().to_owned();
+    for _ in 0..300 {
+        deep.push("deep");
+        std::fs::create_dir(&deep).unwrap();
+        std::fs::write(deep.join("file"), "x").unwrap();
+    }
+    std::os::unix::fs::symlink(outside.path(), directory.path().join("link")).unwrap();
+    std::os::unix::fs::symlink(directory.path(), directory.path().join("circle")).unwrap();
+    assert_eq!(used(&limited(directory.path(), BYTES(1))), (300, 602));
+    for portable in [false, true] {
+        let open = if portable { DiskStorage::open_portable } else { DiskStorage::open };
+        let storage = open(directory.path(), Options::default()).unwrap();
+        assert_eq!(used(&counted(storage.with_quota(Arc::default(), BYTES(1)))), (300, 602));
+    }
+}
+
+/// Two accounts in one directory, one of them without limits, and what both have open.
+struct World {
+    directory: tempfile::TempDir,
+    accounts: [DiskStorage; 2],
+    open: Vec<(Box<dyn File>, u64)>,
+}
+
+const LIMIT: u64 = 300;
+const NAMES: [&str; 6] = ["/a", "/b", "/d", "/d/a", "/d/b", "/e"];
+
+impl World {
+    fn new(portable: bool, uploads: Uploads) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let ledger = Arc::new(Ledger::default());
+        let open = if portable { DiskStorage::open_portable } else { DiskStorage::open };
+        let account = |name: &str, limits| {
+            let options = Options { uploads, ..Options::for_account(name) };
+            counted(open(directory.path(), options).unwrap().with_quota(Arc::clone(&ledger), limits))
+        };
+        let limits = Limits { bytes: Some(LIMIT), files: Some(6) };
+        let accounts = [account("anna", limits), account("bob", Limits::default())];
+        Self { directory, accounts, open: Vec::new() }
+    }
+
+    fn step(&mut self, what: u8, name: u8, number: u8) {
+        let storage = &self.accounts[usize::from(what >> 7)];
+        let to = path(NAMES[usize::from(number) % NAMES.len()]);
+        let name = path(NAMES[usize::from(name) % NAMES.len()]);
+        let number = u64::from(number);
+        let create = match what & 15 {
+            0 | 1 => Create::Replace { overwrite: true },
+            2 => Create::New,
+            3 => Create::Append,
+            4 => Create::Resume { at: number },
+            5 | 6 => return self.write(number),
+            7 => return self.end(number, true),
+            8 => return self.end(number, false),
+            9 => return drop(storage.create_dir(&name)),
+            10 => return drop(storage.remove_file(&name)),
+            11 => return drop(storage.remove_dir(&name)),
+            12 => return drop(storage.rename(&name, &to, what & 16 == 0)),
+            13 => return drop(storage.symlink(&name, &to)),
+            14 => return drop(storage.sweep(Duration::ZERO)),
+            _ if number % 3 == 0 => return self.open.clear(),
+            _ => {
+                let copied = storage.create(&to, Create::Replace { overwrite: true }).and_then(|mut file| {
+                    let mut source = storage.open(&name)?;
+                    let size = source.size().unwrap();
+                    match file.copy_from(0, &mut *source, 0, size) {
+                        Ok(_) => file.finish(true),
+                        Err(error) => file.discard().and(Err(error)),
+                    }
+                });
+                return drop(copied);
+            }
+        };
+        if what & 15 < 5 && self.open.len() < 3 {
+            let file = self.accounts[usize::from(what >> 7)].create(&name, create);
+            self.open.extend(file.ok().map(|file| (file.start(), file)).map(|(start, file)| (file, start)));
+        }
+    }
+
+    fn write(&mut self, number: u64) {
+        let count = self.open.len().max(1);
+        if let Some((file, offset)) = self.open.get_mut(usize::try_from(number).unwrap() % count) {
+            if file.write_at(*offset, &vec![b'x'; number as usize]).is_ok() {
+                *offset += number;
+            }
+        }
+    }
+
+    fn end(&mut self, number: u64, commit: bool) {
+        if !self.open.is_empty() {
+            let (file, _) = self.open.remove(usize::try_from(number).unwrap() % self.open.len());
+            let _ = if number & 64 == 0 { file.finish(commit) } else { file.discard() };
+        }
+    }
+}
+
+fn the_ledger_is_what_is_on_the_disk(portable: bool, uploads: Uploads) {
+    let property = move |steps: Vec<(u8, u8, u8)>| {
+        let mut world = World::new(portable, uploads);
+        for (what, name, number) in steps {
+            world.step(what, name, number);
+            let (ledger, disk) = (used(&world.accounts[0]), on_disk(world.directory.path()));
+            if world.open.is_empty() {
+                assert_eq!(ledger, disk, "{what} {name} {number}");
+            } else {
+                assert!(
+                    ledger.0 >= disk.0 && ledger.1 == disk.1,
+                    "{what} {name} {number}: {ledger:?} {disk:?}"
+                );
+            }
+        }
+        world.open.clear();
+        assert_eq!(used(&world.accounts[0]), on_disk(world.directory.path()));
+    };
+    struct Steps<P>(P);
+    impl<P: Fn(Vec<(u8, u8, u8)>) + Send + Sync + 'static> quickcheck::Testable for Steps<P> {
+        fn result(&self, source: &mut quickcheck::Gen) -> quickcheck::TestResult {
+            (self.0)(quickcheck::Arbitrary::arbitrary(source));
+            quickcheck::TestResult::passed()
+        }
+    }
+    QuickCheck::new().tests(300).quickcheck(Steps(property));
+}
+
+#[test]
+fn the_ledger_is_what_is_on_the_disk_where_uploads_are_kept() {
+    the_ledger_is_what_is_on_the_disk(false, Uploads::Atomic { partial: Partial::Keep });
+}
+
+#[test]
+fn the_ledger_is_what_is_on_the_disk_where_uploads_are_discarded() {
+    the_ledger_is_what_is_on_the_disk(true, Uploads::Atomic { partial: Partial::Discard });
+}
+
+#[test]
+fn the_ledger_is_what_is_on_the_disk_where_uploads_are_direct() {
+    the_ledger_is_what_is_on_the_disk(false, Uploads::Direct);
+}
