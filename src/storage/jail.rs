@@ -190,3 +190,20 @@ pub(super) fn path_failure(error: io::Error) -> StorageError {
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn a_full_disk_is_told_from_a_quota() {
+        use rustix::io::Errno;
+        let over = StorageError::OverQuota(OverQuota::System);
+        for (errno, want) in [(Errno::NOSPC, StorageError::NoSpace), (Errno::DQUOT, over)] {
+            assert_eq!(failure(errno.into()), want);
+            // What an adapter makes of it, where bytes go past the storage.
+            assert_eq!(StorageError::from(io::Error::from(errno)), want);
+        }
+    }
+}

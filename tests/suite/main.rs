@@ -36,6 +36,7 @@ mod long;
 mod names;
 mod passive;
 mod peers;
+mod room;
 mod rustls;
 mod secure_control;
 mod secure_data;

@@ -340,10 +340,10 @@ impl World {
 
     fn write(&mut self, number: u64) {
         let count = self.open.len().max(1);
-        if let Some((file, offset)) = self.open.get_mut(usize::try_from(number).unwrap() % count) {
-            if file.write_at(*offset, &vec![b'x'; number as usize]).is_ok() {
-                *offset += number;
-            }
+        if let Some((file, offset)) = self.open.get_mut(usize::try_from(number).unwrap() % count)
+            && file.write_at(*offset, &vec![b'x'; number as usize]).is_ok()
+        {
+            *offset += number;
         }
     }
 
