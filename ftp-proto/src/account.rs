@@ -147,12 +147,18 @@ impl RightsByPath {
     /// Whether a rule is about `path` itself or something below it. Under another name that rule would no longer
     /// hold for it.
     pub fn rule_within(&self, path: &VirtualPath) -> bool {
+        if self.rules.is_empty() {
+            return false;
+        }
         let small = path.in_small_letters();
         self.rules.iter().any(|rule| rule.small.starts_with(&small))
     }
 
     /// Whether all of `rights` is given on `path` and on everything below it.
     pub fn throughout(&self, path: &VirtualPath, rights: Rights) -> bool {
+        if self.rules.is_empty() {
+            return self.everywhere.contains(rights);
+        }
         let small = path.in_small_letters();
         let mut below = self.rules.iter().filter(|rule| rule.small.starts_with(&small));
         self.on(path).contains(rights) && below.all(|rule| rule.rights.contains(rights))

@@ -4,6 +4,12 @@ use crate::host::{OverQuota, StorageError};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use bytes::BufMut;
+use memchr::{memchr, memchr2};
+
+/// What a line has beside its text: a code, what follows it, and the end.
+const LINE: usize = 6;
+/// The same without a code.
+const INDENTED: usize = 3;
 
 /// One final or preliminary reply, of one line or many.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +113,15 @@ impl Reply {
         self.code
     }
 
+    /// How many bytes it has on the wire, unless one has to be doubled.
+    pub(crate) fn len(&self) -> usize {
+        let of_block = |block: &Block| {
+            let lines: usize = block.lines.iter().map(|line| INDENTED + line.len()).sum();
+            LINE + block.first.len() + lines
+        };
+        self.block.as_ref().map_or(0, of_block) + LINE + self.text.len()
+    }
+
     /// Appends the reply as it goes over the wire. A CR or LF in a text would begin a forged line: both become
     /// spaces.
     // req: 959-4.2-line, 1123-4.1.2.11-format, 2228-5.2-no-6yz, 2389-3.2-one-space
@@ -127,24 +142,31 @@ fn push_line(out: &mut impl BufMut, code: Option<(u16, u8)>, text: &[u8]) {
         let digit = |divisor: u16| b'0' + u8::try_from(code / divisor % 10).unwrap_or(0);
         out.put_slice(&[digit(100), digit(10), digit(1), separator]);
     }
-    for (position, clean) in text.split(|byte| matches!(byte, b'\r' | b'\n')).enumerate() {
-        if position > 0 {
-            out.put_u8(b' ');
-        }
+    let mut rest = text;
+    while let Some((clean, behind)) = memchr2(b'\r', b'\n', rest).and_then(|end| cut(rest, end)) {
         put_text(out, clean);
+        out.put_u8(b' ');
+        rest = behind;
     }
+    put_text(out, rest);
     out.put_slice(b"\r\n");
 }
 
 /// Appends text as Telnet has it: the byte 255 twice (RFC 3659 section 2.2), since alone it begins a command.
 // req: 3659-2.2-iac-in-replies
 pub(crate) fn put_text(out: &mut impl BufMut, text: &[u8]) {
-    for (position, part) in text.split(|&byte| byte == 255).enumerate() {
-        if position > 0 {
-            out.put_slice(&[255, 255]);
-        }
+    let mut rest = text;
+    while let Some((part, behind)) = memchr(255, rest).and_then(|end| cut(rest, end)) {
         out.put_slice(part);
+        out.put_slice(&[255, 255]);
+        rest = behind;
     }
+    out.put_slice(rest);
+}
+
+/// What is before the byte at `end`, and what is behind it.
+fn cut(text: &[u8], end: usize) -> Option<(&[u8], &[u8])> {
+    Some((text.get(..end)?, text.get(end + 1..)?))
 }
 
 #[cfg(test)]

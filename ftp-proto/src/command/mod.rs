@@ -227,11 +227,13 @@ pub(crate) fn availability(spec: &CommandSpec, session: &Session) -> Availabilit
 /// The row of a verb, in any case.
 // req: 959-5.3-case, 1123-4.1.3.1-x-verbs, 1123-4.1.4.2-quote, 3659-3.1-any-case, 5797-3-x-verbs
 pub fn find(verb: &[u8]) -> Option<&'static CommandSpec> {
-    let named = |name: &str| name.as_bytes().eq_ignore_ascii_case(verb);
-    COMMANDS
-        .iter()
-        .find(|spec| named(spec.name))
-        .or_else(|| COMMANDS.iter().find(|spec| spec.aliases.iter().any(|alias| named(alias))))
+    let capitals = || verb.iter().map(u8::to_ascii_uppercase);
+    match COMMANDS.binary_search_by(|spec| spec.name.bytes().cmp(capitals())) {
+        Ok(row) => COMMANDS.get(row),
+        Err(_) => COMMANDS
+            .iter()
+            .find(|spec| spec.aliases.iter().any(|alias| alias.as_bytes().eq_ignore_ascii_case(verb))),
+    }
 }
 
 /// The row of a command line's verb.

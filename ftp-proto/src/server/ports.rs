@@ -358,19 +358,16 @@ impl PortPool {
         let random = usize::try_from(self.next_random() >> 32).unwrap_or(0);
         let place = random.checked_rem(self.ports.len().min(USUAL))?;
         let start = *self.ports.keys().nth(place)?;
-        let mut second_best = None;
-        for (&number, port) in self.ports.range(start..).chain(self.ports.range(..start)) {
-            let usable = !port.retired
-                && !port.leases.contains(client)
-                && !self.cooling.contains_key(&(number, client));
-            if usable && port.leases.is_empty() {
-                return Some(number);
-            }
-            if usable {
-                second_best.get_or_insert(number);
-            }
-        }
-        second_best
+        let mut ports = self.ports.range(start..).chain(self.ports.range(..start));
+        let is_ready = |number: u16| !self.cooling.contains_key(&(number, client));
+        // Two looks, since the first is cheap: when many wait, each port has its leases.
+        let idle = ports
+            .clone()
+            .find(|&(&number, port)| !port.retired && port.leases.is_empty() && is_ready(number));
+        let best = idle.or_else(|| {
+            ports.find(|&(&number, port)| !port.retired && !port.leases.contains(client) && is_ready(number))
+        });
+        best.map(|(&number, _)| number)
     }
 
     /// Ends an open lease of this client, whose connection has come, for the sake of another open one, so that many

@@ -85,7 +85,16 @@ impl Inbox {
     // req: 1123-4.1.2.12-no-negotiation, 1123-4.1.2.12-telnet-options, 2640-3.1-8-bits, 2640-3.1-iac
     // req: 3659-2.2-iac, 3659-2.2-no-negotiation, 3659-7-8-bits
     pub(crate) fn receive(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
+        let mut rest = bytes;
+        while let Some((&byte, behind)) = rest.split_first() {
+            if self.telnet == Telnet::Text
+                && let Some((plain, special)) = split_plain(rest)
+            {
+                self.plain(plain);
+                rest = special;
+                continue;
+            }
+            rest = behind;
             match self.telnet {
                 Telnet::Text if byte == IAC && self.letter_255 && self.is_in_a_line() => {
                     self.telnet = Telnet::Letter;
@@ -119,6 +128,19 @@ impl Inbox {
                     }
                 }
             }
+        }
+    }
+
+    /// Bytes that are nothing but text.
+    fn plain(&mut self, bytes: &[u8]) {
+        if self.swallowing {
+            return;
+        }
+        let room = self.limit.saturating_sub(self.bytes.len() - self.line_start);
+        self.bytes.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        if bytes.len() > room {
+            self.bytes.truncate(self.line_start + BEGINNING);
+            self.swallowing = true;
         }
     }
 
@@ -220,6 +242,13 @@ impl Inbox {
     pub(crate) fn wants_input(&self) -> bool {
         self.items.is_empty() || (self.bytes.len() - self.start < self.limit && self.items.len() < 1024)
     }
+}
+
+/// What comes before the next byte that may be more than text, if it doesn't come first.
+fn split_plain(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let is_special = |&byte: &u8| byte == b'\n' || byte >= *TELNET_COMMANDS.start();
+    let end = bytes.iter().position(is_special).unwrap_or(bytes.len());
+    bytes.split_at_checked(end).filter(|(plain, _)| !plain.is_empty())
 }
 
 /// RFC 1123 section 4.1.2.12: no option is taken, and a client that offers or wants one hears so. WON'T and DON'T only

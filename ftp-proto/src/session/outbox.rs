@@ -33,6 +33,7 @@ impl Outbox {
         if alone {
             self.cut();
         }
+        self.bytes.reserve(reply.len());
         reply.write(&mut self.bytes);
         if alone {
             self.cut();

@@ -325,13 +325,15 @@ fn opened(turn: &mut Turn<'_>, opening: Opening, file: Box<dyn File>) -> Reactio
                 Err(error) => return Reply::storage(&error).into(),
             };
             let size = file.size();
-            let mut text = alloc::format!("Opening {} mode data connection", kind(coding)).into_bytes();
-            if let Some(size) = size.filter(|_| coding.keeps_offsets()) {
-                text.extend_from_slice(alloc::format!(" ({} bytes)", size - offset).as_bytes());
-            }
-            text.push(b'.');
+            let kind = kind(coding);
+            let text = match size.filter(|_| coding.keeps_offsets()) {
+                Some(size) => {
+                    alloc::format!("Opening {kind} mode data connection ({} bytes).", size - offset)
+                }
+                None => alloc::format!("Opening {kind} mode data connection."),
+            };
             let pipe = Pipe::download(file, offset, None, coding).skipping(skip);
-            turn.session.begin_transfer(turn.now, "RETR", path, pipe, text);
+            turn.session.begin_transfer(turn.now, "RETR", path, pipe, text.into_bytes());
         }
         Opening::Upload { verb, path, coding } => {
             let text = alloc::format!("Opening {} mode data connection.", kind(coding)).into_bytes();
