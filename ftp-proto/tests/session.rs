@@ -228,6 +228,37 @@ fn unread_replies_stop_the_reading() {
     assert!(session.connection.wants_input());
 }
 
+/// Who sends faster than it may is not read from until its next command's time has come.
+#[test]
+fn commands_that_come_too_fast_stop_the_reading() {
+    let mut settings = Settings::default();
+    settings.limits.commands_per_second = 1;
+    let mut session = Logged::come("u", settings);
+    session.say("USER u\r\nPASS p\r\n");
+    assert!(session.connection.wants_input());
+    session.say(&"NOOP\r\n".repeat(15));
+    assert!(!session.connection.wants_input());
+    while session.replies.matches("200 Yes.").count() < 15 {
+        assert!(!session.connection.wants_input());
+        session.later(Duration::from_secs(1));
+    }
+    assert!(session.connection.wants_input());
+}
+
+/// A server that is full makes room among those who have not logged in; who has in the meantime stays.
+#[test]
+fn only_who_has_not_logged_in_makes_room() {
+    let mut session = Logged::new();
+    session.handle(Event::Message(Message::MakeRoom));
+    session.say("NOOP\r\n");
+    assert_eq!(session.codes(), ["200"]);
+    let mut session = Logged::come("u", Settings::default());
+    session.handle(Event::Message(Message::MakeRoom));
+    session.turn();
+    assert_eq!(session.codes(), ["220", "421"]);
+    assert!(session.connection.is_finished());
+}
+
 /// The same for who sends on while a command waits.
 #[test]
 fn unread_commands_stop_the_reading() {

@@ -30,6 +30,9 @@ impl Session {
 
     /// Some protocols have no lines, and others wait for an answer in the middle of one.
     pub(super) fn look_at_unfinished(&mut self, now: Now) {
+        if self.login.account().is_some() {
+            return;
+        }
         // What comes behind AUTH is thrown away.
         let is_next = self.is_serving() && self.pending.is_none() && !self.protection.awaits_switch();
         if is_next {
