@@ -11,6 +11,7 @@ use crate::reply::Reply;
 use crate::session::{Change, Pending, Reaction, Turn};
 use crate::time::CivilTime;
 use crate::transfer::{Coding, Mode};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 const DENIED: Reply = Reply::new(550, "Permission denied.");
@@ -23,7 +24,7 @@ impl Turn<'_> {
         reply: Reply,
         job: impl FnOnce(VirtualPath) -> FileJob,
     ) -> Reaction {
-        self.files(job, path, |path| Pending::Change(Change { verb, path, to: None, reply }))
+        self.files(job, path, |path| Pending::Change(Box::new(Change { verb, path, to: None, reply })))
     }
 
     pub(super) fn may(&self, path: &VirtualPath, rights: Rights) -> bool {
@@ -92,7 +93,7 @@ pub(super) fn rnto(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
         from,
         |path| {
             let reply = Reply::new(250, "Renamed.");
-            Pending::Change(Change { verb: "RNTO", path, to: Some(to), reply })
+            Pending::Change(Box::new(Change { verb: "RNTO", path, to: Some(to), reply }))
         },
     )
 }

@@ -116,7 +116,7 @@ fn open(turn: &mut Turn<'_>, verb: &'static str, selection: Selection, format: F
     turn.files(
         |_| FileJob::OpenListing(Box::new(search)),
         path,
-        |path| Pending::Open(Opening::Listing { verb, path, listing, directories_only, coding }),
+        |path| Pending::Open(Box::new(Opening::Listing { verb, path, listing, directories_only, coding })),
     )
 }
 
@@ -133,7 +133,7 @@ pub(super) fn stat_path(turn: &mut Turn<'_>, arg: &Arg<'_>) -> Reaction {
             turn.files(
                 |_| FileJob::OpenListing(Box::new(search)),
                 path,
-                |path| Pending::Stat(StatListing { path, listing, code: 213 }),
+                |path| Pending::Stat(Box::new(StatListing { path, listing, code: 213 })),
             )
         }
         Err(reply) => reply.into(),

@@ -8,6 +8,7 @@ use crate::path::VirtualPath;
 use crate::reply::Reply;
 use crate::session::{Opening, Pending, Reaction, Turn};
 use crate::transfer::{Coding, Structure};
+use alloc::boxed::Box;
 
 const DENIED: Reply = Reply::new(550, "Permission denied.");
 
@@ -59,7 +60,9 @@ pub(super) fn retr(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
         Err(reply) => return reply.into(),
     };
     let coding = turn.coding();
-    turn.files(FileJob::OpenRead, path, |path| Pending::Open(Opening::Download { path, part, skip, coding }))
+    turn.files(FileJob::OpenRead, path, |path| {
+        Pending::Open(Box::new(Opening::Download { path, part, skip, coding }))
+    })
 }
 
 // req: 959-4.1.3-stor, 3659-5.3-stor
@@ -128,7 +131,7 @@ fn upload(turn: &mut Turn<'_>, verb: &'static str, path: VirtualPath, how: Creat
     turn.files(
         |path| FileJob::OpenWrite(path, how),
         path,
-        |path| Pending::Open(Opening::Upload { verb, path, coding }),
+        |path| Pending::Open(Box::new(Opening::Upload { verb, path, coding })),
     )
 }
 
@@ -151,7 +154,11 @@ pub(super) fn stou(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
         return Reply::new(530, "Log in first.").into();
     };
     let (coding, rights) = (turn.coding(), account.rights.clone());
-    turn.files(|path| FileJob::OpenUnique(path, rights), path, |_| Pending::Open(Opening::Unique { coding }))
+    turn.files(
+        |path| FileJob::OpenUnique(path, rights),
+        path,
+        |_| Pending::Open(Box::new(Opening::Unique { coding })),
+    )
 }
 
 /// RFC 959 section 4.1.3: 426 for the transfer, then 226; 226 alone if there is none. A data connection that

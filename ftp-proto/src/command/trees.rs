@@ -7,6 +7,7 @@ use crate::host::Metadata;
 use crate::path::VirtualPath;
 use crate::reply::Reply;
 use crate::session::{Change, Finish, Pending, Reaction, Turn};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 const DENIED: Reply = Reply::new(550, "Permission denied.");
@@ -113,7 +114,7 @@ pub(super) fn symlink(turn: &mut Turn<'_>, argument: &[u8]) -> Reaction {
         target,
         |path| {
             let reply = Reply::new(200, "The link is made.");
-            Pending::Change(Change { verb: "SITE SYMLINK", path, to, reply })
+            Pending::Change(Box::new(Change { verb: "SITE SYMLINK", path, to, reply }))
         },
     )
 }

@@ -8,6 +8,7 @@ use crate::notice::{Notice, Refusal};
 use crate::proxy::{PATIENCE, Problem, Reader};
 use crate::reply::Reply;
 use crate::time::Now;
+use alloc::boxed::Box;
 use alloc::string::ToString as _;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -16,7 +17,7 @@ use core::net::SocketAddr;
 #[derive(Debug)]
 pub(super) enum Introduction {
     /// The header isn't whole yet.
-    Awaited(Reader),
+    Awaited(Box<Reader>),
     /// The server is asked whether the client may come in; this is what the client has said already.
     Asked(Vec<u8>),
     /// The session can begin; this is what the client has said already.
@@ -39,7 +40,7 @@ impl Introduction {
 impl Session {
     /// A balancer's connection: wait for its header.
     pub(super) fn await_header(&mut self, now: Now) {
-        self.introduction = Introduction::Awaited(Reader::default());
+        self.introduction = Introduction::Awaited(Box::default());
         self.timers.set(Timer::Header, now.mono + PATIENCE);
     }
 

@@ -9,6 +9,7 @@ use crate::path::VirtualPath;
 use crate::reply::Reply;
 use crate::time::Now;
 use crate::transfer::Pipe;
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -39,7 +40,12 @@ pub(super) fn opened(turn: &mut Turn<'_>, opening: Opening, walk: Walk, is_dir: 
 
 /// STAT. lftp takes the first and the last line for what they are by their first words.
 // req: 959-4.2.2-212
-pub(super) fn begin_status(turn: &mut Turn<'_>, mut stat: StatListing, walk: Walk, is_dir: bool) -> Reaction {
+pub(super) fn begin_status(
+    turn: &mut Turn<'_>,
+    mut stat: Box<StatListing>,
+    walk: Walk,
+    is_dir: bool,
+) -> Reaction {
     stat.code = if is_dir { 212 } else { 213 };
     let first = alloc::format!("Status of {}:", stat.path).into_bytes();
     turn.session.open_block(stat.code, &first);
@@ -47,7 +53,11 @@ pub(super) fn begin_status(turn: &mut Turn<'_>, mut stat: StatListing, walk: Wal
 }
 
 /// The next lines of STAT. The block is open: it has to be closed by the same code, whatever happens.
-pub(super) fn go_on(turn: &mut Turn<'_>, stat: StatListing, lines: Result<Batch, StorageError>) -> Reaction {
+pub(super) fn go_on(
+    turn: &mut Turn<'_>,
+    stat: Box<StatListing>,
+    lines: Result<Batch, StorageError>,
+) -> Reaction {
     let (found, rest) = match lines {
         Ok(batch) => batch,
         Err(error) => {
@@ -67,9 +77,9 @@ pub(super) fn go_on(turn: &mut Turn<'_>, stat: StatListing, lines: Result<Batch,
     }
 }
 
-fn more(turn: &mut Turn<'_>, stat: StatListing, walk: Walk) -> Reaction {
+fn more(turn: &mut Turn<'_>, stat: Box<StatListing>, walk: Walk) -> Reaction {
     if turn.session.outbox.is_full() {
-        return Reaction::Await(Pending::StatPaused(stat, walk));
+        return Reaction::Await(Pending::StatPaused(stat, Box::new(walk)));
     }
     let Some(account) = turn.session.login.account() else {
         return Reply::new(530, "Log in first.").into();
@@ -87,7 +97,7 @@ impl Session {
         }
         let paused = self.pending.take_if(|(_, pending)| matches!(pending, Pending::StatPaused(..)));
         if let Some((_, Pending::StatPaused(stat, walk))) = paused {
-            let reaction = more(&mut Turn { now, session: self }, stat, walk);
+            let reaction = more(&mut Turn { now, session: self }, stat, *walk);
             self.react(now, reaction);
         }
     }

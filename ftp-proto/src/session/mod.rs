@@ -44,6 +44,7 @@ use crate::path::VirtualPath;
 use crate::reply::Reply;
 use crate::time::{Instant, Now};
 use crate::tls::{Tls, TlsError};
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::{String, ToString as _};
 use alloc::sync::Arc;
@@ -62,9 +63,7 @@ use work::Work;
 /// How long another data connection has to come when the only one from the client's address was refused.
 const SECOND_CHANCE: Duration = Duration::from_secs(2);
 
-/// An empty queue of actions above this is given back.
-const KEPT_ACTIONS: usize = 32;
-/// The same for the memory of the line that was run.
+/// Memory of the line that was run above this is given back.
 const KEPT_LINE: usize = 1024;
 
 /// How near its end a session is.
@@ -169,9 +168,9 @@ pub(crate) struct Session {
     outlook: Outlook,
     /// What the client calls itself (CLNT).
     software: Option<String>,
-    transfer: Option<Transfer>,
+    transfer: Option<Box<Transfer>>,
     /// A long job that runs; never beside a transfer.
-    work: Option<Work>,
+    work: Option<Box<Work>>,
     timers: Timers,
     actions: VecDeque<Action>,
     ids: Ids,
@@ -327,8 +326,9 @@ impl Session {
 
     pub(crate) fn poll_action(&mut self) -> Option<Action> {
         let action = self.actions.pop_front();
-        if action.is_none() {
-            self.actions.shrink_to(KEPT_ACTIONS);
+        if action.is_none() && self.actions.capacity() > 0 {
+            // A session at rest keeps no room for them.
+            self.actions = VecDeque::new();
         }
         action
     }

@@ -19,7 +19,7 @@ use crate::transfer::{Coding, Kind, Pipe};
 use alloc::boxed::Box;
 use alloc::string::String;
 
-/// What a command waits for, and what it needs to go on.
+/// What a command waits for, and what it needs to go on. What is large is apart: most sessions wait for nothing.
 pub(crate) enum Pending {
     /// PASS: whether the login is right.
     Login { user: String },
@@ -48,13 +48,13 @@ pub(crate) enum Pending {
     /// SITE QUOTA.
     Usage,
     /// A command that changes something.
-    Change(Change),
+    Change(Box<Change>),
     /// A transfer command: its file or directory.
-    Open(Opening),
+    Open(Box<Opening>),
     /// STAT of a path.
-    Stat(StatListing),
+    Stat(Box<StatListing>),
     /// STAT of a path, while the client does not read what was sent already.
-    StatPaused(StatListing, Walk),
+    StatPaused(Box<StatListing>, Box<Walk>),
 }
 
 impl Pending {
@@ -233,13 +233,14 @@ fn resume(turn: &mut Turn<'_>, pending: Pending, done: Done) -> Reaction {
             command::room_known(wanted, code, available.ok()).into()
         }
         (Pending::Usage, Done::Usage(Ok(usage))) => command::usage_known(usage).into(),
-        (Pending::Change(change), Done::Changed(Ok(()))) => changed(turn, change),
-        (Pending::Open(opening), Done::File(Ok(file))) => opened(turn, opening, file),
-        (Pending::Open(Opening::Unique { coding }), Done::Unique(Ok((path, file)))) => {
-            unique(turn, path, file, coding)
-        }
+        (Pending::Change(change), Done::Changed(Ok(()))) => changed(turn, *change),
+        (Pending::Open(opening), Done::File(Ok(file))) => opened(turn, *opening, file),
+        (Pending::Open(opening), Done::Unique(Ok((path, file)))) => match *opening {
+            Opening::Unique { coding } => unique(turn, path, file, coding),
+            _ => failed(turn, Done::Panicked),
+        },
         (Pending::Open(opening), Done::Listing(Ok((walk, is_dir)))) => {
-            listings::opened(turn, opening, walk, is_dir)
+            listings::opened(turn, *opening, walk, is_dir)
         }
         (Pending::Stat(stat), Done::Listing(Ok((walk, is_dir)))) => {
             listings::begin_status(turn, stat, walk, is_dir)

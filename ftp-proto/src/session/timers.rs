@@ -45,25 +45,36 @@ impl Timer {
     ];
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct Timers([Option<Instant>; Timer::ALL.len()]);
+/// Never: half the room of an `Option`, in every session.
+const NEVER: Instant = Instant::from_nanos(u64::MAX);
+/// The last moment that a deadline can be.
+const LAST: Instant = Instant::from_nanos(u64::MAX - 1);
+
+#[derive(Debug)]
+pub(crate) struct Timers([Instant; Timer::ALL.len()]);
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self([NEVER; Timer::ALL.len()])
+    }
+}
 
 impl Timers {
-    fn slot(&mut self, timer: Timer) -> &mut Option<Instant> {
+    fn slot(&mut self, timer: Timer) -> &mut Instant {
         // The enum has as many variants as the array has places.
         &mut self.0[timer as usize]
     }
 
     pub(crate) fn set(&mut self, timer: Timer, at: Instant) {
-        *self.slot(timer) = Some(at);
+        *self.slot(timer) = at.min(LAST);
     }
 
     pub(crate) fn at(&self, timer: Timer) -> Option<Instant> {
-        self.0.get(timer as usize).copied().flatten()
+        self.0.get(timer as usize).copied().filter(|&at| at != NEVER)
     }
 
     pub(crate) fn clear(&mut self, timer: Timer) {
-        *self.slot(timer) = None;
+        *self.slot(timer) = NEVER;
     }
 
     pub(crate) fn clear_all(&mut self) {
@@ -72,12 +83,12 @@ impl Timers {
 
     /// The earliest deadline.
     pub(crate) fn earliest(&self) -> Option<Instant> {
-        self.0.iter().flatten().min().copied()
+        self.0.iter().min().copied().filter(|&at| at != NEVER)
     }
 
     /// Takes a timer whose time has come.
     pub(crate) fn take_expired(&mut self, now: Instant) -> Option<Timer> {
-        let timer = Timer::ALL.into_iter().find(|&timer| self.slot(timer).is_some_and(|at| at <= now))?;
+        let timer = Timer::ALL.into_iter().find(|&timer| *self.slot(timer) <= now)?;
         self.clear(timer);
         Some(timer)
     }

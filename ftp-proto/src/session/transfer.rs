@@ -125,7 +125,7 @@ impl Session {
         let (direction, coding) = (pipe.direction(), pipe.coding());
         let pipe = Some(Box::new(pipe));
         let began = now.mono;
-        self.transfer = Some(Transfer {
+        self.transfer = Some(Box::new(Transfer {
             id,
             verb,
             path,
@@ -138,7 +138,7 @@ impl Session {
             moved: 0,
             stopped: None,
             after: None,
-        });
+        }));
         self.timers.clear(Timer::Idle);
         match &self.link {
             Link::Ready(_) => self.connected(now),
@@ -188,7 +188,7 @@ impl Session {
     /// is the first, or the one from the client's own address if both are here.
     pub(super) fn choose_candidate(&mut self, now: Now) {
         let Link::Waiting(waiting) = &self.link else { return };
-        if self.transfer.as_ref().is_none_or(Transfer::is_moving) {
+        if self.transfer.as_deref().is_none_or(Transfer::is_moving) {
             return;
         }
         let (likely, is_hopeful) = (waiting.likely(), waiting.is_hopeful(self.may_come_from_elsewhere()));
@@ -288,7 +288,7 @@ impl Session {
     // req: 959-3.5-marker-110, 959-4.2.2-110, 1123-4.1.3.4-checkpoint, 1123-4.1.3.4-marker-text
     pub(super) fn marked(&mut self, id: TransferId, mark: &Mark) {
         let is_heard = |transfer: &Transfer| transfer.id == id && transfer.after != Some(After::Gone);
-        if self.transfer.as_ref().is_some_and(is_heard) && !self.outbox.is_full() {
+        if self.transfer.as_deref().is_some_and(is_heard) && !self.outbox.is_full() {
             self.reply(Reply::with(110, alloc::format!("MARK {} = {}", mark.text, mark.offset)));
         }
     }
@@ -313,7 +313,7 @@ impl Session {
     /// being stopped.
     pub(super) fn stop_transfer_early(&mut self, now: Now) -> bool {
         let may_stop = |transfer: &Transfer| transfer.stopped.is_none() && transfer.after.is_none();
-        if !self.transfer.as_ref().is_some_and(may_stop) {
+        if !self.transfer.as_deref().is_some_and(may_stop) {
             return false;
         }
         self.stop_transfer(now, Stop::Client);

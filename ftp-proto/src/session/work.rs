@@ -15,6 +15,7 @@ use crate::path::VirtualPath;
 use crate::reply::Reply;
 use crate::session::Reaction;
 use crate::time::Now;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -83,7 +84,8 @@ impl Turn<'_> {
         session.perform(Job::Long(storage, job, Arc::clone(&course)));
         let ticket = Ticket(session.ids.ticket);
         let (is_announced, after) = (false, None);
-        session.work = Some(Work { ticket, verb, path, course, finish, seen: 0, is_announced, after });
+        let work = Work { ticket, verb, path, course, finish, seen: 0, is_announced, after };
+        session.work = Some(Box::new(work));
         session.timers.set(Timer::Stall, self.now.mono + session.config.timeouts.stall);
         Reaction::Silent
     }
@@ -121,7 +123,7 @@ impl Session {
     /// being stopped.
     pub(super) fn stop_work_early(&mut self, now: Now) -> bool {
         let may_stop = |work: &Work| !work.course.is_stopped() && work.after.is_none();
-        if !self.work.as_ref().is_some_and(may_stop) {
+        if !self.work.as_deref().is_some_and(may_stop) {
             return false;
         }
         self.stop_work(now);
