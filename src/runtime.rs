@@ -2,12 +2,12 @@
 
 use crate::config_file::RuntimeKind;
 use crate::config_file::reader::without_number;
-use ftp_proto::PassiveState;
 use ftp_proto::advertise::Networks;
-use ftp_proto::config::Config;
+use ftp_proto::config::{Config, Network};
 use ftp_proto::host::Accounts;
 use ftp_proto::notice::Observer;
 use ftp_proto::tls::Tls;
+use ftp_proto::{Ban, PassiveState};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -135,6 +135,22 @@ impl Running {
         match &self.0 {
             Either::Smol(running) => running.handle().sessions(),
             Either::Threads(running) => running.handle().sessions(),
+        }
+    }
+
+    /// The bans that hold, in order of their addresses.
+    pub fn bans(&self) -> Vec<Ban> {
+        match &self.0 {
+            Either::Smol(running) => running.handle().bans(),
+            Either::Threads(running) => running.handle().bans(),
+        }
+    }
+
+    /// Ends the bans of clients in this network (`None`: of all); how many there were.
+    pub fn lift_bans(&self, network: Option<Network>) -> usize {
+        match &self.0 {
+            Either::Smol(running) => running.handle().lift_bans(network),
+            Either::Threads(running) => running.handle().lift_bans(network),
         }
     }
 

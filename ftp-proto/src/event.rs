@@ -27,6 +27,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
 
 /// Names one control connection for the life of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -172,6 +173,24 @@ pub enum Request {
         session: SessionId,
         /// As whom.
         whom: Option<Whom>,
+        /// By which name, as it was typed.
+        typed: Option<String>,
+    },
+    /// Whether this client may try to log in.
+    Attempt {
+        /// Who asks.
+        session: SessionId,
+        /// By which name.
+        attempt: Attempt,
+    },
+    /// It tried and failed. Not told of what is no guess: guests, and accounts that can't be read.
+    Failed {
+        /// Who tells.
+        session: SessionId,
+        /// By which name.
+        attempt: Attempt,
+        /// Whether the password was looked at.
+        checked: bool,
     },
     /// Which sessions there are of this account.
     Roster {
@@ -193,6 +212,26 @@ pub enum Request {
         /// For which link.
         link: LinkId,
     },
+}
+
+/// A login that is tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The name as it was typed; `None`: it is no UTF-8, so that nobody has it.
+    pub user: Option<String>,
+    /// On which virtual host.
+    pub host: Option<String>,
+}
+
+/// Whether somebody may try to log in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Yes.
+    Free,
+    /// That name is banned for this client: it is told what a wrong password is told, and the password is not looked at.
+    Refused,
+    /// The client is banned for so long yet.
+    Banned(Duration),
 }
 
 /// Whose a session is: names are those of a host.
@@ -269,6 +308,15 @@ pub enum Answer {
         /// How many there are in all.
         count: usize,
     },
+    /// Whether the client may try.
+    Standing(Standing),
+    /// The failure was counted.
+    Failed {
+        /// How long its reply is held back, from PASS on.
+        delay: Duration,
+        /// That was one too many: the client is banned for so long, and its session ends.
+        banned: Option<Duration>,
+    },
     /// The client may come in.
     Introduced {
         /// Where it has connected to, as it sees it.
@@ -297,6 +345,8 @@ impl Answer {
             | Self::Outlook(_)
             | Self::Recalled { .. }
             | Self::Roster { .. }
+            | Self::Standing(_)
+            | Self::Failed { .. }
             | Self::Introduced { .. }
             | Self::TurnedAway { .. }
             | Self::Noted => None,

@@ -154,4 +154,4 @@ mod session;
 mod wire;
 
 pub use connection::Connection;
-pub use server::{Admission, Naming, PassiveState, Server};
+pub use server::{Admission, Ban, Naming, PassiveState, Server};

@@ -12,7 +12,9 @@ use ftp_proto::account::Rights;
 use ftp_proto::advertise::Advertised;
 use ftp_proto::config::Settings;
 use ftp_proto::diagnose::Outlook;
-use ftp_proto::event::{Action, Answer, Arrival, Event, LinkError, LinkId, Message, Request, SessionId};
+use ftp_proto::event::{
+    Action, Answer, Arrival, Event, LinkError, LinkId, Message, Request, SessionId, Standing,
+};
 use ftp_proto::notice::Notice;
 use ftp_proto::testing::{FakeHello, FakeTls, FakeTlsClient, MemoryAccounts, MemoryStorage};
 use ftp_proto::time::Now;
@@ -103,6 +105,9 @@ impl Logged {
                     let advertised = Advertised::plain([198, 51, 100, 1].into(), 2_000);
                     let outlook = Outlook::default();
                     self.handle(Event::Answer(Answer::Leased { link, port: 2_000, advertised, outlook }));
+                }
+                Action::Consult(Request::Attempt { .. }) => {
+                    self.handle(Event::Answer(Answer::Standing(Standing::Free)));
                 }
                 Action::Notify(Notice::StrangerTurnedAway { peer, port }) => {
                     self.strangers.push(format!("{peer} {port}"));

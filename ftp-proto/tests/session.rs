@@ -13,7 +13,7 @@ use ftp_proto::advertise::Advertised;
 use ftp_proto::config::{ControlPolicy, Settings, TlsChange, TlsCondition, TlsRule};
 use ftp_proto::diagnose::Outlook;
 use ftp_proto::event::{
-    Action, Answer, Arrival, Event, Job, LinkError, LinkId, Message, Request, SessionId, TransferId,
+    Action, Answer, Arrival, Event, Job, LinkError, LinkId, Message, Request, SessionId, Standing, TransferId,
 };
 use ftp_proto::notice::Notice;
 use ftp_proto::testing::{FakeHello, FakeTls, FakeTlsClient, MemoryAccounts, MemoryStorage};
@@ -110,6 +110,9 @@ impl Logged {
                     Action::Perform(ticket, job) => {
                         self.discarded += usize::from(matches!(job, Job::Discard(_)));
                         self.handle(Event::Done(ticket, job.perform()));
+                    }
+                    Action::Consult(Request::Attempt { .. }) => {
+                        self.handle(Event::Answer(Answer::Standing(Standing::Free)));
                     }
                     Action::Notify(Notice::SessionClosed { why, .. }) => self.closed.push(why),
                     other => self.asked.push(other),
@@ -497,9 +500,14 @@ impl Secured {
         let mut said = Vec::new();
         loop {
             while let Some(action) = self.connection.poll_action() {
-                if let Action::Perform(ticket, job) = action {
-                    self.connection.handle(self.now, Event::Done(ticket, job.perform()));
-                }
+                let event = match action {
+                    Action::Perform(ticket, job) => Event::Done(ticket, job.perform()),
+                    Action::Consult(Request::Attempt { .. }) => {
+                        Event::Answer(Answer::Standing(Standing::Free))
+                    }
+                    _ => continue,
+                };
+                self.connection.handle(self.now, event);
             }
             let out = self.connection.transmit().to_vec();
             self.connection.transmitted(self.now, out.len());

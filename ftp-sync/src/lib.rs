@@ -52,12 +52,12 @@ mod wait;
 
 use crew::{Crew, Door};
 use ftp_proto::advertise::Networks;
-use ftp_proto::config::Config;
+use ftp_proto::config::{Config, Network};
 use ftp_proto::event::SessionId;
 use ftp_proto::host::Accounts;
 use ftp_proto::notice::Observer;
 use ftp_proto::tls::Tls;
-use ftp_proto::{PassiveState, Server};
+use ftp_proto::{Ban, PassiveState, Server};
 use ports::Ports;
 use shared::Shared;
 use std::hash::{BuildHasher as _, Hasher as _};
@@ -329,6 +329,16 @@ impl Handle {
     /// How the passive ports stand.
     pub fn passive_state(&self) -> PassiveState {
         self.shared.with_server(|server, _| server.passive_state())
+    }
+
+    /// The bans that hold, in order of their addresses.
+    pub fn bans(&self) -> Vec<Ban> {
+        self.shared.with_server(|server, now| server.bans(now))
+    }
+
+    /// Ends the bans of clients in this network (`None`: of all); how many there were.
+    pub fn lift_bans(&self, network: Option<Network>) -> usize {
+        self.shared.with_server(|server, now| server.lift_bans(now, network))
     }
 
     /// Ends a session; `false` if there is none of that name.

@@ -24,6 +24,8 @@ pub(super) fn to(live: &mut Live, request: Request) -> Answer {
             Ok(lines) => Answer::Done(lines),
             Err(reason) => Answer::wrong(reason),
         },
+        Request::Bans => Answer::Bans(report::bans(live)),
+        Request::LiftBans { network } => lift_bans(live, network.as_deref()),
         Request::Reload => match live.reload() {
             Ok(differences) => {
                 let mut lines = told(live, &differences);
@@ -36,6 +38,19 @@ pub(super) fn to(live: &mut Live, request: Request) -> Answer {
             Err(reason) => Answer::wrong(format!("{reason}; nothing was changed")),
         },
     }
+}
+
+fn lift_bans(live: &Live, network: Option<&str>) -> Answer {
+    let Ok(parsed) = network.map(str::parse).transpose() else {
+        return Answer::wrong("that is no address and no network; write one like 192.0.2.7 or 2001:db8::/64");
+    };
+    let lifted = live.service.running.lift_bans(parsed);
+    Answer::Done(vec![match (lifted, network) {
+        (0, Some(network)) => format!("nobody is banned in {network}"),
+        (0, None) => "nobody is banned".to_owned(),
+        (1, _) => "one ban lifted".to_owned(),
+        (count, _) => format!("{count} bans lifted"),
+    }])
 }
 
 fn get(live: &Live, typed: Option<&str>) -> Answer {

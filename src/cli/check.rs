@@ -133,8 +133,17 @@ pub(super) fn rows(
     row("limits.commands_per_second", &or_any(core.limits.commands_per_second));
     row("limits.login_attempts", &core.limits.login_attempts);
     row("limits.login_delay", &seconds(core.limits.login_delay));
+    row("limits.longest_login_delay", &seconds(core.limits.longest_login_delay));
     row("limits.line", &core.limits.line);
     row("limits.deflate_ratio", &or_any(core.limits.deflate_ratio));
+    let bans = &core.bans;
+    row("bans.enabled", &bans.enabled);
+    row("bans.user_failures", &or_never(bans.user_failures));
+    row("bans.address_failures", &or_never(bans.address_failures));
+    row("bans.window", &seconds(bans.window));
+    row("bans.duration", &seconds(bans.duration));
+    row("bans.longest", &seconds(bans.longest));
+    row("bans.exempt", &joined(&bans.exempt));
     match (config.accounts.as_deref(), users(None)) {
         (Some(path), Some(users)) => {
             row("accounts.file", &format_args!("{}, users: {users}", path.display()));
@@ -165,6 +174,11 @@ fn control_socket(socket: &ControlSocket) -> String {
 /// A limit, of which 0 is none.
 fn or_any(limit: u32) -> String {
     if limit == 0 { "any".to_owned() } else { limit.to_string() }
+}
+
+/// How many failures, of which 0 is any number.
+fn or_never(failures: u32) -> String {
+    if failures == 0 { "never".to_owned() } else { failures.to_string() }
 }
 
 fn joined<T: ToString>(values: &[T]) -> String {

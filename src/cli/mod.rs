@@ -1,4 +1,4 @@
-//! The command line: `ftpd serve`; `ftpd set`, `get`, `status`, `reload` for a server that runs; `ftpd check-config`,
+//! The command line: `ftpd serve`; `ftpd set`, `get`, `status`, `bans`, `reload` for a server that runs; `ftpd check-config`,
 //! `ftpd doctor`, `ftpd user`, `ftpd tls`, `ftpd import`, `ftpd firewall`.
 //!
 //! Errors are one line on standard error. The exit code is 2 if what was written is wrong (command line,
@@ -6,6 +6,7 @@
 
 mod advertised;
 mod answer;
+mod bans;
 mod check;
 mod confine;
 mod doctor;
@@ -81,6 +82,8 @@ enum Command {
     Get(remote::GetArguments),
     /// Show how the running server stands
     Status(remote::StatusArguments),
+    /// Show who is banned in the running server, or lift bans
+    Bans(bans::BansArguments),
     /// Make the running server read its files again
     Reload(remote::ReloadArguments),
     /// Find out what is wrong with a set-up before users do, and try it
@@ -181,6 +184,7 @@ pub fn main() -> ExitCode {
         Command::Unset(arguments) => remote::unset(arguments),
         Command::Get(arguments) => remote::get(arguments),
         Command::Status(arguments) => remote::status(&arguments),
+        Command::Bans(arguments) => bans::run(&arguments),
         Command::Reload(arguments) => remote::reload(&arguments),
         Command::Doctor(arguments) => match doctor::run(*arguments) {
             Ok(code) => return code,

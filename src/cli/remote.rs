@@ -89,12 +89,12 @@ impl From<ControlError> for Failure {
 }
 
 impl Which {
-    fn client(&self) -> Result<Client, Failure> {
+    pub(super) fn client(&self) -> Result<Client, Failure> {
         Ok(Client::find(self.socket.as_deref())?)
     }
 
     /// Asks for something to be done, and shows what came of it.
-    fn has_done(&self, request: &Request) -> Result<(), Failure> {
+    pub(super) fn has_done(&self, request: &Request) -> Result<(), Failure> {
         let mut client = self.client()?;
         match client.ask(request)? {
             Answer::Done(lines) => {
@@ -165,7 +165,7 @@ pub(super) fn status(arguments: &StatusArguments) -> Result<(), Failure> {
 }
 
 /// Nothing that a terminal would obey.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
 }
 
@@ -228,6 +228,9 @@ fn in_words(status: &Status) -> String {
         row("certificate", format!("{file}: {names}, {} days left", certificate.days_left));
     }
     row("sessions", format!("{}, transfers {}", status.sessions, status.transfers));
+    if status.bans > 0 {
+        row("bans", format!("{}; see ftpd bans", status.bans));
+    }
     totals_in_words(&status.totals, &mut row);
     for session in status.session_list.iter().flatten() {
         row(&format!("session {}", session.id), session_in_words(session));
@@ -264,10 +267,13 @@ fn totals_in_words(totals: &Totals, row: &mut impl FnMut(&str, String)) {
     row(
         "since the start",
         format!(
-            "{} sessions, {} refused; {} logins, {} failed",
-            totals.sessions, totals.refused, totals.logins, totals.failed_logins
+            "{} sessions, {} refused; {} logins, {} failed; {} bans",
+            totals.sessions, totals.refused, totals.logins, totals.failed_logins, totals.bans
         ),
     );
+    if !totals.refusals.is_empty() {
+        row("  refused", joined(totals.refusals.iter().map(|(why, times)| format!("{why} {times}"))));
+    }
     row(
         "  transfers",
         format!(
@@ -302,7 +308,7 @@ fn session_in_words(session: &SessionStatus) -> String {
 }
 
 /// Seconds since 1970 as people write them, in UTC.
-fn time(seconds: i64) -> String {
+pub(super) fn time(seconds: i64) -> String {
     let date = crate::certificate::chain::date(ftp_proto::time::UnixTime::from_seconds(seconds));
     let rest = seconds.rem_euclid(86_400);
     format!("{date} {:02}:{:02}:{:02} UTC", rest / 3_600, rest / 60 % 60, rest % 60)

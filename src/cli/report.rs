@@ -5,14 +5,14 @@ use super::live::Live;
 use crate::config_file::reader::without_number;
 use crate::config_file::{ACTIVE_ADDRESS_NAMES, CONTROL_CONNECTION, HostConfig, RuntimeKind};
 use crate::control::{
-    ActiveStatus, AdvertisedAddress, CertificateStatus, ConfigurationStatus, FailedPort, Failing, HostStatus,
-    PassiveStatus, PortRange, ProxyStatus, SessionStatus, Status, Totals,
+    ActiveStatus, AdvertisedAddress, BanStatus, CertificateStatus, ConfigurationStatus, FailedPort, Failing,
+    HostStatus, PassiveStatus, PortRange, ProxyStatus, SessionStatus, Status, Totals,
 };
 use crate::log::SessionView;
-use ftp_proto::PassiveState;
 use ftp_proto::config::{External, Passive, Ports};
 use ftp_proto::notice::{Counters, Row, Table};
 use ftp_proto::path::Escaped;
+use ftp_proto::{Ban, PassiveState};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -43,6 +43,7 @@ pub(super) fn status(live: &Live, sessions: bool) -> Status {
         },
         sessions: count(service.running.sessions()),
         transfers: count(service.observer.transfers()),
+        bans: count(service.running.bans().len()),
         session_list: sessions.then(|| service.observer.sessions().into_iter().map(session).collect()),
         totals: totals(&service.observer.totals()),
         configuration: ConfigurationStatus {
@@ -59,6 +60,20 @@ pub(super) fn status(live: &Live, sessions: bool) -> Status {
         hosts: hosts(live),
         certificates: certificates(live),
     }
+}
+
+/// The bans that hold.
+pub(super) fn bans(live: &Live) -> Vec<BanStatus> {
+    let status = |ban: Ban| BanStatus {
+        address: ban.to_string(),
+        user: ban.user,
+        host: ban.host,
+        since: ban.since.seconds,
+        until: ban.until.seconds,
+        failures: ban.failures,
+        times: ban.times,
+    };
+    live.service.running.bans().into_iter().map(status).collect()
 }
 
 fn count(number: usize) -> u64 {
@@ -139,6 +154,8 @@ fn totals(counters: &Counters) -> Totals {
     Totals {
         sessions: counters.sessions,
         refused: counters.refused,
+        refusals: by_name(&counters.refusals),
+        bans: counters.bans,
         logins: counters.logins,
         failed_logins: counters.failed_logins,
         downloads: counters.downloads,

@@ -119,10 +119,24 @@ const KEYS: &[(&str, Setter)] = &[
         put(&mut draft.settings.limits.login_attempts, node.integer(0, 1_000_000))
     }),
     ("limits.login_delay", |draft, node| put(&mut draft.settings.limits.login_delay, node.duration())),
+    ("limits.longest_login_delay", |draft, node| {
+        put(&mut draft.settings.limits.longest_login_delay, node.duration())
+    }),
     ("limits.line", |draft, node| put(&mut draft.settings.limits.line, node.integer(0, 1_000_000))),
     ("limits.deflate_ratio", |draft, node| {
         put(&mut draft.settings.limits.deflate_ratio, node.integer(0, 1_000_000))
     }),
+    ("bans.enabled", |draft, node| put(&mut draft.settings.bans.enabled, node.boolean())),
+    ("bans.user_failures", |draft, node| {
+        put(&mut draft.settings.bans.user_failures, node.integer(0, 1_000_000))
+    }),
+    ("bans.address_failures", |draft, node| {
+        put(&mut draft.settings.bans.address_failures, node.integer(0, 1_000_000))
+    }),
+    ("bans.window", |draft, node| put(&mut draft.settings.bans.window, node.duration())),
+    ("bans.duration", |draft, node| put(&mut draft.settings.bans.duration, node.duration())),
+    ("bans.longest", |draft, node| put(&mut draft.settings.bans.longest, node.duration())),
+    ("bans.exempt", |draft, node| put(&mut draft.settings.bans.exempt, passive::networks_or_none(node))),
     ("accounts.file", |draft, node| {
         draft.config.accounts = Some(node.source().resolve(node.text("accounts.toml")?));
         Ok(())
@@ -310,7 +324,10 @@ mod tests {
             assert_eq!(named(typed), Ok(want), "{typed}");
         }
         for (typed, want) in [
-            ("enabled", "`enabled` may be one of several keys; write passive.enabled or active.enabled"),
+            (
+                "enabled",
+                "`enabled` may be one of several keys; write passive.enabled or active.enabled or bans.enabled",
+            ),
             ("pasive-ports", "unknown key `pasive-ports`; did you mean `passive.ports`?"),
             ("external-adress", "unknown key `external-adress`; did you mean `passive.external_address`?"),
             ("colour", "unknown key `colour`; see `ftpd get`"),
@@ -337,6 +354,7 @@ mod tests {
                 "tls",
                 "timeouts",
                 "limits",
+                "bans",
                 "accounts",
                 "log"
             ]

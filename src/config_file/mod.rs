@@ -85,8 +85,17 @@
 //! commands_per_second = 0         # 0: any
 //! login_attempts = 3
 //! login_delay = 1
+//! longest_login_delay = 8         # which it doubles up to
 //! line = 8192
 //! deflate_ratio = 0               # how many times its size an upload in MODE Z may become; 0: any
+//! [bans]                          # of those who guess passwords, see docs/limits.md
+//! enabled = true
+//! user_failures = 10              # of one name from one address; 0: never
+//! address_failures = 50           # from one address; 0: never
+//! window = "1h"
+//! duration = "10m"
+//! longest = "24h"
+//! exempt = ["127.0.0.0/8", "::1"] # or [] for nobody
 //! [[host]]                        # a virtual host, see docs/hosts.md
 //! names = ["ftp.example.com"]     # or one string
 //! greeting = "Welcome to example.com."

@@ -92,6 +92,14 @@ pub(super) fn networks(node: &Node<'_>) -> Result<Vec<Network>, FileError> {
     one_or_many(node, "[\"10.0.0.0/8\"]", |entry| parsed(entry, entry.text("10.0.0.0/8")?))
 }
 
+/// The same, or an empty list.
+pub(super) fn networks_or_none(node: &Node<'_>) -> Result<Vec<Network>, FileError> {
+    match node.members() {
+        Some(members) if members.is_empty() => Ok(Vec::new()),
+        _ => networks(node),
+    }
+}
+
 pub(super) fn listeners(node: &Node<'_>) -> Result<Vec<Listener>, FileError> {
     one_or_many(node, "[\"990\"]", |entry| parsed(entry, &number_or_text(entry, "990")?))
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use ftp_proto::config::{
-    Active, ActiveAddress, ActiveRule, AddressRule, ClientCertificates, CloseNotify, ControlPolicy,
+    Active, ActiveAddress, ActiveRule, AddressRule, Bans, ClientCertificates, CloseNotify, ControlPolicy,
     DataPolicy, DataResumption, External, LanClients, Network, Passive, PassivePorts, PeerCheck, Peers,
     Proxy, TlsChange, TlsCondition, TlsPolicy, TlsRule, Transfers,
 };
@@ -25,11 +25,11 @@ fn each_mistake_is_one_line_with_place_key_and_fix() {
         ("bind = \"[::]:21\"\n", "ftpd.toml:1:1: unknown key `bind`; did you mean `server.bind`?"),
         (
             "[colours]\n",
-            "ftpd.toml:1:2: unknown key `colours`; write one of server, passive, active, proxy, transfers, tls, timeouts, limits, accounts, log, profile, host",
+            "ftpd.toml:1:2: unknown key `colours`; write one of server, passive, active, proxy, transfers, tls, timeouts, limits, bans, accounts, log, profile, host",
         ),
         (
             "colour = 1\n",
-            "ftpd.toml:1:1: unknown key `colour`; write one of server, passive, active, proxy, transfers, tls, timeouts, limits, accounts, profile, log, host",
+            "ftpd.toml:1:1: unknown key `colour`; write one of server, passive, active, proxy, transfers, tls, timeouts, limits, bans, accounts, profile, log, host",
         ),
         ("server = 1\n", "ftpd.toml:1:10: server: expected a section, not a number; write [server]"),
         (
@@ -307,8 +307,17 @@ fn every_key_works() {
         commands_per_second = 13
         login_attempts = 8
         login_delay = "500ms"
+        longest_login_delay = 3
         line = 1000
         deflate_ratio = 200
+        [bans]
+        enabled = false
+        user_failures = 14
+        address_failures = 15
+        window = 16
+        duration = 17
+        longest = "18m"
+        exempt = ["10.0.0.0/8", "2001:db8::/32"]
         [transfers]
         deflate = false
         deflate_level = 9
@@ -360,6 +369,8 @@ fn every_key_works() {
     let limits = core.limits;
     assert_eq!((limits.sessions, limits.sessions_per_address, limits.login_attempts), (6, 7, 8));
     assert_eq!((limits.login_delay, limits.line), (Duration::from_millis(500), 1000));
+    assert_bans(&core.bans);
+    assert_eq!(limits.longest_login_delay, Duration::from_secs(3));
     assert_eq!((limits.sessions_per_network, limits.unauthenticated), (9, 10));
     assert_eq!(limits.unauthenticated_per_address, 11);
     assert_eq!((limits.commands_before_login, limits.commands_per_second), (12, 13));
@@ -367,6 +378,16 @@ fn every_key_works() {
     assert_eq!(core.transfers, Transfers { deflate: false, deflate_level: 9, ebcdic: CodePage::Ibm037 });
     assert!(core.notify_commands && core.symlinks);
     assert_eq!(core.profiles.len(), 1);
+}
+
+fn assert_bans(bans: &Bans) {
+    assert!(!bans.enabled);
+    assert_eq!((bans.user_failures, bans.address_failures), (14, 15));
+    assert_eq!([bans.window, bans.duration, bans.longest].map(|time| time.as_secs()), [16, 17, 1_080]);
+    assert_eq!(bans.exempt, ["10.0.0.0/8", "2001:db8::/32"].map(|network| network.parse().unwrap()));
+    let none =
+        parse(Path::new("f"), "[server]\nroot = \"r\"\n[accounts]\nanonymous = true\n[bans]\nexempt = []\n");
+    assert!(none.unwrap().core.bans.exempt.is_empty());
 }
 
 fn assert_active(active: &Active) {

@@ -20,8 +20,8 @@ pub use client::{Client, ControlError};
 pub(crate) use place::{Place, default_directory};
 pub(crate) use server::{Asked, Socket, listen};
 pub use status::{
-    ActiveStatus, AdvertisedAddress, CertificateStatus, ConfigurationStatus, FailedPort, Failing, HostStatus,
-    PassiveStatus, PortRange, ProxyStatus, SessionStatus, Status, Totals,
+    ActiveStatus, AdvertisedAddress, BanStatus, CertificateStatus, ConfigurationStatus, FailedPort, Failing,
+    HostStatus, PassiveStatus, PortRange, ProxyStatus, SessionStatus, Status, Totals,
 };
 
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,13 @@ pub enum Request {
     },
     /// Reads the configuration file again.
     Reload,
+    /// Who is banned.
+    Bans,
+    /// Ends bans before their time, and forgets what led to them.
+    LiftBans {
+        /// Those of clients in this network, or with this address; `None`: all.
+        network: Option<String>,
+    },
 }
 
 /// Another value for a key.
@@ -77,7 +84,9 @@ pub enum Answer {
     Configuration(String),
     /// To [`Request::Get`].
     Values(Vec<Value>),
-    /// To [`Request::Set`] and [`Request::Reload`], when it is done: what people should know, line by line.
+    /// To [`Request::Bans`], in order of their addresses.
+    Bans(Vec<BanStatus>),
+    /// To [`Request::Set`], [`Request::Reload`] and [`Request::LiftBans`], when it is done: what people should know, line by line.
     Done(Vec<String>),
     /// Nothing was done.
     Error(Refusal),

@@ -35,6 +35,9 @@ pub struct Status {
     pub sessions: u64,
     /// How many transfers run.
     pub transfers: u64,
+    /// How many bans hold.
+    #[serde(default)]
+    pub bans: u64,
     /// The sessions, if they were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_list: Option<Vec<SessionStatus>>,
@@ -182,6 +185,26 @@ pub struct SessionStatus {
     pub transfer: Option<String>,
 }
 
+/// A ban.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BanStatus {
+    /// The client: an address, or a network of IPv6 like `2001:db8::/64`.
+    pub address: String,
+    /// The name that is refused there, as it was typed: any text. `None`: nobody may come from there.
+    pub user: Option<String>,
+    /// The virtual host on which that name is refused.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// Since when, in seconds since 1970.
+    pub since: i64,
+    /// Until when, in seconds since 1970.
+    pub until: i64,
+    /// After how many failed logins.
+    pub failures: u32,
+    /// The how many-th in a row.
+    pub times: u32,
+}
+
 /// What happened since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
@@ -189,6 +212,12 @@ pub struct Totals {
     pub sessions: u64,
     /// Control connections that were turned away.
     pub refused: u64,
+    /// The same by the reason.
+    #[serde(default)]
+    pub refusals: BTreeMap<String, u64>,
+    /// Bans.
+    #[serde(default)]
+    pub bans: u64,
     /// Logins.
     pub logins: u64,
     /// Logins that failed.

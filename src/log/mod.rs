@@ -5,6 +5,7 @@
 //! pass for a part of the line. A failed login reads
 //! `AUTH-FAIL ip=192.0.2.7 port=50000 user="bob" reason="login incorrect"`, which is what fail2ban looks for.
 
+mod access;
 mod human;
 mod observer;
 mod seldom;

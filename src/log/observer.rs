@@ -1,5 +1,6 @@
 //! From the core's notices to events.
 
+use super::access;
 use super::seldom::Seldom;
 use ftp_proto::account::LoginError;
 use ftp_proto::diagnose::{Cause, Setup, Verdict, is_public};
@@ -48,6 +49,8 @@ pub struct LogObserver {
     unnamed: Seldom,
     /// Who spoke another protocol.
     foreign: Seldom,
+    /// Who was turned away.
+    refused: Seldom,
 }
 
 #[derive(Clone)]
@@ -95,6 +98,8 @@ impl LogObserver {
             refused = totals.refused,
             logins = totals.logins,
             failed_logins = totals.failed_logins,
+            refusals = %ByName(&totals.refusals),
+            bans = totals.bans,
             downloads = totals.downloads,
             uploads = totals.uploads,
             failed_transfers = totals.failed_transfers,
@@ -218,10 +223,11 @@ impl Observer for LogObserver {
                     warn!(%ip, port, reason = %problem, left_out, "connection of a balancer without PROXY header");
                 }
             }
+            Notice::Banned { ban } => access::banned(ban),
+            Notice::BanEnded { ban, lifted } => access::ban_ended(ban, *lifted),
             Notice::SpokeOtherProtocol { which, peer } => self.write_foreign(session, *which, *peer),
             Notice::SessionRefused { peer, why } => {
-                let (ip, port) = (peer.ip().to_canonical(), peer.port());
-                warn!(%ip, port, reason = %why, "session refused");
+                access::refused(&self.refused, *peer, *why);
             }
             _ => {
                 let client = self.client(session);
@@ -269,13 +275,14 @@ impl Line<'_> {
             Notice::SessionOpened { local, .. } => info!(session, ip, port, %local, "session opened"),
             Notice::LoggedIn { .. } => info!(session, ip, port, user, host, "logged in"),
             // Not the client's fault: nothing that a ban should follow on.
-            Notice::LoginFailed { user, why: LoginError::Unavailable(reason) } => {
+            Notice::LoginFailed { user, why: LoginError::Unavailable(reason), .. } => {
                 let (user, reason) = (Escaped(user.as_bytes()), Escaped(reason.as_bytes()));
                 error!(session, ip, port, %user, host, %reason, "login could not be checked");
             }
-            Notice::LoginFailed { user, why } => {
+            Notice::LoginFailed { user, why, checked } => {
+                let why = if *checked { why.to_string() } else { "that name is banned there".to_owned() };
                 // The address comes first: a name can't forge it then.
-                warn!(ip, port, user = %Escaped(user.as_bytes()), reason = %Escaped(why.to_string().as_bytes()), host, session, "AUTH-FAIL");
+                warn!(ip, port, user = %Escaped(user.as_bytes()), reason = %Escaped(why.as_bytes()), host, session, "AUTH-FAIL");
             }
             Notice::Command { line } if self.commands => {
                 info!(session, ip, user, command = %Escaped(line), "command");
@@ -324,6 +331,8 @@ impl Line<'_> {
                 info!(session, ip, user, %sent, %used, "active mode connects to the client instead");
             }
             Notice::SessionRefused { .. }
+            | Notice::Banned { .. }
+            | Notice::BanEnded { .. }
             | Notice::TransferStarted { .. }
             | Notice::PortOpened { .. }
             | Notice::PortFailed { .. }
@@ -458,170 +467,4 @@ fn rounded(number: f64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config_file::{LogConfig, LogFormat, LogLevel};
-    use ftp_proto::advertise::Advertised;
-    use ftp_proto::diagnose::{Form, Outlook, Span};
-    use ftp_proto::path::VirtualPath;
-    use ftp_proto::transfer::Coding;
-    use std::io;
-    use std::sync::Arc;
-
-    #[derive(Clone, Default)]
-    struct Buffer(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Buffer {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    /// What `notices` of one session look like, without the time.
-    fn logged(config: LogConfig, notices: &[Notice]) -> Vec<String> {
-        let buffer = Buffer::default();
-        let writer = buffer.clone();
-        let (subscriber, _level) = crate::log::subscriber(config, move || writer.clone());
-        tracing::subscriber::with_default(subscriber, || {
-            let observer = LogObserver::new(config.commands);
-            for notice in notices {
-                observer.notice(Some(SessionId(7)), notice);
-            }
-            assert_eq!(observer.with_sessions(|sessions| sessions.len()), 0, "all sessions are forgotten");
-        });
-        let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
-        text.lines()
-            .map(|line| match line.split_once("Z ") {
-                Some((_, rest)) => rest.trim_start().to_owned(),
-                None => line.to_owned(),
-            })
-            .collect()
-    }
-
-    fn session(inside: Vec<Notice>) -> Vec<Notice> {
-        let mut notices = vec![Notice::SessionOpened {
-            peer: "[::ffff:192.0.2.7]:50000".parse().unwrap(),
-            local: "192.0.2.1:21".parse().unwrap(),
-        }];
-        notices.extend(inside);
-        notices.push(Notice::SessionClosed { user: None, lasted: Duration::from_millis(1_500), why: "QUIT" });
-        notices
-    }
-
-    #[test]
-    fn a_session_line_by_line() {
-        let lines = logged(
-            LogConfig { commands: true, ..LogConfig::default() },
-            &session(vec![
-                Notice::LoginFailed { user: "x\" ip=1.1.1.1\n".into(), why: LoginError::Refused },
-                Notice::LoginFailed { user: "bob".into(), why: LoginError::Unavailable("/srv: gone".into()) },
-                Notice::LoggedIn { user: "bob".into() },
-                Notice::Command { line: b"RETR a\x07\xff b".to_vec() },
-                Notice::TransferEnded(TransferRecord {
-                    verb: "RETR",
-                    direction: Direction::Download,
-                    path: VirtualPath::new(b"/a b").unwrap(),
-                    coding: Coding::IMAGE,
-                    bytes: 3_000_000,
-                    lasted: Duration::from_secs(2),
-                    outcome: Ok(()),
-                }),
-            ]),
-        );
-        assert_eq!(
-            lines,
-            [
-                r#"INFO session opened session=7 ip=192.0.2.7 port=50000 local=192.0.2.1:21"#,
-                r#"WARN AUTH-FAIL ip=192.0.2.7 port=50000 user="x\" ip=1.1.1.1\x0a" reason="login incorrect" session=7"#,
-                r#"ERROR login could not be checked session=7 ip=192.0.2.7 port=50000 user="bob" reason="/srv: gone""#,
-                r#"INFO logged in session=7 ip=192.0.2.7 port=50000 user="bob""#,
-                r#"INFO command session=7 ip=192.0.2.7 user="bob" command="RETR a\x07\xff b""#,
-                r#"INFO sent session=7 ip=192.0.2.7 user="bob" verb=RETR path="/a b" bytes=3000000 seconds=2.0 mb_per_s=1.5 outcome=complete"#,
-                r#"INFO session closed session=7 ip=192.0.2.7 user="bob" seconds=1.5 reason="QUIT""#,
-            ]
-        );
-    }
-
-    #[test]
-    fn a_failed_data_connection_says_all_that_was_seen() {
-        let verdict = Verdict {
-            peer: "192.0.2.7:50000".parse().unwrap(),
-            local: "192.0.2.1:21".parse().unwrap(),
-            setup: Some(Setup::Passive {
-                advertised: Advertised::plain("192.0.2.1".parse().unwrap(), 41_050),
-                port: 41_050,
-                form: Form::Extended,
-            }),
-            cause: Cause::NobodyConnected,
-            bytes: 0,
-            direction: None,
-            encrypted: true,
-            software: Some("x\" user=root".into()),
-            outlook: Outlook { ports: Some(Span { first: 41_000, last: 41_099 }), ..Outlook::default() },
-        };
-        let lines = logged(
-            LogConfig::default(),
-            &session(vec![
-                Notice::ClientNamed { software: "x\" user=root".into() },
-                Notice::StrangerTurnedAway { peer: "198.51.100.9:5".parse().unwrap(), port: 41_050 },
-                Notice::DataConnectionFailed(verdict),
-            ]),
-        );
-        assert_eq!(
-            lines[1..4],
-            [
-                r#"INFO client named itself session=7 ip=192.0.2.7 software="x\" user=root""#,
-                r#"INFO stranger turned away session=7 ip=192.0.2.7 peer=198.51.100.9:5 data_port=41050"#,
-                concat!(
-                    r#"WARN data connection failed session=7 ip=192.0.2.7 verdict=nobody_connected suspect=range_closed "#,
-                    r#"mode=EPSV tls=true advertised="192.0.2.1 port 41050 (the address the client connected to)" "#,
-                    r#"data_port=41050 range=41000-41099 local=192.0.2.1:21 software="x\" user=root" "#,
-                    r#"reason="No data connection came to port 41050; none has come from outside so far: a firewall or "#,
-                    r#"router probably does not let TCP 41000-41099 in; under TLS none opens them by reading FTP." "#,
-                    r#"advice="open TCP 41000-41099 in the firewall and, behind NAT, have the router forward them""#
-                ),
-            ]
-        );
-    }
-
-    #[test]
-    fn another_protocol_is_told_once_a_minute() {
-        let spoke = |which| Notice::SpokeOtherProtocol { which, peer: "192.0.2.7:50000".parse().unwrap() };
-        let lines = logged(LogConfig::default(), &session(vec![spoke(Protocol::Ssh), spoke(Protocol::Ssh)]));
-        assert_eq!(lines.len(), 3, "{lines:?}");
-        assert_eq!(lines[1], "WARN spoke another protocol session=7 ip=192.0.2.7 protocol=ssh");
-        let lines = logged(LogConfig::default(), &session(vec![spoke(Protocol::Tls)]));
-        assert!(lines[1].contains("protocol=tls") && lines[1].contains("AUTH TLS"), "{}", lines[1]);
-    }
-
-    #[test]
-    fn json_has_one_object_a_line() {
-        let config = LogConfig { format: LogFormat::Json, ..LogConfig::default() };
-        let lines = logged(
-            config,
-            &session(vec![Notice::LoginFailed { user: "a\"b\n".into(), why: LoginError::Refused }]),
-        );
-        assert_eq!(lines.len(), 3);
-        let failed = &lines[1];
-        assert!(failed.starts_with('{') && failed.ends_with('}'), "{failed}");
-        for part in
-            [r#""level":"WARN""#, r#""message":"AUTH-FAIL""#, r#""ip":"192.0.2.7""#, r#""user":"a\"b\\x0a""#]
-        {
-            assert!(failed.contains(part), "{part} in {failed}");
-        }
-    }
-
-    #[test]
-    fn the_level_hides_what_is_below_it() {
-        let config = LogConfig { level: LogLevel::Warn, ..LogConfig::default() };
-        let noisy = session(vec![Notice::Command { line: b"NOOP".to_vec() }]);
-        assert_eq!(logged(config, &noisy), [""; 0]);
-        let lines = logged(LogConfig { level: LogLevel::Debug, ..config }, &noisy);
-        assert_eq!(lines[1], r#"DEBUG command session=7 ip=192.0.2.7 command="NOOP""#);
-    }
-}
+mod tests;

@@ -63,19 +63,14 @@ pub(super) fn pass(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
             turn.session.login = Login::In(account);
             Reply::new(503, "You are logged in already.").into()
         }
-        Login::Named(None) => turn.login_failed(String::from("(not UTF-8)"), LoginError::Refused),
-        Login::Named(Some(user)) => {
-            let credentials = Credentials {
-                user: user.clone(),
-                password: password.to_vec(),
-                host: turn.session.host_for_login(),
-                peer: turn.session.peer,
-                certificate: turn.session.protection.certificate().cloned(),
-            };
-            let accounts = Arc::clone(&turn.session.accounts);
-            turn.session.perform(Job::Authenticate(accounts, Box::new(credentials)));
-            Reaction::Await(Pending::Login { user })
-        }
+        Login::Named(None) => turn.login_failed(None, LoginError::Refused, turn.now.mono),
+        Login::Named(Some(user)) => turn.attempt(Credentials {
+            user,
+            password: password.to_vec(),
+            host: turn.session.host_for_login(),
+            peer: turn.session.peer,
+            certificate: turn.session.protection.certificate().cloned(),
+        }),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The settings of the core. A [`Config`] was validated: whatever depends on it needs no checks of its own.
 
 mod active;
+mod bans;
 mod hosts;
 mod limits;
 mod passive;
@@ -8,6 +9,7 @@ mod profiles;
 mod tls_policy;
 
 pub use active::{Active, ActiveRule};
+pub use bans::Bans;
 pub(crate) use hosts::host_name;
 pub use hosts::{Host, Hosts, parse_host_name};
 
@@ -71,6 +73,8 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// How much a client may have.
     pub limits: Limits,
+    /// Those who guess passwords.
+    pub bans: Bans,
     /// Passive mode (PASV, EPSV, LPSV).
     pub passive: Passive,
     /// Active mode (PORT, EPRT, LPRT).
@@ -97,6 +101,7 @@ impl Default for Settings {
             hosts: Hosts::default(),
             timeouts: Timeouts::default(),
             limits: Limits::default(),
+            bans: Bans::default(),
             passive: Passive::default(),
             active: Active::default(),
             proxy: Proxy::default(),
@@ -226,6 +231,7 @@ impl Settings {
             return wrong("transfers.deflate_level", "write a level from 0 (stored) to 9 (smallest)");
         }
         self.limits.check()?;
+        self.bans.check()?;
         self.passive.check()?;
         self.active.check()?;
         self.profiles.iter().try_for_each(Profile::check)?;

@@ -25,6 +25,8 @@ pub struct Counters {
     pub logins: u64,
     /// Logins that failed.
     pub failed_logins: u64,
+    /// Bans.
+    pub bans: u64,
     /// Complete transfers to clients.
     pub downloads: u64,
     /// Complete transfers from clients.
@@ -79,6 +81,7 @@ impl Counters {
             }
             Notice::LoggedIn { .. } => self.logins += 1,
             Notice::LoginFailed { .. } => self.failed_logins += 1,
+            Notice::Banned { .. } => self.bans += 1,
             Notice::TransferEnded(record) => {
                 let (complete, bytes) = match record.direction {
                     Direction::Download => (&mut self.downloads, &mut self.bytes_down),
@@ -101,7 +104,8 @@ impl Counters {
             Notice::SpokeOtherProtocol { which, .. } => {
                 *self.other_protocols.entry(which.name()).or_default() += 1;
             }
-            Notice::ClientNamed { .. }
+            Notice::BanEnded { .. }
+            | Notice::ClientNamed { .. }
             | Notice::HostChosen { .. }
             | Notice::ProfilesApplied { .. }
             | Notice::StrangerTurnedAway { .. }

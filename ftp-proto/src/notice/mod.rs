@@ -14,6 +14,7 @@ use crate::event::SessionId;
 use crate::foreign::Protocol;
 use crate::path::VirtualPath;
 use crate::proxy::Problem;
+use crate::server::Ban;
 use crate::tls::{Resumption, TlsError, TlsFacts};
 use crate::transfer::{Coding, Direction, EndReason};
 use alloc::string::String;
@@ -129,6 +130,20 @@ pub enum Notice {
         user: String,
         /// The true reason, not for the client.
         why: LoginError,
+        /// Whether the password was looked at: not if that name is banned for this client.
+        checked: bool,
+    },
+    /// A client, or a name from there, is banned from now on.
+    Banned {
+        /// Who, and for how long.
+        ban: Ban,
+    },
+    /// A ban is over.
+    BanEnded {
+        /// Which one.
+        ban: Ban,
+        /// Before its time, by an administrator or by other settings.
+        lifted: bool,
     },
     /// A command line, when `Settings::notify_commands` is on. The argument of PASS, ACCT and
     /// unknown commands is masked.

@@ -29,7 +29,7 @@ pub enum Naming {
 
 impl Server {
     /// Whether a session may go on as what its balancer said.
-    pub(super) fn introduce(&mut self, session: SessionId, origin: Origin) -> Answer {
+    pub(super) fn introduce(&mut self, now: Now, session: SessionId, origin: Origin) -> Answer {
         let Some(known) = self.sessions.arrival(session) else {
             return Answer::TurnedAway { why: Refusal::ShuttingDown };
         };
@@ -40,7 +40,8 @@ impl Server {
         let admitted = if self.draining {
             Err(Refusal::ShuttingDown)
         } else {
-            self.sessions.introduce(&self.config.limits, session, arrival)
+            let banned = self.check_ban(now, arrival.peer.ip());
+            banned.and_then(|()| self.sessions.introduce(&self.config.limits, session, arrival))
         };
         match admitted {
             Ok(()) => {

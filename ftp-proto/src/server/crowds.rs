@@ -154,7 +154,7 @@ mod tests {
             random % below
         };
         let (mut crowds, mut naive) = (Crowds::default(), Naive::default());
-        for member in 0..3_000 {
+        for member in 0..800 {
             let (network, host) = (u8::try_from(next(4)).unwrap(), u8::try_from(next(4)).unwrap());
             let address = IpAddr::from([10, 0, network, host]);
             if next(5) < 3 || naive.0.is_empty() {
@@ -165,7 +165,7 @@ mod tests {
                 let (address, member) = naive.0.swap_remove(place);
                 crowds.remove(address, member);
             }
-            if naive.0.len() > 40 {
+            if naive.0.len() > 16 {
                 let member = crowds.most_crowding().unwrap();
                 let place = naive.0.iter().position(|(_, known)| *known == member).unwrap();
                 let (address, member) = naive.0.swap_remove(place);

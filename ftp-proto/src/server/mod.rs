@@ -3,9 +3,11 @@
 
 mod admission;
 mod balancers;
+mod bans;
 mod crowds;
 mod evidence;
 mod habits;
+mod logins;
 mod openings;
 mod ports;
 mod scout;
@@ -28,6 +30,7 @@ use alloc::string::{String, ToString as _};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 pub use balancers::Naming;
+pub use bans::Ban;
 use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use evidence::Evidence;
@@ -75,6 +78,7 @@ pub struct Server {
     habits: Habits,
     scout: Scout,
     evidence: Evidence,
+    bans: bans::Bans,
     draining: bool,
     /// How many data connections of balancers have not said whose they are.
     undecided: usize,
@@ -98,6 +102,7 @@ impl Server {
             habits: Habits::default(),
             scout: Scout::default(),
             evidence,
+            bans: bans::Bans::default(),
             draining: false,
             undecided: 0,
             accept_failure_told: None,
@@ -128,7 +133,8 @@ impl Server {
         } else if self.config.proxy.trusts(arrival.peer.ip()) {
             self.sessions.admit_unnamed(&self.config.limits, arrival)
         } else {
-            self.sessions.admit(&self.config.limits, arrival)
+            let banned = self.check_ban(now, arrival.peer.ip());
+            banned.and_then(|()| self.sessions.admit(&self.config.limits, arrival))
         };
         match admitted {
             Ok(id) => {
@@ -214,16 +220,19 @@ impl Server {
                 let known = client.is_some_and(|client| self.habits.sends_close_notify(&client));
                 Answer::Recalled { sends_close_notify: known }
             }
-            Request::Enter { session, whom } => {
-                self.sessions.enter(session, whom, now.unix);
-                self.make_room();
+            Request::Enter { session, whom, typed } => {
+                self.enter(now, session, whom, typed);
                 Answer::Noted
+            }
+            Request::Attempt { session, attempt } => self.attempt(now, session, attempt),
+            Request::Failed { session, attempt, checked } => {
+                self.login_failed(now, session, attempt, checked)
             }
             Request::Roster { session } => {
                 let (seats, count) = self.sessions.roster(session);
                 Answer::Roster { seats, count }
             }
-            Request::Introduce { session, origin } => self.introduce(session, origin),
+            Request::Introduce { session, origin } => self.introduce(now, session, origin),
             Request::Release { session, link } => {
                 self.pool.release(now.mono, session, link);
                 Answer::Noted
@@ -437,6 +446,8 @@ impl Server {
     pub fn reconfigure(&mut self, now: Now, config: Arc<Config>) {
         self.evidence.reconfigure(&self.config.passive, &config.passive);
         self.config = Arc::clone(&config);
+        self.bans.reconfigure(&config.bans, now);
+        self.tell_of_bans();
         let passive = &config.passive;
         for port in self.openings.restrict(passive.enabled.then_some(&passive.ports)) {
             self.pool.retire(port);
@@ -460,12 +471,16 @@ impl Server {
             self.tasks.push_back(Task::OpenPort(port));
         }
         self.tasks.extend(self.scout.due(now.mono));
+        self.bans.handle_timeout(now);
+        self.tell_of_bans();
         self.carry_out_pool_events(now);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
     pub fn deadline(&self) -> Option<Instant> {
-        [self.pool.deadline(), self.openings.deadline(), self.scout.deadline()].into_iter().flatten().min()
+        let deadlines =
+            [self.pool.deadline(), self.openings.deadline(), self.scout.deadline(), self.bans.deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
     // Work.

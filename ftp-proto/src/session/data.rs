@@ -96,6 +96,8 @@ impl Session {
             Answer::Outlook(outlook) => self.outlook = outlook,
             Answer::Recalled { sends_close_notify } => self.recalled(sends_close_notify),
             Answer::Roster { seats, count } => self.roster_answered(now, &seats, count),
+            Answer::Standing(standing) => self.attempt_judged(now, standing),
+            Answer::Failed { delay, banned } => self.failure_counted(delay, banned),
             Answer::Introduced { local, peer } => self.introduced(local, peer),
             Answer::TurnedAway { why } => self.turned_away(now, why),
             Answer::Queued { .. } | Answer::Noted => {}

@@ -5,6 +5,7 @@
 //! marked `Busy::Now`), or the client does not read its replies. Whatever comes from outside enters by one of the
 //! few methods here and ends in `advance`.
 
+mod attempts;
 mod closing;
 mod data;
 mod foreign;

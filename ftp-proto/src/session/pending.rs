@@ -4,7 +4,7 @@ use super::link::Link;
 use super::listings::{self, StatListing};
 use super::timers::Timer;
 use super::{Login, Reaction, Session, Turn};
-use crate::account::{Account, LoginError};
+use crate::account::{Account, Credentials};
 use crate::advertise::Advertised;
 use crate::command;
 use crate::diagnose::{Form, Setup};
@@ -14,19 +14,21 @@ use crate::listing::{Listing, Walk};
 use crate::notice::Notice;
 use crate::path::VirtualPath;
 use crate::reply::Reply;
-use crate::time::{CivilTime, Now};
+use crate::time::{CivilTime, Instant, Now};
 use crate::transfer::{Coding, Kind, Pipe};
 use alloc::boxed::Box;
 use alloc::string::String;
 
 /// What a command waits for, and what it needs to go on. What is large is apart: most sessions wait for nothing.
 pub(crate) enum Pending {
-    /// PASS: whether the login is right.
-    Login { user: String },
+    /// PASS: whether the client may try at all.
+    Attempt { credentials: Box<Credentials>, at: Instant },
+    /// PASS, which came at this time: whether the login is right.
+    Login { user: String, at: Instant },
     /// USER: whether the certificate is enough.
     CertificateLogin { user: String },
     /// PASS: the reply to a wrong one is held back. `end` says why the session ends with it, if it does.
-    LoginDelay { reply: Reply, end: Option<&'static str> },
+    LoginDelay { reply: Reply, end: Option<&'static str>, at: Instant },
     /// PASV, EPSV, LPSV: a port.
     Lease { form: Form },
     /// SITE WHO: the account's sessions.
@@ -61,7 +63,8 @@ impl Pending {
     /// Whether a job's answer is what it waits for.
     pub(super) fn awaits_job(&self) -> bool {
         match self {
-            Self::LoginDelay { .. }
+            Self::Attempt { .. }
+            | Self::LoginDelay { .. }
             | Self::Lease { .. }
             | Self::Roster
             | Self::Established { .. }
@@ -189,26 +192,12 @@ impl Session {
             self.rearm_idle(now);
         }
     }
-
-    pub(super) fn login_delay_over(&mut self, now: Now) {
-        let Some((_, Pending::LoginDelay { reply, end })) =
-            self.pending.take_if(|(_, pending)| matches!(pending, Pending::LoginDelay { .. }))
-        else {
-            return;
-        };
-        if let Some(why) = end {
-            self.finish(now, reply, why);
-        } else {
-            self.reply(reply);
-            self.rearm_idle(now);
-        }
-    }
 }
 
 // req: 959-4.2.2-230, 2228-4-232
 fn resume(turn: &mut Turn<'_>, pending: Pending, done: Done) -> Reaction {
     match (pending, done) {
-        (Pending::Login { user }, Done::Login(Ok(account))) => {
+        (Pending::Login { user, .. }, Done::Login(Ok(account))) => {
             logged_in(turn, user, account, Reply::new(230, "Logged in."))
         }
         (Pending::CertificateLogin { user }, Done::Login(Ok(account))) => {
@@ -216,7 +205,7 @@ fn resume(turn: &mut Turn<'_>, pending: Pending, done: Done) -> Reaction {
             logged_in(turn, user, account, Reply::new(232, "Logged in by your certificate."))
         }
         (Pending::CertificateLogin { user }, Done::Login(Err(_))) => turn.ask_for_password(Some(user)),
-        (Pending::Login { user }, Done::Login(Err(error))) => turn.login_failed(user, error),
+        (Pending::Login { user, at }, Done::Login(Err(error))) => turn.login_failed(Some(user), error, at),
         (Pending::Metadata(path, next), Done::Metadata(Ok(metadata))) => next(turn, path, &metadata),
         (Pending::NoSuchFile(..), Done::Metadata(Ok(metadata))) => {
             command::time_known(turn, VirtualPath::root(), &metadata)
@@ -277,33 +266,10 @@ fn logged_in(turn: &mut Turn<'_>, user: String, account: Account, reply: Reply) 
     session.timers.clear(Timer::Login);
     session.modes.directory = account.home.clone();
     session.set_login(Login::In(Box::new(account)));
-    session.notify(Notice::LoggedIn { user });
-    session.enter();
+    session.notify(Notice::LoggedIn { user: user.clone() });
+    session.enter(user);
     session.recall_habits();
     reply.into()
-}
-
-impl Turn<'_> {
-    /// The reply is the same whatever the client had wrong, and comes late: guessing shall cost time. Accounts
-    /// that can't be read are not the client's fault: 421 lets it come back later, while 530 makes many forget a
-    /// right password.
-    // req: 959-4.1.1-pass-once, 959-6-repeat
-    pub(crate) fn login_failed(&mut self, user: String, why: LoginError) -> Reaction {
-        let session = &mut *self.session;
-        session.set_login(Login::Nobody);
-        session.failed_logins += 1;
-        let (reply, end) = if matches!(why, LoginError::Unavailable(_)) {
-            let reply = Reply::new(421, "Logins can't be checked just now; try again later.");
-            (reply, Some("accounts unavailable"))
-        } else if session.failed_logins >= session.config.limits.login_attempts {
-            (Reply::new(421, "Too many failed logins."), Some("too many failed logins"))
-        } else {
-            (Reply::new(530, "Login incorrect."), None)
-        };
-        session.notify(Notice::LoginFailed { user, why });
-        session.timers.set(Timer::LoginDelay, self.now.mono + session.config.limits.login_delay);
-        Reaction::Await(Pending::LoginDelay { reply, end })
-    }
 }
 
 fn changed(turn: &mut Turn<'_>, change: Change) -> Reaction {

@@ -7,20 +7,29 @@ use crate::config::is_anonymous;
 use crate::event::{Action, Request, Seat, Whom};
 use crate::time::Now;
 use alloc::borrow::ToOwned as _;
+use alloc::string::String;
 
 impl Session {
     /// Somebody has logged in.
-    pub(super) fn enter(&mut self) {
+    pub(super) fn enter(&mut self, typed: String) {
         let Some(account) = self.login.account() else { return };
         let user = Some(&account.name).filter(|name| !is_anonymous(name)).cloned();
         let whom = Whom { user, host: self.host_for_login().map(|host| host.to_owned()) };
-        self.actions.push_back(Action::Consult(Request::Enter { session: self.id, whom: Some(whom) }));
+        self.actions.push_back(Action::Consult(Request::Enter {
+            session: self.id,
+            whom: Some(whom),
+            typed: Some(typed),
+        }));
     }
 
     /// Nobody is logged in any longer.
     pub(super) fn leave(&mut self) {
         if self.login.account().is_some() {
-            self.actions.push_back(Action::Consult(Request::Enter { session: self.id, whom: None }));
+            self.actions.push_back(Action::Consult(Request::Enter {
+                session: self.id,
+                whom: None,
+                typed: None,
+            }));
         }
     }
 

@@ -219,7 +219,7 @@ mod tests {
     use crate::Connection;
     use crate::account::Rights;
     use crate::config::Settings;
-    use crate::event::{Action, Arrival, Event, SessionId};
+    use crate::event::{Action, Answer, Arrival, Event, Request, SessionId, Standing};
     use crate::testing::{MemoryAccounts, MemoryStorage};
     use alloc::vec::Vec;
     use core::time::Duration;
@@ -268,6 +268,10 @@ mod tests {
                         }
                         Action::Perform(ticket, job) => {
                             self.connection.handle(self.now, Event::Done(ticket, job.perform()));
+                        }
+                        Action::Consult(Request::Attempt { .. }) => {
+                            let answer = Answer::Standing(Standing::Free);
+                            self.connection.handle(self.now, Event::Answer(answer));
                         }
                         _ => {}
                     }

@@ -19,7 +19,7 @@ use crate::advertise::Advertised;
 use crate::client;
 use crate::config::{Config, Settings};
 use crate::diagnose::Outlook;
-use crate::event::{Action, Answer, Arrival, Event, Request, SessionId};
+use crate::event::{Action, Answer, Arrival, Event, Request, SessionId, Standing};
 use crate::path::VirtualPath;
 use crate::proxy::{Origin, Parsed, Reader, parse};
 use crate::time::Now;
@@ -108,6 +108,9 @@ fn turn(connection: &mut Connection, out: &mut Vec<u8>) -> bool {
                     let outlook = Outlook::default();
                     let answer = Answer::Leased { link, port: 2_000, advertised, outlook };
                     connection.handle(Now::default(), Event::Answer(answer));
+                }
+                Action::Consult(Request::Attempt { .. }) => {
+                    connection.handle(Now::default(), Event::Answer(Answer::Standing(Standing::Free)));
                 }
                 Action::Perform(ticket, job) => {
                     took_long |= job.is_long();

@@ -124,7 +124,7 @@ impl Desk {
     pub(crate) fn admit(&mut self, peer: &str) -> SessionId {
         let session = self.try_admit(peer).unwrap();
         let whom = Some(Whom { user: Some("somebody".into()), host: None });
-        self.consult(Request::Enter { session, whom });
+        self.consult(Request::Enter { session, whom, typed: None });
         session
     }
 

@@ -20,7 +20,7 @@ fn end_those_who_make_room(desk: &mut Desk) -> Vec<SessionId> {
 
 fn log_in(desk: &mut Desk, session: SessionId) {
     let whom = Some(Whom { user: Some("bob".into()), host: None });
-    desk.consult(Request::Enter { session, whom });
+    desk.consult(Request::Enter { session, whom, typed: None });
 }
 
 /// 5,000 silent connections from `addresses` in turn; those who are in are never hurt, and newcomers get in.
@@ -77,7 +77,7 @@ fn a_login_that_is_over_counts_as_waiting_again_and_all_counts_end_at_zero() {
     let first = desk.admit("192.0.2.1");
     let second = desk.try_admit("192.0.2.2").unwrap();
     assert_eq!(desk.server.counted(), (2, 1));
-    desk.consult(Request::Enter { session: first, whom: None });
+    desk.consult(Request::Enter { session: first, whom: None, typed: None });
     // Two clients with one each: the older makes room. It counts as a session until it is gone.
     assert_eq!(desk.server.counted(), (2, 1));
     let told = desk.mail.pop_front();

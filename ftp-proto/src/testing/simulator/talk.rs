@@ -8,7 +8,7 @@ use crate::account::Rights;
 use crate::advertise::Advertised;
 use crate::config::{ClientCertificates, Config, Settings, TlsPolicies, TlsPolicy};
 use crate::diagnose::Outlook;
-use crate::event::{Action, Answer, Arrival, Event, Job, Request, SessionId, Ticket};
+use crate::event::{Action, Answer, Arrival, Event, Job, Request, SessionId, Standing, Ticket};
 use crate::testing::{FakeTls, MemoryAccounts, MemoryStorage};
 use crate::time::{Instant, Now, UnixTime};
 use alloc::format;
@@ -187,6 +187,9 @@ impl<'a> Talk<'a> {
                     let outlook = Outlook::default();
                     let answer = Answer::Leased { link, port: 2_000, advertised, outlook };
                     self.connection.handle(self.now, Event::Answer(answer));
+                }
+                Action::Consult(Request::Attempt { .. }) => {
+                    self.connection.handle(self.now, Event::Answer(Answer::Standing(Standing::Free)));
                 }
                 Action::Perform(ticket, job) => self.jobs.push((ticket, job)),
                 Action::Notify(notice) => self.tally.count(&notice),
