@@ -107,6 +107,13 @@ impl Connection {
         self.session.is_finished() && self.wire.is_empty()
     }
 
+    /// How much memory is held for what came and for what is to be sent, in bytes.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn held(&self) -> (usize, usize) {
+        let ((session_in, session_out), (wire_in, wire_out)) = (self.session.held(), self.wire.held());
+        (session_in + wire_in, session_out + wire_out)
+    }
+
     fn settle(&mut self, now: Now) {
         if let Some(said) = self.session.take_beginning() {
             self.session.open(now);

@@ -220,6 +220,11 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn held(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// The next bytes; how many of them belong to the header. What no longer does is the client's.
     pub(crate) fn offer(&mut self, bytes: &[u8]) -> usize {
         if self.outcome.is_some() {

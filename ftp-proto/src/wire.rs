@@ -231,6 +231,17 @@ impl Wire {
         }
     }
 
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn held(&self) -> (usize, usize) {
+        match self {
+            Self::Clear => (0, 0),
+            Self::Tls(secure) => {
+                let (incoming, outgoing) = secure.stream.held();
+                (incoming + secure.rest.capacity(), outgoing)
+            }
+        }
+    }
+
     /// Whether TLS still has something to send.
     pub(crate) fn is_empty(&self) -> bool {
         match self {

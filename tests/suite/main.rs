@@ -23,6 +23,7 @@ mod alone;
 mod client;
 mod runtime;
 mod storage;
+mod strangers;
 mod tls;
 
 mod active;

@@ -1,15 +1,15 @@
 //! Both adapters behind one trait, and a server for a test.
 
 use crate::client::Client;
-use ftp_proto::PassiveState;
 use ftp_proto::account::Rights;
 use ftp_proto::advertise::Networks;
-use ftp_proto::config::{Config, PassivePorts, Settings};
+use ftp_proto::config::{Config, Network, PassivePorts, Settings};
 use ftp_proto::event::SessionId;
 use ftp_proto::host::Accounts;
 use ftp_proto::notice::{Counters, Notice, Observer};
 use ftp_proto::testing::{FakeTls, MemoryAccounts, MemoryStorage};
 use ftp_proto::tls::Tls;
+use ftp_proto::{Ban, PassiveState};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -35,6 +35,10 @@ pub(crate) trait Runtime: Sized + Send + Sync + 'static {
     fn passive_ports(&self) -> Vec<u16>;
     /// How many sessions there are.
     fn sessions(&self) -> usize;
+    /// Who is banned.
+    fn bans(&self) -> Vec<Ban>;
+    /// Ends bans.
+    fn lift_bans(&self, network: Option<Network>) -> usize;
     /// Ends a session.
     fn kick(&self, session: SessionId) -> bool;
     /// Stops it.
@@ -114,6 +118,14 @@ macro_rules! adapter {
 
             fn sessions(&self) -> usize {
                 self.0.handle().sessions()
+            }
+
+            fn bans(&self) -> Vec<Ban> {
+                self.0.handle().bans()
+            }
+
+            fn lift_bans(&self, network: Option<Network>) -> usize {
+                self.0.handle().lift_bans(network)
             }
 
             fn kick(&self, session: SessionId) -> bool {

@@ -20,6 +20,9 @@ use core::time::Duration;
 /// In the log, for a name that is no text.
 const NO_UTF_8: &str = "(not UTF-8)";
 
+/// By then the server has counted a failure.
+const ANSWERED: Duration = Duration::from_secs(1);
+
 impl Turn<'_> {
     /// Asks the server first whether this client may try.
     pub(crate) fn attempt(&mut self, credentials: Credentials) -> Reaction {
@@ -53,14 +56,19 @@ impl Turn<'_> {
             (Reply::new(530, "Login incorrect."), None)
         };
         // A guest has no password that could be guessed, and many programs try that name first.
-        if is_refused && !user.as_deref().is_some_and(is_anonymous) {
+        let counts = is_refused && !user.as_deref().is_some_and(is_anonymous);
+        if counts {
             let attempt = Attempt { user: user.clone(), host: session.host_for_login() };
             let request = Request::Failed { session: session.id, attempt, checked };
             session.actions.push_back(Action::Consult(request));
         }
         let user = user.unwrap_or_else(|| String::from(NO_UTF_8));
         session.notify(Notice::LoginFailed { user, why, checked });
-        session.timers.set(Timer::LoginDelay, at + session.config.limits.login_delay);
+        let delay = session.config.limits.login_delay;
+        // The server says when, and perhaps another reply. It does so at once, however late it is already: nothing is
+        // said before.
+        let due = if counts { self.now.mono + delay.max(ANSWERED) } else { at + delay };
+        session.timers.set(Timer::LoginDelay, due);
         Reaction::Await(Pending::LoginDelay { reply, end, at })
     }
 }

@@ -238,6 +238,11 @@ impl Inbox {
         bytes + ends + odd
     }
 
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn held(&self) -> usize {
+        self.bytes.capacity() + self.items.capacity() * size_of::<Item>()
+    }
+
     /// Whether more should be read: not while complete lines wait beyond the limit.
     pub(crate) fn wants_input(&self) -> bool {
         self.items.is_empty() || (self.bytes.len() - self.start < self.limit && self.items.len() < 1024)

@@ -31,6 +31,15 @@ impl Introduction {
         matches!(self, Self::Over)
     }
 
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) fn held(&self) -> usize {
+        match self {
+            Self::Awaited(reader) => reader.held(),
+            Self::Asked(rest) | Self::Complete(rest) => rest.capacity(),
+            Self::Over => 0,
+        }
+    }
+
     /// Whether nothing more can be taken before the server has answered.
     pub(super) fn is_asked(&self) -> bool {
         matches!(self, Self::Asked(_))

@@ -321,6 +321,12 @@ impl Session {
         self.outbox.len()
     }
 
+    /// Memory of the queues in and out.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn held(&self) -> (usize, usize) {
+        (self.inbox.held() + self.introduction.held() + self.line.capacity(), self.outbox.held())
+    }
+
     pub(crate) fn take_switch(&mut self) -> Option<Switch> {
         self.protection.take_switch()
     }

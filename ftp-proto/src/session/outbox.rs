@@ -89,6 +89,11 @@ impl Outbox {
         }
     }
 
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn held(&self) -> usize {
+        self.bytes.capacity() + self.cuts.capacity() * size_of::<usize>()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }

@@ -120,6 +120,11 @@ impl TlsStream {
         Ok(self.status)
     }
 
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn held(&self) -> (usize, usize) {
+        (self.incoming.capacity(), self.outgoing.capacity())
+    }
+
     /// How much came that is not looked at yet.
     pub(crate) fn waiting(&self) -> usize {
         self.incoming.len() - self.start

@@ -67,7 +67,10 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
     ("ipSecurity add", Lacking(FILTER)),
     ("ipSecurity allowUnlisted", Lacking(FILTER)),
     ("ipSecurity *", Needless(FILTER)),
-    ("denyByFailure enabled", Lacking("addresses are not banned; let fail2ban read the log")),
+    (
+        "denyByFailure enabled",
+        Needless("addresses are banned after failed logins; see [bans] in docs/limits.md"),
+    ),
     ("denyByFailure *", Needless("belongs to denyByFailure enabled")),
     ("commandFiltering *", Lacking("rights are set for each user: ftpd user add … --rights")),
     ("requestFiltering *", Lacking("keep such files out of the tree, or use --rights-below")),

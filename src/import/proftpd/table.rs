@@ -198,7 +198,7 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
     ("Controls*", Needless(PROCESSES)),
     ("AdminControls*", Needless(PROCESSES)),
     ("FACLEngine", Needless("the system's lists of access rights hold")),
-    ("Ban*", Lacking("addresses are not banned; let fail2ban read the log")),
+    ("Ban*", Needless("addresses are banned after failed logins; see [bans] in docs/limits.md")),
     ("Wrap*", Lacking(FILTER)),
     ("DNSBL*", Lacking(FILTER)),
     ("GeoIP*", Lacking(FILTER)),

@@ -5,7 +5,7 @@ use crate::account::Rights;
 use crate::advertise::Advertised;
 use crate::config::{Limits, Settings};
 use crate::diagnose::Outlook;
-use crate::event::{Action, Answer, Arrival, Event, LinkId, Request, SessionId, TransferId};
+use crate::event::{Action, Answer, Arrival, Event, LinkId, Request, SessionId, Standing, TransferId};
 use crate::path::VirtualPath;
 use crate::testing::reference::{Comes, Files, Reference};
 use crate::testing::simulator::Choices;
@@ -340,6 +340,7 @@ impl Machine {
                 let advertised = Advertised::plain([198, 51, 100, 1].into(), 2_000);
                 Event::Answer(Answer::Leased { link, port: 2_000, advertised, outlook: Outlook::default() })
             }
+            Action::Consult(Request::Attempt { .. }) => Event::Answer(Answer::Standing(Standing::Free)),
             Action::Perform(ticket, job) => Event::Done(ticket, job.perform()),
             Action::Connect(link, _) => Event::Connected(link, address(20)),
             Action::Start(_, id, pipe) => drive(id, pipe, sends, came),

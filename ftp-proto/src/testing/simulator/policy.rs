@@ -4,9 +4,9 @@ use super::balancer::balancer;
 use super::choices::Choices;
 use crate::charset::Charset;
 use crate::config::{
-    Active, AlloReply, ClientCertificates, CloseNotify, Config, ControlPolicy, DataPolicy, DataResumption,
-    External, Host, Hosts, Limits, Network, Passive, PassivePorts, PeerCheck, Peers, Profile,
-    ProfileCondition, Proxy, QuirkChange, Settings, Timeouts, TlsPolicies, TlsPolicy,
+    Active, AlloReply, Bans, ClientCertificates, CloseNotify, Config, ControlPolicy, DataPolicy,
+    DataResumption, External, Host, Hosts, Limits, Network, Passive, PassivePorts, PeerCheck, Peers, Ports,
+    Profile, ProfileCondition, Proxy, QuirkChange, Settings, Timeouts, TlsPolicies, TlsPolicy,
 };
 use crate::listing::ListStyle;
 use alloc::vec::Vec;
@@ -100,6 +100,18 @@ fn limits(choices: &mut Choices<'_>) -> Limits {
     }
 }
 
+/// In some worlds few wrong passwords are enough, and a ban is over before the clients are. Which they are is seen by
+/// their ports: no choice is made for it.
+fn bans(ports: &Ports) -> Bans {
+    let usual = Bans::default();
+    let (user_failures, address_failures) = match (ports.start() % 2, ports.end() - ports.start()) {
+        (1, 0) => (1, usual.address_failures),
+        (1, 1) => (usual.user_failures, 2),
+        _ => (usual.user_failures, usual.address_failures),
+    };
+    Bans { user_failures, address_failures, duration: Duration::from_secs(5), ..usual }
+}
+
 /// Settings that every client can be served with, if not always at once.
 pub(super) fn config(choices: &mut Choices<'_>, tls: TlsPolicy, peers: &Peers) -> Config {
     let first = 2_000 + u16::try_from(choices.below(2)).unwrap_or(0);
@@ -118,6 +130,7 @@ pub(super) fn config(choices: &mut Choices<'_>, tls: TlsPolicy, peers: &Peers) -
         },
         active: Active::default(),
         limits: limits(choices),
+        bans: bans(&(first..=first + ports)),
         timeouts: Timeouts::default(),
         tls: TlsPolicies { default: tls, ..TlsPolicies::default() },
         notify_commands: choices.one_in(2),
