@@ -223,7 +223,10 @@ fn anonymous(config: &ServerConfig) -> String {
         Some(anonymous) => {
             let root = anonymous.root.as_ref().or(config.root.as_ref());
             let root = root.map_or_else(String::new, |root| root.display().to_string());
-            format!("{root}, {}", if anonymous.writable { "may upload" } else { "read-only" })
+            let bytes = anonymous.limits.bytes.map(|bytes| format!(", quota {}", crate::size::show(bytes)));
+            let files = anonymous.limits.files.map(|files| format!(", quota_files {files}"));
+            let may = if anonymous.writable { "may upload" } else { "read-only" };
+            format!("{root}, {may}{}{}", bytes.unwrap_or_default(), files.unwrap_or_default())
         }
     }
 }

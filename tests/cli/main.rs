@@ -23,6 +23,7 @@ mod hardening;
 mod hosts;
 mod import;
 mod live;
+mod quotas;
 mod sandbox;
 mod security;
 mod tls;

@@ -14,9 +14,9 @@ const TRIES: usize = 3;
 /// How many bytes the paths of directories may have that are still to be read.
 const MOST_PATH_BYTES: usize = 64 * 1024 * 1024;
 
-type Task = Box<dyn FnOnce() + Send>;
+/// A ledger, and what counts for it; whether the number is exact.
+type Task = (Arc<Ledger>, Box<dyn FnOnce(&Ledger) -> bool + Send>);
 
-#[derive(Default)]
 struct Queue {
     tasks: VecDeque<Task>,
     running: usize,
@@ -27,16 +27,20 @@ static QUEUE: Mutex<Queue> = Mutex::new(Queue { tasks: VecDeque::new(), running:
 
 /// Counts, now or soon.
 pub(super) fn in_background<J: Jail>(ledger: Arc<Ledger>, jail: Arc<J>) {
-    let task: Task = Box::new(move || {
-        let exact = count(&ledger, &*jail);
-        ledger.end_counting(exact);
-    });
     let mut queue = QUEUE.lock().unwrap_or_else(PoisonError::into_inner);
-    queue.tasks.push_back(task);
-    if queue.running < AT_ONCE && std::thread::Builder::new().name("quota".to_owned()).spawn(work).is_ok() {
-        queue.running += 1;
+    queue.tasks.push_back((ledger, Box::new(move |ledger| count(ledger, &*jail))));
+    if queue.running >= AT_ONCE {
+        return;
     }
-    // Without a thread the task waits for the next one.
+    match std::thread::Builder::new().name("quota".to_owned()).spawn(work) {
+        Ok(_) => queue.running += 1,
+        Err(_) if queue.running > 0 => {}
+        // Nobody is there to do it: soon again.
+        Err(error) => {
+            tracing::warn!(reason = %error, "nobody can count what is stored");
+            queue.tasks.drain(..).for_each(|(ledger, _)| ledger.end_counting(false));
+        }
+    }
 }
 
 /// Does what is to be done, then ends.
@@ -52,7 +56,9 @@ fn work() {
                 }
             }
         };
-        task();
+        let (ledger, count) = task;
+        let exact = count(&ledger);
+        ledger.end_counting(exact);
     }
 }
 
