@@ -8,12 +8,14 @@ use crate::session::Session;
 use crate::time::{Instant, Now};
 use crate::tls::Tls;
 use crate::wire::Wire;
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 /// One control connection. The [crate documentation](crate) has the contract.
 #[derive(Debug)]
 pub struct Connection {
-    session: Session,
+    /// Apart, so that what makes and moves connections needs little of a thread's stack, whose pages stay with a session.
+    session: Box<Session>,
     wire: Wire,
     /// When what TLS still has to send is given up, once the session has ended.
     linger: Option<Instant>,
@@ -29,7 +31,7 @@ impl Connection {
         tls: Option<Arc<dyn Tls>>,
         arrival: Arrival,
     ) -> Self {
-        let session = Session::new(now, id, config, accounts, tls, arrival);
+        let session = Box::new(Session::new(now, id, config, accounts, tls, arrival));
         let mut connection = Self { session, wire: Wire::default(), linger: None };
         connection.settle(now);
         connection

@@ -11,6 +11,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How many may wait. Each of them holds a thread, and the pool that `smol` gives to work that blocks has 500.
 const QUEUE: usize = 448;
 
+/// The stack of a check; only what is touched of it takes memory.
+const STACK: usize = 256 << 10;
+
 /// At most so many inside, at most so many waiting.
 pub(super) struct Gate {
     counts: Mutex<Counts>,
@@ -38,8 +41,8 @@ impl Gate {
         Self { counts: Mutex::default(), left: Condvar::new(), places, queue, patience }
     }
 
-    /// Runs `work` inside; `None` if there was no place in time.
-    pub(super) fn pass<T>(&self, peer: IpAddr, work: impl FnOnce() -> T) -> Option<T> {
+    /// Runs `work` inside; `None` if there was no place in time, or no thread.
+    pub(super) fn pass<T: Send>(&self, peer: IpAddr, work: impl FnOnce() -> T + Send) -> Option<T> {
         let mut counts = self.lock();
         if counts.inside >= self.places {
             let client = client(peer);
@@ -63,12 +66,21 @@ impl Gate {
         counts.inside += 1;
         drop(counts);
         let _inside = Inside(self);
-        Some(work())
+        apart(work)
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Does the work on a thread of its own, whose stack goes with it. On a session's thread the pages that a check of a hash
+/// touches would stay for as long as the session does: half of what it has.
+fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).ok()?;
+        Some(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
 }
 
 impl Counts {
