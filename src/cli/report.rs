@@ -96,6 +96,8 @@ fn passive(settings: &Passive, state: PassiveState) -> PassiveStatus {
         failed: failed.map(|(port, reason)| FailedPort { port, reason: without_number(&reason) }).collect(),
         opening: count(state.opening),
         retiring: state.retiring,
+        leases: count(state.leases),
+        queued: count(state.queued),
     }
 }
 

@@ -108,6 +108,12 @@ pub struct PassiveStatus {
     pub opening: u64,
     /// Ports of an earlier range that close when the last client has come who was told of them.
     pub retiring: Vec<u16>,
+    /// How many clients are awaited on a port right now: they were told of it and have not connected yet.
+    #[serde(default)]
+    pub leases: u64,
+    /// How many sessions wait for a port to come free.
+    #[serde(default)]
+    pub queued: u64,
 }
 
 /// A port that can't be opened.

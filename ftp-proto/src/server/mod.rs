@@ -63,6 +63,10 @@ pub struct PassiveState {
     pub opening: usize,
     /// No longer in the range, but somebody was told of them: they close when their last lease ends.
     pub retiring: Vec<u16>,
+    /// How many clients are awaited on a port right now.
+    pub leases: usize,
+    /// How many sessions wait for a port to come free.
+    pub queued: usize,
     /// What the external name of the settings stands for, once it is known.
     pub resolved: Option<Ipv4Addr>,
 }
@@ -342,7 +346,10 @@ impl Server {
 
     /// How the passive ports stand.
     pub fn passive_state(&self) -> PassiveState {
+        let (leases, queued) = self.pool.balance();
         PassiveState {
+            leases,
+            queued,
             open: self.pool.open_ports(),
             failed: self.openings.reasons(),
             opening: self.openings.awaited(),

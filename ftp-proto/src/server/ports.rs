@@ -458,7 +458,6 @@ impl PortPool {
     }
 
     /// How many leases and waiters there are: zero when no session has one.
-    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn balance(&self) -> (usize, usize) {
         let leases: usize = self.ports.values().map(|port| port.leases.len()).sum();
         let queued: usize = self.queues.values().map(VecDeque::len).sum();
