@@ -35,17 +35,20 @@ impl Pattern {
                 return Err(TooLong);
             }
         }
-        Ok(Self(done))
+        Ok(Self(done.iter().map(|text| spell_out(text)).collect()))
     }
 
     /// Whether the text is a pattern at all: something in it stands for something else than itself.
     pub fn is_one(text: &[u8]) -> bool {
-        let mut rest = text;
+        let (mut rest, mut unclosed) = (text, false);
         while let Some((&byte, behind)) = rest.split_first() {
             rest = behind;
             match byte {
                 b'*' | b'?' => return true,
-                b'[' if match_set(behind, 0).is_some() => return true,
+                b'[' if !unclosed => match match_set(behind, 0) {
+                    Some(_) => return true,
+                    None => unclosed = true,
+                },
                 b'\\' if behind.first().is_some_and(|next| b"*?[]{},\\".contains(next)) => return true,
                 _ => {}
             }
@@ -59,6 +62,30 @@ impl Pattern {
     }
 }
 
+/// Writes a `[` without its `]` as `\[`, so that matching does not look for the end again and again. Where one has none,
+/// those behind it have none either.
+fn spell_out(text: &[u8]) -> Vec<u8> {
+    let (mut rest, mut unclosed) = (text, false);
+    let mut spelt = Vec::with_capacity(text.len());
+    while let Some((&byte, behind)) = rest.split_first() {
+        let mut end = behind;
+        match byte {
+            b'\\' => end = behind.get(1..).unwrap_or_default(),
+            b'[' => match (!unclosed).then(|| match_set(behind, 0)).flatten() {
+                Some((_, behind_set)) => end = behind_set,
+                None => {
+                    unclosed = true;
+                    spelt.push(b'\\');
+                }
+            },
+            _ => {}
+        }
+        spelt.extend_from_slice(rest.get(..rest.len() - end.len()).unwrap_or_default());
+        rest = end;
+    }
+    spelt
+}
+
 /// A pair of braces with alternatives in it, and what stands around.
 struct Braces<'a> {
     before: &'a [u8],
@@ -66,46 +93,44 @@ struct Braces<'a> {
     behind: &'a [u8],
 }
 
-/// The first such pair.
+/// A brace that was opened, and the commas of its own behind it.
+struct Opened {
+    at: usize,
+    commas: Vec<usize>,
+}
+
+/// The first such pair. Takes one look at each byte: whoever opens thousands of braces and closes none pays for it, not
+/// the server.
 fn braces(text: &[u8]) -> Option<Braces<'_>> {
+    let (mut opened, mut first): (Vec<Opened>, Option<(Opened, usize)>) = (Vec::new(), None);
     let mut at = 0;
     while let Some(&byte) = text.get(at) {
         match byte {
             b'\\' => at += 1,
-            b'{' => {
-                let (before, inner) = (text.get(..at)?, text.get(at + 1..)?);
-                if let Some((alternatives, behind)) = alternatives(inner) {
-                    return Some(Braces { before, alternatives, behind });
+            b'{' => opened.push(Opened { at, commas: Vec::new() }),
+            b',' => opened.last_mut().into_iter().for_each(|brace| brace.commas.push(at)),
+            b'}' => {
+                let closed = opened.pop().filter(|brace| !brace.commas.is_empty());
+                if let Some(closed) = closed
+                    && first.as_ref().is_none_or(|(first, _)| closed.at < first.at)
+                {
+                    first = Some((closed, at));
+                }
+                // Only one that was opened before it could still come first.
+                if opened.is_empty() && first.is_some() {
+                    break;
                 }
             }
             _ => {}
         }
         at += 1;
     }
-    None
-}
-
-/// What commas part up to the brace that closes, and what follows; `None` without one, or without a comma.
-fn alternatives(inner: &[u8]) -> Option<(Vec<&[u8]>, &[u8])> {
-    let (mut depth, mut start, mut at) = (0_usize, 0, 0);
-    let mut found = Vec::new();
-    loop {
-        match *inner.get(at)? {
-            b'\\' => at += 1,
-            b'{' => depth += 1,
-            b'}' if depth > 0 => depth -= 1,
-            b',' if depth == 0 => {
-                found.push(inner.get(start..at)?);
-                start = at + 1;
-            }
-            b'}' => {
-                found.push(inner.get(start..at)?);
-                return (found.len() > 1).then_some((found, inner.get(at + 1..)?));
-            }
-            _ => {}
-        }
-        at += 1;
-    }
+    let (Opened { at, commas }, end) = first?;
+    let starts = core::iter::once(at).chain(commas.iter().copied());
+    let ends = commas.iter().copied().chain([end]);
+    let alternatives =
+        starts.zip(ends).map(|(start, end)| text.get(start + 1..end)).collect::<Option<_>>()?;
+    Some(Braces { before: text.get(..at)?, alternatives, behind: text.get(end + 1..)? })
 }
 
 /// Whether the whole name matches.
@@ -269,6 +294,37 @@ mod tests {
         assert_eq!(Pattern::parse(&b"{a,b}".repeat(200)), Err(TooLong));
         assert!(Pattern::parse(&b"{a,b}".repeat(6)).is_ok());
         assert!(Pattern::parse(&b"{".repeat(1_000)).is_ok());
+    }
+
+    #[test]
+    fn sets_that_never_close_stand_for_themselves() {
+        for (pattern, name, expected) in [
+            ("*[[[", "a[[[", true),
+            ("*[[[", "a[[", false),
+            ("[a][b", "a[b", true),
+            ("\\[[x", "[[x", true),
+            ("[]", "[]", true),
+            ("[!]*[", "[!]a[", true),
+        ] {
+            assert_eq!(
+                Pattern::parse(pattern.as_bytes()).unwrap().matches(name.as_bytes()),
+                expected,
+                "{pattern} {name}"
+            );
+        }
+    }
+
+    /// With a look at the whole rest for each of them it would take minutes.
+    #[test]
+    fn what_never_closes_takes_time_by_its_length() {
+        for text in [b"{".repeat(400_000), b"[".repeat(400_000), b"{,".repeat(200_000)] {
+            assert!(!Pattern::is_one(&text));
+        }
+        let name = b"[".repeat(255);
+        let pattern = Pattern::parse(&[b"*".as_slice(), &b"[".repeat(1_000)].concat()).unwrap();
+        for _ in 0..1_000 {
+            assert!(!pattern.matches(&name));
+        }
     }
 
     #[test]
