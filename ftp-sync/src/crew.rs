@@ -111,10 +111,14 @@ impl Crew {
                 // Where a door can't be shut, this one only came to wake whoever stands there.
                 Ok(_) if self.closed.load(Ordering::SeqCst) => break,
                 Ok((socket, peer)) => {
-                    if door.waiting.fetch_sub(1, Ordering::SeqCst) == 1 && self.attend(door, shared).is_err()
+                    if door.waiting.fetch_sub(1, Ordering::SeqCst) == 1
+                        && let Err(error) = self.attend(door, shared)
                     {
-                        // Nobody accepts now; the sweeper tries again.
-                        shared.sweeper_bell.ring();
+                        // Nobody would accept any more: who comes now is told so by this thread, which stays.
+                        door.waiting.fetch_add(1, Ordering::SeqCst);
+                        shared.accept_failed(&error);
+                        session::turn_away(shared, socket, peer, door.implicit_tls);
+                        continue;
                     }
                     session::serve(shared, socket, peer, door.implicit_tls);
                     if door.waiting.fetch_add(1, Ordering::SeqCst) >= SPARE {

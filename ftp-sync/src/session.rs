@@ -28,11 +28,11 @@ const CAN_REST_IN_READ: bool = cfg!(target_os = "linux");
 
 /// Serves a control connection to its end. A panic costs this session only.
 pub(crate) fn serve(shared: &Arc<Shared>, control: TcpStream, peer: SocketAddr, implicit_tls: bool) {
-    let Ok(local) = control.local_addr() else { return };
+    let Some(arrival) = arrival(&control, peer, implicit_tls) else { return };
     if net::prepare_accepted_control(&control, shared.keepalive).is_err() {
         return;
     }
-    match shared.admit(Arrival { implicit_tls, ..Arrival::new(net::canonical(local), peer) }) {
+    match shared.admit(arrival) {
         Admitted::Accepted(connection, mailbox) => {
             let gone = Gone { shared, session: connection.id() };
             // The panic's message went to the panic hook already.
@@ -49,6 +49,19 @@ pub(crate) fn serve(shared: &Arc<Shared>, control: TcpStream, peer: SocketAddr, 
             net::close_gently(control);
         }
     }
+}
+
+/// Sends somebody away for whom there is no thread.
+pub(crate) fn turn_away(shared: &Shared, control: TcpStream, peer: SocketAddr, implicit_tls: bool) {
+    let Some(arrival) = arrival(&control, peer, implicit_tls) else { return };
+    let words = shared.with_server(|server, _| server.turn_away(arrival));
+    let _ = (&control).write(&words);
+    net::close_gently(control);
+}
+
+fn arrival(control: &TcpStream, peer: SocketAddr, implicit_tls: bool) -> Option<Arrival> {
+    let local = control.local_addr().ok()?;
+    Some(Arrival { implicit_tls, ..Arrival::new(net::canonical(local), peer) })
 }
 
 /// Tells the server that the session is gone, however it ended.

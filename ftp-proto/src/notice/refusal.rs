@@ -8,6 +8,8 @@ use core::time::Duration;
 pub enum Refusal {
     /// The server is about to go.
     ShuttingDown,
+    /// There is nobody to serve it: no threads.
+    TooBusy,
     /// `limits.sessions`.
     Sessions,
     /// `limits.sessions_per_address`.
@@ -27,6 +29,7 @@ impl Refusal {
     pub const fn kind(self) -> &'static str {
         match self {
             Self::ShuttingDown => "shutting_down",
+            Self::TooBusy => "too_busy",
             Self::Sessions => "sessions",
             Self::SessionsPerAddress => "sessions_per_address",
             Self::SessionsPerNetwork => "sessions_per_network",
@@ -41,6 +44,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::ShuttingDown => "The server is shutting down.",
+            Self::TooBusy => "The server is too busy; try again later.",
             Self::Sessions => "Too many sessions; try again later.",
             Self::SessionsPerAddress => "Too many sessions from your address.",
             Self::SessionsPerNetwork => "Too many sessions from your network.",

@@ -148,16 +148,24 @@ impl Server {
                 let tls = self.tls.clone();
                 Admission::Accepted(id, Box::new(Connection::new(now, id, config, accounts, tls, arrival)))
             }
-            Err(why) => {
-                self.notify(Notice::SessionRefused { peer: arrival.peer, why });
-                let mut bytes = Vec::new();
-                // Where TLS comes first nothing is said in the clear.
-                if !arrival.implicit_tls {
-                    Reply::with(421, why.to_string()).write(&mut bytes);
-                }
-                Admission::Refused(bytes)
-            }
+            Err(why) => Admission::Refused(self.refuse(arrival, why)),
         }
+    }
+
+    /// A control connection was accepted that the adapter has nobody to serve with (no threads). Write these bytes, if
+    /// any, then close.
+    pub fn turn_away(&mut self, arrival: Arrival) -> Vec<u8> {
+        self.refuse(arrival, Refusal::TooBusy)
+    }
+
+    fn refuse(&mut self, arrival: Arrival, why: Refusal) -> Vec<u8> {
+        self.notify(Notice::SessionRefused { peer: canonical(arrival.peer), why });
+        let mut bytes = Vec::new();
+        // Where TLS comes first nothing is said in the clear.
+        if !arrival.implicit_tls {
+            Reply::with(421, why.to_string()).write(&mut bytes);
+        }
+        bytes
     }
 
     /// Who holds most places without a login loses the oldest, as long as there are too many.
