@@ -1,0 +1,202 @@
+//! No descriptors left, no threads left: who is in stays in, newcomers hear why or wait, and when there are some again,
+//! all is as before.
+
+use crate::client::{Client, connect, connect_from, eventually};
+use crate::server::{Runtime, Server, Setup};
+use crate::watch::Watch;
+use std::fs::Permissions;
+use std::io::Read as _;
+use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+on_both_runtimes!(
+    without_descriptors_the_server_rests_and_goes_on,
+    without_descriptors_transfers_get_replies,
+    without_threads_newcomers_are_told_and_nobody_is_lost,
+);
+
+/// A server that may have so many files open.
+fn with_descriptors(runtime: Runtime, limit: u32) -> Server {
+    let limit = format!("--nofile={limit}");
+    let server = Setup::new(runtime).set("passive.ports", "\"auto:4\"").by(&["prlimit", &limit]).start();
+    server.put("file", &[b'x'; 200_000]);
+    server
+}
+
+/// Connections until there are no descriptors left.
+fn exhaust(server: &Server, limit: usize) -> Vec<TcpStream> {
+    let crowd = (0..limit + 50).map(|_| connect_from(Ipv4Addr::new(127, 0, 0, 3), server.address).unwrap());
+    let crowd = crowd.collect();
+    let begin = Instant::now();
+    while server.descriptors() < limit - 1 {
+        let (descriptors, threads) = (server.descriptors(), server.kernel_says("Threads"));
+        assert!(begin.elapsed() < Duration::from_secs(10), "{descriptors} descriptors, {threads} threads");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    crowd
+}
+
+fn without_descriptors_the_server_rests_and_goes_on(runtime: Runtime) {
+    const LIMIT: u32 = 120;
+    let server = with_descriptors(runtime, LIMIT);
+    let watch = Watch::begin(&server).expects("clients wait and can't be accepted");
+    let mut before = server.login();
+    let crowd = exhaust(&server, LIMIT as usize);
+    let (begin, used) = (Instant::now(), server.processor_time());
+    let mut slowest = Duration::ZERO;
+    while begin.elapsed() < Duration::from_secs(3) {
+        slowest = slowest.max(before.noop());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let used = server.processor_time() - used;
+    assert!(used < Duration::from_millis(900), "it must not spin: {used:?} in three seconds");
+    assert!(slowest < Duration::from_secs(1), "who is in waits for {slowest:?}");
+    assert_eq!(
+        server.count_in_log("clients wait and can't be accepted"),
+        1,
+        "said once, not again and again"
+    );
+    // A newcomer waits, and is served as soon as there is a place.
+    std::thread::scope(|scope| {
+        let address = server.address;
+        let newcomer = scope.spawn(move || Client::login(address).fetch("RETR file").len());
+        std::thread::sleep(Duration::from_millis(300));
+        drop(crowd);
+        assert_eq!(newcomer.join().unwrap(), 200_000);
+    });
+    assert_eq!(before.fetch("RETR file").len(), 200_000);
+    drop(before);
+    watch.end(&server);
+}
+
+/// Whatever a command needs a descriptor for, it is answered, and the session lives.
+fn without_descriptors_transfers_get_replies(runtime: Runtime) {
+    const LIMIT: u32 = 120;
+    let server = with_descriptors(runtime, LIMIT);
+    let watch =
+        Watch::begin(&server).expects("clients wait and can't be accepted").expects("Too many open files");
+    let mut before: Vec<Client> = (0..3).map(|_| server.login()).collect();
+    let mut prepared = server.login();
+    // This one's data connection is there already when all is used up.
+    let ready = prepared.try_dial().unwrap();
+    prepared.expect("NOOP", 200);
+    let crowd = exhaust(&server, LIMIT as usize);
+    let lines = ["RETR file", "STOR new", "LIST", "MLSD", "APPE file", "NLST *", "STOU"];
+    for (number, line) in lines.iter().enumerate() {
+        let client = &mut before[number % 3];
+        let begin = Instant::now();
+        // The kernel takes the connection; the server can't.
+        let data = client.try_dial().unwrap();
+        client.send(line).unwrap();
+        let mut codes = Vec::new();
+        loop {
+            let (code, text) = client.reply().unwrap_or_else(|why| panic!("{line}: {why}, behind {codes:?}"));
+            codes.push(code);
+            if code >= 200 {
+                assert!([425, 426, 450, 451, 550, 226].contains(&code), "{line}: {text}");
+                break;
+            }
+            if begin.elapsed() > Duration::from_secs(1) {
+                client.send("ABOR").unwrap();
+            }
+        }
+        assert!(begin.elapsed() < Duration::from_secs(32), "{line}: {:?}", begin.elapsed());
+        drop(data);
+        break_off(client);
+    }
+    for line in [
+        "SIZE file",
+        "MDTM file",
+        "MKD new-directory",
+        "CWD /",
+        "DELE nothing",
+        "XCRC file",
+        "MLST file",
+        "STAT .",
+    ] {
+        let (code, text) = before[0].command(line);
+        assert!(code >= 200, "{line}: {text}");
+    }
+    let (code, text) = prepared.command("RETR file");
+    assert!([150, 425, 426, 450, 451, 550].contains(&code), "{text}");
+    drop((ready, crowd));
+    break_off(&mut prepared);
+    for client in before.iter_mut().chain([&mut prepared]) {
+        eventually("transfers work again", Duration::from_secs(10), || {
+            client.try_fetch("RETR file").is_ok_and(|bytes| bytes.len() >= 200_000)
+        });
+    }
+    drop((before, prepared));
+    watch.end(&server);
+}
+
+/// Ends whatever runs, and reads all replies up to now.
+fn break_off(client: &mut Client) {
+    client.send("ABOR").unwrap();
+    client.settle().unwrap();
+}
+
+static USERS: AtomicU32 = AtomicU32::new(0);
+
+/// Root may have any number of threads, so the server runs as a user that nobody else is.
+fn with_threads(runtime: Runtime, limit: u32) -> Server {
+    let user = 1_000_000 + std::process::id() % 1_000_000 * 4 + USERS.fetch_add(1, Ordering::SeqCst);
+    let number = user.to_string();
+    let folder = tempfile::TempDir::new().unwrap();
+    let copy = folder.path().join("ftpd");
+    std::fs::copy(crate::server::program(), &copy).unwrap();
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    let limit = format!("--nproc={limit}");
+    let words = ["prlimit", &limit, "setpriv", "--reuid", &number, "--regid", &number, "--clear-groups"];
+    let setup = Setup::new(runtime).set("passive.ports", "\"auto:4\"").owned_by(user);
+    let server = setup.by(&words).program(copy).start();
+    drop(folder);
+    server.put("file", &[b'x'; 200_000]);
+    chown(server.path("file"), Some(user), Some(user)).unwrap();
+    server
+}
+
+fn without_threads_newcomers_are_told_and_nobody_is_lost(runtime: Runtime) {
+    const LIMIT: u32 = 40;
+    let server = with_threads(runtime, LIMIT);
+    let watch = Watch::begin(&server).expects("can't be accepted");
+    let mut before = server.login();
+    let crowd: Vec<_> = (0..200).map(|_| connect(server.address).unwrap()).collect();
+    let (begin, used) = (Instant::now(), server.processor_time());
+    let mut slowest = Duration::ZERO;
+    while begin.elapsed() < Duration::from_secs(2) {
+        slowest = slowest.max(before.noop());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let used = server.processor_time() - used;
+    assert!(used < Duration::from_millis(900), "it must not spin: {used:?} in two seconds");
+    assert!(slowest < Duration::from_secs(1), "who is in waits for {slowest:?}");
+    assert_eq!(before.fetch("RETR file").len(), 200_000);
+    // Everybody hears something soon: a greeting, or that there is no place.
+    let (mut greeted, mut refused) = (0, 0);
+    let mut kept = Vec::new();
+    for mut stream in crowd {
+        let mut code = [0; 3];
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream.read_exact(&mut code).expect("a word to who has come");
+        match &code {
+            b"220" => greeted += 1,
+            b"421" => refused += 1,
+            other => panic!("{}", String::from_utf8_lossy(other)),
+        }
+        kept.push(stream);
+    }
+    if runtime == Runtime::Threads {
+        assert!(refused > 100 && greeted > 10, "{greeted} greeted, {refused} refused");
+    } else {
+        assert_eq!(greeted, 200, "an executor needs no thread for a session");
+    }
+    drop(kept);
+    eventually("newcomers are let in again", Duration::from_secs(10), || {
+        Client::try_login(Ipv4Addr::LOCALHOST, server.address).is_ok()
+    });
+    drop(before);
+    watch.end(&server);
+}

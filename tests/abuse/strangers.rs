@@ -1,0 +1,160 @@
+//! Who has not logged in: connections that never get to it, many of them, in every way to be slow. They end by
+//! `timeouts.login`, and meanwhile everybody else is served.
+
+use crate::client::{Client, connect_from};
+use crate::server::{Runtime, Server, Setup};
+use crate::tls;
+use crate::watch::Watch;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
+use std::time::{Duration, Instant};
+
+on_both_runtimes!(slow_strangers_end_by_the_login_timeout, a_flood_of_silent_connections_locks_nobody_out);
+
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(4);
+/// From here connections are a balancer's.
+const BALANCER: Ipv4Addr = Ipv4Addr::new(127, 0, 9, 9);
+
+/// One way to be slow: what is sent at once, what is sent again and again, and where to.
+struct Way {
+    name: &'static str,
+    implicit: bool,
+    own: Ipv4Addr,
+    first: Vec<u8>,
+    then: Vec<u8>,
+}
+
+fn ways() -> Vec<Way> {
+    let own = Ipv4Addr::new(127, 0, 0, 3);
+    let way = |name, first: &[u8], then: &[u8]| Way {
+        name,
+        implicit: false,
+        own,
+        first: first.to_vec(),
+        then: then.to_vec(),
+    };
+    let hello = tls::hello();
+    let half = hello.len() / 2;
+    vec![
+        way("a byte now and then", b"U", b"S"),
+        way("nothing at all", b"", b""),
+        way("commands, and no reply is read", &b"HELP\r\n".repeat(50), &b"HELP\r\n".repeat(50)),
+        way("one name after the other", b"USER bob\r\n", b"USER bob\r\n"),
+        Way { implicit: true, ..way("a ClientHello in bytes", &hello[..1], &hello[1..2]) },
+        Way { implicit: true, ..way("half a ClientHello", &hello[..half], b"") },
+        way("half a ClientHello behind AUTH", &[b"AUTH TLS\r\n", &hello[..half]].concat(), b""),
+        Way { own: BALANCER, ..way("half a PROXY header", b"PROXY TCP4 192.0.2.1 19", b"") },
+        Way {
+            own: BALANCER,
+            ..way("half a binary PROXY header", b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c", b"")
+        },
+        way("a line without an end", &[b'x'; 100 << 10], &[b'x'; 1000]),
+        way("telnet commands", &[255, 241].repeat(10_000), &[255, 253, 6].repeat(300)),
+    ]
+}
+
+/// Whether the server has ended the connection. Nothing that it said is read before.
+fn has_ended(stream: &mut TcpStream) -> bool {
+    let mut buffer = [0; 8192];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(error) => return error.kind() != ErrorKind::WouldBlock,
+        }
+    }
+}
+
+fn slow_strangers_end_by_the_login_timeout(runtime: Runtime) {
+    const STRANGERS: usize = 500;
+    let timeout = format!("\"{}s\"", LOGIN_TIMEOUT.as_secs());
+    let server = Setup::new(runtime)
+        .set("timeouts.login", &timeout)
+        .set("timeouts.linger", "\"1s\"")
+        .set("proxy.trusted", &format!("[\"{BALANCER}\"]"))
+        .start();
+    server.put("file", b"what is served");
+    let watch = Watch::begin(&server);
+    let ways = ways();
+    let mut strangers: Vec<(&Way, Option<TcpStream>, Instant)> = Vec::new();
+    for way in ways.iter().cycle().take(STRANGERS) {
+        let address = if way.implicit { server.implicit() } else { server.address };
+        let mut stream = connect_from(way.own, address).unwrap();
+        let begin = Instant::now();
+        stream.set_nonblocking(true).unwrap();
+        // What doesn't fit into the socket is not sent: the server reads no more.
+        let _ = stream.write(&way.first);
+        strangers.push((way, Some(stream), begin));
+    }
+    let mut logged_in = server.login();
+    // They go on to be slow until the time is up; others are served meanwhile.
+    let last = strangers.last().unwrap().2;
+    let mut rounds = 0;
+    while last.elapsed() < LOGIN_TIMEOUT {
+        for (way, stream, _) in &mut strangers {
+            let _ = stream.as_mut().unwrap().write(&way.then);
+        }
+        assert!(logged_in.noop() < Duration::from_secs(1), "who is in is served");
+        let begin = Instant::now();
+        assert_eq!(Client::login(server.address).fetch("RETR file"), b"what is served");
+        assert!(begin.elapsed() < Duration::from_secs(3), "newcomers are served: {:?}", begin.elapsed());
+        rounds += 1;
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(rounds > 1);
+    // A second for last words that nobody reads, and some for a busy machine.
+    let slack = Duration::from_secs(6);
+    while last.elapsed() < LOGIN_TIMEOUT + slack && strangers.iter().any(|(_, stream, _)| stream.is_some()) {
+        for (_, stream, _) in &mut strangers {
+            if stream.as_mut().is_some_and(has_ended) {
+                *stream = None;
+            }
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let mut left: Vec<_> = strangers.iter().filter(|one| one.1.is_some()).map(|one| one.0.name).collect();
+    left.dedup();
+    assert!(left.is_empty(), "still connected: {left:?}");
+    logged_in.expect("QUIT", 221);
+    drop(logged_in);
+    watch.end(&server);
+}
+
+/// As many as may be, from several addresses; and far more than one address may have.
+fn a_flood_of_silent_connections_locks_nobody_out(runtime: Runtime) {
+    const FLOOD: usize = 5_000;
+    let server = Server::flooded(runtime);
+    let watch = Watch::begin(&server).leaves_memory(96 << 10);
+    let mut logged_in = server.login();
+    let mut flood = Vec::with_capacity(FLOOD);
+    let mut slowest = Duration::ZERO;
+    for number in 0..FLOOD {
+        // Some addresses have a few hundred each, and one has two thousand.
+        let last = if number % 5 < 2 { 200 } else { 201 + (number % 7) as u8 };
+        flood.push(connect_from(Ipv4Addr::new(127, 0, 0, last), server.address).unwrap());
+        if number % 250 == 0 {
+            slowest = slowest.max(logged_in.noop());
+        }
+        if number % 1000 == 999 {
+            let begin = Instant::now();
+            let mut fresh = Client::login_from(Ipv4Addr::new(127, 0, 0, 2), server.address);
+            assert_eq!(fresh.fetch("RETR file").len(), 100_000);
+            assert!(begin.elapsed() < Duration::from_secs(5), "a fresh client: {:?}", begin.elapsed());
+        }
+    }
+    assert_eq!(logged_in.fetch("RETR file").len(), 100_000);
+    slowest = slowest.max(logged_in.noop());
+    assert!(slowest < Duration::from_secs(2), "who is in waited for {slowest:?}");
+    drop(flood);
+    logged_in.expect("QUIT", 221);
+    drop(logged_in);
+    watch.end(&server);
+}
+
+impl Server {
+    fn flooded(runtime: Runtime) -> Self {
+        let server = Setup::new(runtime).set("limits.sessions_per_address", "1000").start();
+        server.put("file", &[b'x'; 100_000]);
+        server
+    }
+}
