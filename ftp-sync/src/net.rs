@@ -229,10 +229,9 @@ fn connect_from(source: SocketAddr, target: SocketAddr) -> io::Result<Dialled> {
 /// that is still on its way to the client; so whatever came is read first.
 #[inline(never)]
 pub(crate) fn close_gently(socket: TcpStream) {
-    use io::Read as _;
     let mut scrap = [0u8; 1024];
     for _ in 0..256 {
-        if !matches!((&socket).read(&mut scrap), Ok(count) if count > 0) {
+        if !matches!(read(&socket, &mut scrap), Ok(count) if count > 0) {
             break;
         }
     }

@@ -25,6 +25,8 @@ const INPUT: usize = 1024;
 const KEEP_BELL: Duration = Duration::from_secs(1);
 /// Whether a session may sleep in a read alone; elsewhere the sockets don't block.
 const CAN_REST_IN_READ: bool = cfg!(target_os = "linux");
+/// How often a session looks for mail that there is no bell for, for lack of descriptors.
+const WITHOUT_BELL: Duration = Duration::from_millis(200);
 
 /// Serves a control connection to its end. A panic costs this session only.
 pub(crate) fn serve(shared: &Arc<Shared>, control: TcpStream, peer: SocketAddr, implicit_tls: bool) {
@@ -294,11 +296,12 @@ impl<'a> Session<'a> {
             patience,
         );
         self.tick();
-        if woken.bell {
-            match &self.own_bell {
-                Some(bell) => bell.hush(),
-                None => self.shared_bell = self.owner.shared.bells.bell(self.mailbox.group()),
-            }
+        if woken.bell
+            && let Some(bell) = &self.own_bell
+        {
+            bell.hush();
+        } else if self.own_bell.is_none() && (woken.bell || self.shared_bell.is_none()) {
+            self.shared_bell = self.owner.shared.bells.bell(self.mailbox.group());
         } else if self.own_bell.is_some() && self.links.is_empty() && woken.control.is_empty() {
             self.give_back_own_bell();
         }
@@ -319,7 +322,11 @@ impl<'a> Session<'a> {
     /// How long it may sleep.
     fn patience(&self) -> Option<Duration> {
         let deadline = self.connection.deadline().map(|deadline| self.owner.shared.clock.until(deadline));
-        let bell = (self.own_bell.is_some() && self.links.is_empty()).then_some(KEEP_BELL);
+        let bell = match (&self.own_bell, &self.shared_bell) {
+            (Some(_), _) => self.links.is_empty().then_some(KEEP_BELL),
+            (None, None) => Some(WITHOUT_BELL),
+            (None, Some(_)) => None,
+        };
         [deadline, self.links.patience(), bell].into_iter().flatten().min()
     }
 

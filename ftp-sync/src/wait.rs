@@ -125,7 +125,7 @@ pub(crate) struct Bells {
 
 struct Group {
     bell: Arc<Bell>,
-    /// It should have been rung when no descriptor was left for a fresh one.
+    /// It was rung when no descriptor was left for a fresh one: whoever slept on it is awake, and nobody can any more.
     owed: bool,
 }
 
@@ -140,9 +140,11 @@ impl Bells {
         (session % GROUPS as u64) as u8
     }
 
-    /// The bell this group sleeps on now.
+    /// The bell this group sleeps on now. `None`: it is rung already, and there is no descriptor for a fresh one; who
+    /// sleeps then has to look for mail again and again.
     pub(crate) fn bell(&self, group: u8) -> Option<Arc<Bell>> {
-        self.groups.get(usize::from(group)).map(|group| Arc::clone(&lock(group).bell))
+        let group = lock(self.groups.get(usize::from(group))?);
+        (!group.owed).then(|| Arc::clone(&group.bell))
     }
 
     /// Wakes every group whose bit is set, each session in it once.
@@ -156,6 +158,7 @@ impl Bells {
                         group.owed = false;
                     }
                     Err(_) => {
+                        group.bell.ring();
                         group.owed = true;
                         self.owed.store(true, Ordering::SeqCst);
                     }
@@ -164,7 +167,7 @@ impl Bells {
         }
     }
 
-    /// Tries again what failed for lack of descriptors; whether something is still owed.
+    /// Tries again to get the fresh bells that there was no descriptor for; whether there are still some to get.
     pub(crate) fn ring_owed(&self) -> bool {
         if self.owed.swap(false, Ordering::SeqCst) {
             let mut groups = 0u64;

@@ -144,12 +144,16 @@ fn accept(listener: &UnixListener, ask: &(impl Fn(Asked) + Clone + Send + 'stati
             let _ = line::send(&stream, &line::write(&refusal), Duration::from_millis(100));
             continue;
         }
-        let ask = ask.clone();
-        // Without a thread the client sees its connection closed, and tries again.
-        let _ = std::thread::Builder::new().name("control".to_owned()).spawn(move || {
+        let stream = Arc::new(stream);
+        let (its_stream, its_ask) = (Arc::clone(&stream), ask.clone());
+        let spawned = std::thread::Builder::new().name("control".to_owned()).spawn(move || {
             let _place = place;
-            serve(&stream, &ask);
+            serve(&its_stream, &its_ask);
         });
+        if spawned.is_err() {
+            // The system has no thread to give. Just then somebody wants to know how the server stands: one by one.
+            serve(&stream, ask);
+        }
     }
 }
 

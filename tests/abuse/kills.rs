@@ -65,9 +65,8 @@ fn a_kill_leaves_whole_files_and_parts_to_go_on_with(runtime: Runtime) {
             std::thread::sleep(patience);
             server.kill()
         });
-        for number in 0..UPLOADS {
+        for (number, new) in contents.iter().enumerate() {
             let found = read(folder.path(), &name(number));
-            let new = &contents[number];
             match found {
                 Some(bytes) if bytes == *new => whole += 1,
                 Some(bytes) => {
@@ -79,8 +78,8 @@ fn a_kill_leaves_whole_files_and_parts_to_go_on_with(runtime: Runtime) {
         server = setup.start_in(Arc::clone(&folder));
         let watch = Watch::begin(&server);
         let mut client = server.login();
-        for number in 0..UPLOADS {
-            let (name, new) = (name(number), &contents[number]);
+        for (number, new) in contents.iter().enumerate() {
+            let name = name(number);
             if read(folder.path(), &name).is_none_or(|bytes| bytes == old) {
                 parts += usize::from(go_on(&mut client, &name, new, number));
             }

@@ -131,7 +131,7 @@ fn a_flood_at_the_leased_port_keeps_nobody_from_the_file(runtime: Runtime) {
         over.store(true, Ordering::SeqCst);
         result.unwrap();
     });
-    assert!(came.load(Ordering::SeqCst) > 100, "it was to be a flood");
+    assert!(came.load(Ordering::SeqCst) > 20, "it was to be a flood");
     drop(client);
     watch.end(&server);
 }

@@ -56,6 +56,7 @@ impl Setup {
             ("server.control_socket", "\"control.sock\""),
             ("passive.ports", "\"auto:8\""),
             ("limits.sessions_per_address", "10000"),
+            ("limits.unauthenticated_per_address", "10000"),
             ("accounts.file", "\"accounts.toml\""),
             ("tls.control", "\"allow\""),
             ("tls.data", "\"allow\""),
@@ -106,6 +107,7 @@ impl Setup {
 
     /// Starts with the folder of an earlier server.
     pub(crate) fn start_in(&self, folder: Arc<TempDir>) -> Server {
+        raise_descriptor_limit();
         let configuration = folder.path().join("ftpd.toml");
         let lines = self.settings.iter().map(|(key, value)| format!("{key} = {value}\n"));
         fs::write(&configuration, lines.collect::<String>()).unwrap();
@@ -128,6 +130,13 @@ impl Setup {
         server.runtime_check(self.runtime);
         server
     }
+}
+
+/// The other ends of thousands of connections are here.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).unwrap();
 }
 
 /// A hash that costs nothing to check: these tests are not about passwords.

@@ -9,7 +9,11 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::{Duration, Instant};
 
-on_both_runtimes!(slow_strangers_end_by_the_login_timeout, a_flood_of_silent_connections_locks_nobody_out);
+on_both_runtimes!(
+    slow_strangers_end_by_the_login_timeout,
+    a_flood_of_silent_connections_locks_nobody_out,
+    five_thousand_silent_sessions_leave_room_for_others,
+);
 
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(4);
 /// From here connections are a balancer's.
@@ -120,11 +124,32 @@ fn slow_strangers_end_by_the_login_timeout(runtime: Runtime) {
     watch.end(&server);
 }
 
-/// As many as may be, from several addresses; and far more than one address may have.
+/// With the limits that hold by themselves: most of the flood is turned away, or has to make room.
 fn a_flood_of_silent_connections_locks_nobody_out(runtime: Runtime) {
+    flood(&Setup::new(runtime).set("limits.unauthenticated_per_address", "100"));
+}
+
+/// Where the limits let all of them in.
+fn five_thousand_silent_sessions_leave_room_for_others(runtime: Runtime) {
+    flood(
+        &Setup::new(runtime)
+            .set("limits.unauthenticated", "10000")
+            .set("limits.sessions_per_network", "10000"),
+    );
+}
+
+fn flood(setup: &Setup) {
+    let server = setup.start();
+    server.put("file", &[b'x'; 100_000]);
+    // What is as large as the flood made it stays so; what is more behind another one is lost.
+    flood_once(&server);
+    let watch = Watch::begin(&server);
+    flood_once(&server);
+    watch.end(&server);
+}
+
+fn flood_once(server: &Server) {
     const FLOOD: usize = 5_000;
-    let server = Server::flooded(runtime);
-    let watch = Watch::begin(&server).leaves_memory(96 << 10);
     let mut logged_in = server.login();
     let mut flood = Vec::with_capacity(FLOOD);
     let mut slowest = Duration::ZERO;
@@ -147,14 +172,4 @@ fn a_flood_of_silent_connections_locks_nobody_out(runtime: Runtime) {
     assert!(slowest < Duration::from_secs(2), "who is in waited for {slowest:?}");
     drop(flood);
     logged_in.expect("QUIT", 221);
-    drop(logged_in);
-    watch.end(&server);
-}
-
-impl Server {
-    fn flooded(runtime: Runtime) -> Self {
-        let server = Setup::new(runtime).set("limits.sessions_per_address", "1000").start();
-        server.put("file", &[b'x'; 100_000]);
-        server
-    }
 }
