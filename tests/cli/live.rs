@@ -90,6 +90,41 @@ fn login(server: &Server) -> Client {
     client
 }
 
+/// Who guesses passwords is banned, seen, and let in again.
+#[test]
+fn bans_are_shown_and_lifted() {
+    let place = Place::new("auto:2");
+    let settings = "[limits]\nlogin_delay = 0\n[bans]\naddress_failures = 2\nexempt = []\n";
+    place.write(&format!("{}{settings}", place.text()));
+    let server = place.start(&[]);
+    assert_eq!(place.tell(&["bans"]), "nobody is banned\n");
+    let mut guesser = Client::connect(server.address);
+    guesser.reply();
+    let mut last = String::new();
+    for line in ["USER bob", "PASS 1", "USER eve", "PASS 2"] {
+        guesser.send(line);
+        last = guesser.reply();
+    }
+    assert!(last.starts_with("421 Too many failed logins from your address"), "{last}");
+    assert!(Client::connect(server.address).reply().starts_with("421 "));
+    let said = place.tell(&["bans"]);
+    assert!(said.starts_with("127.0.0.1  ") && said.contains("whoever, since"), "{said}");
+    assert!(said.ends_with("after 2 failed logins\n"), "{said}");
+    let bans: serde_json::Value = serde_json::from_str(&place.tell(&["bans", "--json"])).unwrap();
+    assert_eq!((&bans[0]["address"], &bans[0]["failures"]), (&"127.0.0.1".into(), &2.into()));
+    let status = place.tell(&["status"]);
+    assert!(status.contains("1; see ftpd bans") && status.contains("banned 1"), "{status}");
+    assert_eq!(place.tell(&["bans", "lift", "192.0.2.1"]), "nobody is banned in 192.0.2.1/32\n");
+    assert_eq!(place.tell(&["bans", "lift", "127.0.0.1"]), "one ban lifted\n");
+    let (code, _, complaint) = place.ask(&["bans", "lift", "everybody"]);
+    assert!(code == Some(2) && complaint.contains("or all"), "{complaint}");
+    let mut client = login(&server);
+    client.send("PWD");
+    assert!(client.reply().starts_with("257 "));
+    let log = place.log();
+    assert!(log.contains(" BAN ip=127.0.0.1 failures=2 ") && log.contains(" UNBAN ip=127.0.0.1 "), "{log}");
+}
+
 /// A device profile comes and goes while a session runs, by command and with the file.
 #[test]
 fn profiles_change_in_running_sessions() {
