@@ -123,8 +123,11 @@ class Measuring:
 
     def load_on(self, row, server, number, processor):
         entry = server.entry
-        command = [self.load, *row.arguments, "--name", server.name, "--port", str(server.port), "--user",
-                   entry.user, "--pass", entry.password, "--pid", str(server.process.pid)]
+        user, password = (entry.user, entry.password)
+        if row.guest and entry.kind == "ours":
+            user, password = ("anonymous", "a@b")
+        command = [self.load, *row.arguments, "--name", server.name, "--port", str(server.port), "--user", user, "--pass",
+                   password, "--pid", str(server.process.pid)]
         if number == 0 and entry.kind in ("floor", "ours"):
             command += row.long
         if server.accounting:

@@ -121,11 +121,21 @@ class Server:
                     if client.recv(100)[:3] == b"220":
                         client.sendall(b"QUIT\r\n")
                         client.recv(200)
-                        return True
+                    self.settle()
+                    return True
             except OSError:
                 pass
             time.sleep(0.03)
         return False
+
+    def settle(self):
+        """What a server does at its start (reading directories, opening ports) belongs to no row."""
+        quiet, last, end = 0, groups.used(self.accounting), time.monotonic() + 10
+        while quiet < 3 and time.monotonic() < end:
+            time.sleep(0.1)
+            used = groups.used(self.accounting)
+            quiet = quiet + 1 if used - last < 2_000_000 else 0
+            last = used
 
     def members(self):
         """The processes that are the server."""

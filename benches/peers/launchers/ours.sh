@@ -23,12 +23,15 @@ sessions_per_address = 20000
 sessions_per_network = 20000
 unauthenticated = 20000
 unauthenticated_per_address = 20000
+[bans]
+enabled = false
 [tls]
 control = "allow"
 data = "allow"
 certificates = [{ certificate = "$TLS_DIR/cert.pem", key = "$TLS_DIR/key.pem" }]
 [accounts]
 file = "$ACCOUNTS"
+anonymous = true
 [log]
 level = "warn"
 TOML
