@@ -61,7 +61,7 @@ fn every_seed_keeps_the_invariants() {
     let rarest = [tally.secured / 10, tally.clear_transfers, tally.secure_transfers, tally.discarded];
     assert!(rarest.into_iter().all(|count| count > 200), "{tally:?}");
     let rarest = [tally.cleared, tally.truncated, tally.unproven, tally.neighbours, tally.proven];
-    assert!(rarest.into_iter().chain([tally.balanced]).all(|count| count > 20), "{tally:?}");
+    assert!(rarest.into_iter().chain([tally.balanced, tally.banned]).all(|count| count > 20), "{tally:?}");
     let rarest = [tally.blocks / 2, tally.deflated, tally.texts / 10, tally.foreign / 3];
     assert!(rarest.into_iter().all(|count| count > 40), "{tally:?}");
     let rarest = [tally.long_jobs, tally.stopped_jobs, tally.overtaken];

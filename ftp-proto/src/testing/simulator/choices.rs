@@ -231,7 +231,7 @@ pub(super) const LOGINS: &[&str] = &[
     "REIN",
     "USER u",
     "PASS p",
-    "PASS wrong",
+    "USER u\nPASS wrong\nUSER u\nPASS wrong\nUSER u\nPASS p",
     "REIN\nHOST two.example.com\nUSER u\nPASS p",
     "REIN\nGET / HTTP/1.1",
 ];

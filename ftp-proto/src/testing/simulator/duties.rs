@@ -98,7 +98,8 @@ impl World<'_> {
                 Task::Deliver(session, event) => self.deliver(session, event),
                 Task::LookAround => self.look_around(),
                 Task::Resolve(name) => self.resolve(name),
-                Task::ClosePort(_) | Task::Notify(_) => {}
+                Task::Notify(notice) => self.tally.count(&notice),
+                Task::ClosePort(_) => {}
             }
         }
     }

@@ -27,6 +27,8 @@ pub struct Tally {
     pub proven: usize,
     /// Data connections that came to their session through a balancer.
     pub balanced: usize,
+    /// Clients, and names from somewhere, that were banned.
+    pub banned: usize,
     /// Complete transfers whose bytes were not the stored ones: records, blocks, runs, and texts in a stream.
     pub texts: usize,
     /// Those in MODE B and C.
@@ -59,6 +61,7 @@ impl core::ops::AddAssign for Tally {
         self.neighbours += more.neighbours;
         self.proven += more.proven;
         self.balanced += more.balanced;
+        self.banned += more.banned;
         self.texts += more.texts;
         self.blocks += more.blocks;
         self.deflated += more.deflated;
@@ -75,6 +78,7 @@ impl Tally {
     pub(super) fn count(&mut self, notice: &Notice) {
         match notice {
             Notice::ControlSecured(_) => self.secured += 1,
+            Notice::Banned { .. } => self.banned += 1,
             Notice::ControlCleared => self.cleared += 1,
             Notice::PlaintextDiscarded { .. } => self.discarded += 1,
             Notice::SpokeOtherProtocol { .. } => self.foreign += 1,
