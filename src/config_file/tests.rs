@@ -51,7 +51,7 @@ fn each_mistake_is_one_line_with_place_key_and_fix() {
         ),
         (
             "[server]\ngreeting = \"\"\n[accounts]\nanonymous = true\n[server.x]\n",
-            "ftpd.toml:5:9: unknown key `server.x`; write one of server.bind, server.bind_implicit_tls, server.root, server.greeting, server.runtime, server.uploads, server.partial_uploads, server.symlinks, server.keepalive, server.watch, server.control_socket",
+            "ftpd.toml:5:9: unknown key `server.x`; write one of server.bind, server.bind_implicit_tls, server.root, server.greeting, server.runtime, server.uploads, server.partial_uploads, server.symlinks, server.keepalive, server.watch, server.user, server.group, server.sandbox, server.sandbox_paths, server.control_socket",
         ),
         (
             "[transfers]\ndeflate_level = 10\n",
@@ -255,6 +255,10 @@ fn every_key_works() {
         keepalive = "2m"
         watch = false
         control_socket = "ftpd.sock"
+        user = "ftp"
+        group = 990
+        sandbox = "required"
+        sandbox_paths = ["../more"]
         [passive]
         enabled = false
         ports = 4000
@@ -340,6 +344,11 @@ fn every_key_works() {
     assert_eq!(config.root, Some("conf/files".into()));
     assert_eq!(config.bind_implicit_tls, ["[::]:990".parse().unwrap()]);
     assert_eq!(config.runtime, RuntimeKind::Threads);
+    assert_eq!((config.sandbox.user.as_deref(), config.sandbox.group.as_deref()), (Some("ftp"), Some("990")));
+    assert_eq!(
+        (config.sandbox.mode, &config.sandbox.paths),
+        (crate::sandbox::Mode::Required, &vec!["conf/../more".into()])
+    );
     assert_eq!(config.uploads, Uploads::Atomic { partial: Partial::Discard });
     assert_tls(&config);
     assert_eq!(config.keepalive, Duration::from_secs(120));

@@ -50,7 +50,7 @@ kinds! {
     USER_UNKNOWN "user-unknown" Configuration Error
         "The user whom the server is to become, or his group, does not exist: the server would not start."
         "Make the user, or correct `user` and `group` below `[server]`."
-    SANDBOX_OFF "sandbox-off" Configuration Note
+    SANDBOX_OFF "sandbox-off" Configuration Warning
         "The server does not confine itself to the files that it serves and reads."
         "Take out `sandbox = \"off\"` below `[server]`."
 

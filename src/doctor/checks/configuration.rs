@@ -58,7 +58,11 @@ fn powers(facts: &Facts) -> Vec<Finding> {
     }
     let identity = sandbox.user.as_deref().map(|user| Identity::find(user, sandbox.group.as_deref()));
     if let Some(Err(problem)) = identity {
-        findings.push(kinds::USER_UNKNOWN.found(format!("server.user: {problem}")));
+        findings.push(
+            kinds::USER_UNKNOWN
+                .found(format!("server.user: {problem}"))
+                .fix("make the user (useradd --system NAME), or write one that exists below [server]"),
+        );
     }
     if sandbox.mode == Mode::Off {
         findings.push(
