@@ -1,4 +1,5 @@
-//! The built program from outside: what it prints, how it ends, what its signals do.
+//! The built program from outside: what it prints, how it ends, what its signals do. `FTPD_PROGRAM` names another build
+//! of it.
 #![cfg(unix)]
 #![allow(
     clippy::unwrap_used,
@@ -26,13 +27,15 @@ mod live;
 mod quotas;
 mod sandbox;
 mod security;
+mod start;
 mod tls;
 
 /// How long anything may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn ftpd(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ftpd"));
+    let program = std::env::var_os("FTPD_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_ftpd").into());
+    let mut command = Command::new(program);
     command.args(arguments).env_remove("FTPD_PASSWORD").stdin(Stdio::null());
     // Not where the servers of this machine have their sockets.
     command.env("RUNTIME_DIRECTORY", env!("CARGO_TARGET_TMPDIR"));
