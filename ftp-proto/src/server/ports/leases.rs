@@ -57,7 +57,6 @@ impl Leases {
         self.by_client.is_empty()
     }
 
-    #[cfg(any(test, feature = "testing"))]
     pub(super) fn len(&self) -> usize {
         self.by_client.len()
     }
