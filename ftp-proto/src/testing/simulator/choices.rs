@@ -194,7 +194,7 @@ pub(super) const NOVELTIES: &[&str] = &[
     "RNFR up\nRNTO up",
     "SITE SYMLINK a l#",
     "SITE SYMLINK text m#",
-    "COMB k# a text",
+    "SITE CPFR a\nSITE CPTO x#\nSITE CPFR text\nSITE CPTO y#\nCOMB k# x# y#",
     "MDTM 20261125100000 b",
     "SITE SYMLINK b l#\nDELE l#",
     "MFCT 20261125100000 a",

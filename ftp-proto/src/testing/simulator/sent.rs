@@ -8,7 +8,16 @@ use crate::transfer::{CodePage, Deflate, Kind, Mode, Structure};
 #[derive(Clone, Copy)]
 pub(super) struct Sent {
     pub(super) what: What,
-    spec: Option<&'static CommandSpec>,
+    verb: Verb,
+}
+
+/// What the server takes it for.
+#[derive(Clone, Copy)]
+enum Verb {
+    Known(&'static CommandSpec),
+    Unknown,
+    /// There are bytes in it that Telnet may take out: anything may be left.
+    Mangled,
 }
 
 /// As far as its reply changes something.
@@ -43,37 +52,55 @@ const LONG: &[&[u8]] =
     &[b"HASH", b"XCRC", b"XSHA", b"MD5 ", b"MMD5", b"DSIZ", b"RMDA", b"COMB", b"SITE CPTO"];
 
 /// To what is no command, or none that is known.
-const UNKNOWN: &[u16] = &[500, 502, 530];
+const UNKNOWN: &[u16] = &[500, 501, 502, 530];
 
 impl core::fmt::Debug for Sent {
     fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(out, "{} ({:?})", self.spec.map_or("?", |spec| spec.name), self.what)
+        let name = match self.verb {
+            Verb::Known(spec) => spec.name,
+            Verb::Unknown => "?",
+            Verb::Mangled => "anything",
+        };
+        write!(out, "{name} ({:?})", self.what)
     }
 }
 
 impl Sent {
     /// This line.
     pub(super) fn of(line: &[u8]) -> Self {
-        // What Telnet says in between, and leading spaces, are not looked into: any reply that some command has will do.
-        Self { what: What::of(line), spec: lookup(line) }
+        let verb = match lookup(line) {
+            Some(spec) => Verb::Known(spec),
+            None if line.iter().all(|byte| matches!(byte, b' '..=b'~')) => Verb::Unknown,
+            None => Verb::Mangled,
+        };
+        Self { what: What::of(line), verb }
     }
 
     /// Whether its reply may have this code.
     pub(super) fn may_be_answered(&self, code: u16) -> bool {
-        match self.spec {
-            Some(spec) => spec.replies.contains(&code) || ALWAYS.contains(&code),
-            None => UNKNOWN.contains(&code) || code == 501,
+        match self.verb {
+            Verb::Known(spec) => spec.replies.contains(&code) || ALWAYS.contains(&code),
+            Verb::Unknown => UNKNOWN.contains(&code),
+            Verb::Mangled => true,
         }
     }
 
     /// Whether others may be answered before it.
     pub(super) fn may_be_overtaken(&self) -> bool {
-        self.what == What::Long || self.spec.is_some_and(|spec| spec.replies.contains(&150))
+        match self.verb {
+            Verb::Known(spec) => self.what == What::Long || spec.replies.contains(&150),
+            Verb::Unknown => self.what == What::Long,
+            Verb::Mangled => true,
+        }
     }
 
     /// Whether it may be answered before others.
     pub(super) fn may_overtake(&self) -> bool {
-        self.spec.is_some_and(|spec| spec.busy != Busy::Later)
+        match self.verb {
+            Verb::Known(spec) => spec.busy != Busy::Later,
+            Verb::Unknown => false,
+            Verb::Mangled => true,
+        }
     }
 }
 
