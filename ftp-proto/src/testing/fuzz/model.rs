@@ -242,8 +242,10 @@ fn codes(said: &[u8]) -> Vec<u16> {
 
 /// One line for each name, in any order, which ends with it.
 fn are_names(names: &[Vec<u8>], listing: &[u8]) -> bool {
-    let lines =
-        listing.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end).filter(|line| !line.is_empty());
+    let lines = listing
+        .split(|&byte| byte == b'\n')
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+        .filter(|line| !line.is_empty());
     let mut lines: Vec<&[u8]> = lines.filter(|line| !line.starts_with(b"total ")).collect();
     names.iter().all(|name| {
         let ends = |line: &&[u8]| {
