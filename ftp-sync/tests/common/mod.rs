@@ -4,7 +4,7 @@
 pub mod disk;
 
 use ftp_proto::account::Rights;
-use ftp_proto::config::{Passive, PassivePorts, Settings};
+use ftp_proto::config::{Limits, Passive, PassivePorts, Settings};
 use ftp_proto::host::Accounts;
 use ftp_proto::notice::Observer;
 use ftp_proto::testing::{MemoryAccounts, MemoryStorage};
@@ -18,7 +18,9 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 
 pub fn settings(ports: u16) -> Settings {
     let passive = Passive { ports: PassivePorts::Auto(ports), ..Passive::default() };
-    Settings { passive, ..Settings::default() }
+    // All clients have one address here, and hundreds come at the same time.
+    let limits = Limits { unauthenticated_per_address: 1_000, ..Limits::default() };
+    Settings { passive, limits, ..Settings::default() }
 }
 
 /// A server on loopback, on ports of its own.
