@@ -80,7 +80,7 @@
 //! sessions_per_address = 1000
 //! sessions_per_network = 5000      # /24 of IPv4, /48 of IPv6
 //! unauthenticated = 1000          # on which nobody is logged in
-//! unauthenticated_per_address = 100
+//! unauthenticated_per_address = 500
 //! commands_before_login = 100     # 0: any
 //! commands_per_second = 0         # 0: any
 //! login_attempts = 3

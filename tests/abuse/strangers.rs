@@ -126,7 +126,7 @@ fn slow_strangers_end_by_the_login_timeout(runtime: Runtime) {
 
 /// With the limits that hold by themselves: most of the flood is turned away, or has to make room.
 fn a_flood_of_silent_connections_locks_nobody_out(runtime: Runtime) {
-    flood(&Setup::new(runtime).set("limits.unauthenticated_per_address", "100"));
+    flood(&Setup::new(runtime).set("limits.unauthenticated_per_address", "500"));
 }
 
 /// Where the limits let all of them in.

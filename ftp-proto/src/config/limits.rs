@@ -18,8 +18,8 @@ pub struct Limits {
     /// Control connections on which nobody is logged in, in all. One more than that, and the oldest of the client that
     /// has most of them makes room. Default 1,000.
     pub unauthenticated: usize,
-    /// Control connections of one client address on which nobody is logged in. Default 100: a login takes a second or
-    /// two, so that a thousand people behind one address may come within half a minute.
+    /// Control connections of one client address on which nobody is logged in. Default 500: half of all, since whole
+    /// companies hide behind one address, and all of their devices come back at once after a power cut.
     pub unauthenticated_per_address: usize,
     /// Commands before the login on one control connection, or between two; 0: any. Default 100; clients send ten.
     pub commands_before_login: u32,
@@ -46,7 +46,7 @@ impl Default for Limits {
             sessions_per_address: 1_000,
             sessions_per_network: 5_000,
             unauthenticated: 1_000,
-            unauthenticated_per_address: 100,
+            unauthenticated_per_address: 500,
             commands_before_login: 100,
             commands_per_second: 0,
             login_attempts: 3,
