@@ -67,7 +67,7 @@ impl Walk {
     }
 
     /// Reads what most listings consist of, so that the rest need not wait for the storage. May block.
-    pub fn look_ahead(&mut self) {
+    fn look_ahead(&mut self) {
         while self.ahead.len() < AHEAD && !self.is_read() {
             let found = self.read();
             self.ahead.push_back(found);
