@@ -76,11 +76,14 @@ impl Crew {
     }
 
     fn attend(self: &Arc<Self>, door: &Arc<Door>, shared: &Arc<Shared>) -> io::Result<()> {
-        if door.waiting.load(Ordering::SeqCst) > 0 {
+        let is_attended = || door.waiting.load(Ordering::SeqCst) > 0;
+        if is_attended() {
             return Ok(());
         }
         let mut threads = lock(&self.threads);
-        if self.closed.load(Ordering::SeqCst) {
+        // In a flood many come here at once, having turned somebody away in no time; one thread is enough for them all,
+        // and one that is too many would stand in accept for good.
+        if is_attended() || self.closed.load(Ordering::SeqCst) {
             return Ok(());
         }
         let number = threads.next;
