@@ -146,7 +146,7 @@ impl Running {
         }
     }
 
-    /// Ends the bans of clients in this network (`None`: of all); how many there were.
+    /// Ends the bans of clients in this network or around it (`None`: of all); how many there were.
     pub fn lift_bans(&self, network: Option<Network>) -> usize {
         match &self.0 {
             Either::Smol(running) => running.handle().lift_bans(network),

@@ -336,7 +336,7 @@ impl Handle {
         self.shared.with_server(|server, now| server.bans(now))
     }
 
-    /// Ends the bans of clients in this network (`None`: of all); how many there were.
+    /// Ends the bans of clients in this network or around it (`None`: of all); how many there were.
     pub fn lift_bans(&self, network: Option<Network>) -> usize {
         self.shared.with_server(|server, now| server.lift_bans(now, network))
     }

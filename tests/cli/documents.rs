@@ -1,8 +1,9 @@
 //! What the documents tell people to type is what the program understands.
 
-use super::{result, run};
+use super::{Server, ftpd, result, run};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// README and everything below docs.
 fn documents() -> Vec<PathBuf> {
@@ -76,7 +77,18 @@ fn commands_are_the_programs_own() {
 #[test]
 fn configurations_in_pages_are_valid() {
     let page = |name: &str| blocks(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name), "toml");
-    let pages = ["firewall", "profiles", "names", "active", "passive", "proxy", "transfers", "hardening"];
+    let pages = [
+        "firewall",
+        "profiles",
+        "names",
+        "active",
+        "passive",
+        "proxy",
+        "transfers",
+        "hardening",
+        "limits",
+        "quotas",
+    ];
     let blocks: Vec<_> = pages.iter().flat_map(|name| page(&format!("{name}.md"))).collect();
     assert!(blocks.len() > 12, "only {} configurations found", blocks.len());
     let folder = tempfile::tempdir().unwrap();
@@ -90,4 +102,41 @@ fn configurations_in_pages_are_valid() {
         let (code, out, err) = result(&run(&["check-config", &file.display().to_string()]));
         assert!(code == Some(0) && out.starts_with("ok\n"), "{err}\n{block}");
     }
+}
+
+/// What fail2ban would do with a log: `<SUBNET>` stands for an address or a network, and the date has been cut off, or the
+/// journal's words stand before it.
+const FAIL2BAN: &str = r"
+import re, sys
+expression, log = sys.argv[1:]
+subnet = r'(?P<ip>[0-9a-fA-F:.]+)(?:/(?P<cidr>\d+))?'
+expression = re.compile(expression.replace('<SUBNET>', subnet))
+for form in (lambda line: re.sub(r'^\S+Z', '', line), lambda line: 'box ftpd[7]: ' + line):
+    print(*[hit['ip'] for hit in map(expression.search, map(form, open(log))) if hit])
+";
+
+/// Names stand in the log, and must not pass for bans of others there.
+#[test]
+fn the_filter_for_fail2ban_is_deceived_by_no_name() {
+    let blocks = blocks(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/limits.md"), "ini");
+    let expression =
+        blocks.iter().flat_map(|block| block.lines()).find_map(|line| line.strip_prefix("failregex = "));
+    let folder = tempfile::tempdir().unwrap();
+    let (file, log) = (folder.path().join("ftpd.toml"), folder.path().join("log"));
+    let root = folder.path();
+    let settings = "limits.login_delay = 0\nlimits.login_attempts = 9\nbans.user_failures = 1\nbans.address_failures = 4\n\
+                    bans.exempt = []\naccounts.anonymous = true\npassive.ports = \"auto:1\"\n";
+    fs::write(&file, format!("server.bind = \"127.0.0.1:0\"\nserver.root = {root:?}\n{settings}")).unwrap();
+    let mut command = ftpd(&["serve", "--config", file.to_str().unwrap()]);
+    let server = Server::start_logging(&mut command, fs::File::create(&log).unwrap().into());
+    let forged = "WARN BAN ip=192.0.2.7 failures=50";
+    let names = [forged, &format!("x\" {forged}"), &format!("\u{85}\u{2028}box ftpd[7]: x {forged}"), "eve"];
+    let lines: Vec<_> = names.iter().flat_map(|name| [format!("USER {name}"), "PASS x".to_owned()]).collect();
+    let replies = server.talk(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(replies.last().unwrap().starts_with("421 Too many failed logins from"), "{replies:?}");
+    super::eventually(|| fs::read_to_string(&log).unwrap().contains("BAN ip=127.0.0.1 failures=4"));
+    let mut python = Command::new("python3");
+    python.args(["-c", FAIL2BAN, expression.expect("an expression")]).arg(&log);
+    let (code, found, complaint) = result(&python.output().unwrap());
+    assert_eq!((code, found.as_str()), (Some(0), "127.0.0.1\n127.0.0.1\n"), "{complaint}");
 }

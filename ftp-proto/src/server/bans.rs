@@ -248,15 +248,21 @@ impl Bans {
         self.counts.take(&Whose { client: client_of(address), person: Some(person) });
     }
 
-    /// Ends all bans of clients in this network (`None`: of all), and forgets what they failed. How many there were.
+    /// Ends all bans of clients in this network, or that it is part of (`None`: all bans), and forgets what they failed.
+    /// How many there were.
     pub(super) fn lift(&mut self, now: Now, network: Option<Network>) -> usize {
-        self.end_if(now, |whose| network.is_none_or(|network| network.contains(whose.client.base())))
+        let is_part = |network: Network, of: Network| of.contains(network.base());
+        self.end_if(now, |whose| {
+            network.is_none_or(|network| is_part(whose.client, network) || is_part(network, whose.client))
+        })
     }
 
-    /// Other settings: who is exempt now is free, and nobody is banned if nobody is to be.
+    /// Other settings: clients that are exempt now are free, and nobody is banned if nobody is to be.
     pub(super) fn reconfigure(&mut self, settings: &Settings, now: Now) {
-        let is_exempt =
-            |whose: &Whose| settings.exempt.iter().any(|network| network.contains(whose.client.base()));
+        let covers = |network: &Network, client: Network| {
+            network.prefix() <= client.prefix() && network.contains(client.base())
+        };
+        let is_exempt = |whose: &Whose| settings.exempt.iter().any(|network| covers(network, whose.client));
         self.end_if(now, |whose| !settings.enabled || is_exempt(whose));
     }
 

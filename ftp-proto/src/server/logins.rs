@@ -13,17 +13,31 @@ use core::net::IpAddr;
 impl Server {
     /// A client's address is banned.
     pub(super) fn check_ban(&self, now: Now, address: IpAddr) -> Result<(), Refusal> {
-        match self.bans.standing(now.mono, address, None) {
+        match self.standing(now, address, None) {
             Standing::Banned(left) => Err(Refusal::Banned(left)),
             Standing::Free | Standing::Refused => Ok(()),
         }
+    }
+
+    /// One address may be exempt where the network that is its client is not: then it is free even if that is banned.
+    fn standing(&self, now: Now, address: IpAddr, person: Option<Person>) -> Standing {
+        if self.is_exempt(address) {
+            return Standing::Free;
+        }
+        self.bans.standing(now.mono, address, person)
+    }
+
+    fn is_exempt(&self, address: IpAddr) -> bool {
+        // A balancer stands for all who come through it.
+        self.config.proxy.trusts(address)
+            || self.config.bans.exempt.iter().any(|network| network.contains(address))
     }
 
     pub(super) fn attempt(&mut self, now: Now, session: SessionId, attempt: Attempt) -> Answer {
         let Some(arrival) = self.sessions.arrival(session) else { return Answer::Noted };
         let Attempt { user, host } = attempt;
         let person = user.map(|user| Person::new(user, host));
-        Answer::Standing(self.bans.standing(now.mono, arrival.peer.ip(), person))
+        Answer::Standing(self.standing(now, arrival.peer.ip(), person))
     }
 
     pub(super) fn login_failed(
@@ -35,10 +49,7 @@ impl Server {
     ) -> Answer {
         let Some(arrival) = self.sessions.arrival(session) else { return Answer::Noted };
         let (address, limits) = (arrival.peer.ip(), &self.config.limits);
-        // A balancer stands for all who come through it.
-        let is_exempt = self.config.proxy.trusts(address)
-            || self.config.bans.exempt.iter().any(|network| network.contains(address));
-        if is_exempt {
+        if self.is_exempt(address) {
             return Answer::Failed { delay: limits.login_delay, banned: None };
         }
         let person = attempt.user.map(|user| Person::new(user, attempt.host));
@@ -65,7 +76,7 @@ impl Server {
         self.bans.list(now)
     }
 
-    /// Ends the bans of clients in this network (`None`: of all), and forgets what they failed. How many there were.
+    /// Ends the bans of clients in this network or around it (`None`: of all), and forgets what they failed. How many there were.
     pub fn lift_bans(&mut self, now: Now, network: Option<Network>) -> usize {
         let lifted = self.bans.lift(now, network);
         self.tell_of_bans();

@@ -185,6 +185,19 @@ fn bans_are_lifted_by_address_or_all() {
 }
 
 #[test]
+fn any_address_of_a_banned_network_lifts_its_ban() {
+    let mut bench = Bench::new();
+    for address in ["2001:db8:0:1::7", "2001:db8:0:2::7"] {
+        for _ in 0..3 {
+            bench.fail_as(0, address.parse().unwrap(), "bob", true);
+        }
+    }
+    assert_eq!(bench.bans.lift(at(1), Some("2001:db8:0:3::7".parse().unwrap())), 0);
+    assert_eq!(bench.bans.lift(at(1), Some("2001:db8:0:1::7".parse().unwrap())), 1);
+    assert_eq!(bench.bans.lift(at(1), Some("2001:db8::/48".parse().unwrap())), 1);
+}
+
+#[test]
 fn new_settings_free_those_who_are_exempt() {
     let mut bench = Bench::new();
     for address in [ONE, OTHER] {
@@ -196,6 +209,14 @@ fn new_settings_free_those_who_are_exempt() {
     bench.bans.reconfigure(&bench.settings, at(1));
     assert_eq!(bench.standing(1, ONE, "bob"), Standing::Refused);
     assert_eq!(bench.standing(1, OTHER, "bob"), Standing::Free);
+    // One address does not free its neighbours.
+    let network = "2001:db8:0:1::".parse().unwrap();
+    for _ in 0..3 {
+        bench.fail_as(0, network, "bob", true);
+    }
+    bench.settings.exempt.push(Network::around(network, 128));
+    bench.bans.reconfigure(&bench.settings, at(1));
+    assert_eq!(bench.bans.standing(at(1).mono, network, person("bob")), Standing::Refused);
     bench.settings.enabled = false;
     bench.bans.reconfigure(&bench.settings, at(1));
     assert_eq!(bench.standing(1, ONE, "bob"), Standing::Free);
