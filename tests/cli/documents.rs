@@ -77,18 +77,8 @@ fn commands_are_the_programs_own() {
 #[test]
 fn configurations_in_pages_are_valid() {
     let page = |name: &str| blocks(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name), "toml");
-    let pages = [
-        "firewall",
-        "profiles",
-        "names",
-        "active",
-        "passive",
-        "proxy",
-        "transfers",
-        "hardening",
-        "limits",
-        "quotas",
-    ];
+    let pages =
+        ["firewall", "profiles", "names", "active", "passive", "proxy", "transfers", "hardening", "limits"];
     let blocks: Vec<_> = pages.iter().flat_map(|name| page(&format!("{name}.md"))).collect();
     assert!(blocks.len() > 12, "only {} configurations found", blocks.len());
     let folder = tempfile::tempdir().unwrap();
