@@ -316,7 +316,8 @@ impl<J: Jail> Storage for Tree<J> {
             return Err(StorageError::Denied);
         }
         let (above, below) = (self.parent(from)?, self.parent(to)?);
-        upload::rename::<J>((&above, from.name()), (&below, to.name()), self.quota.as_ref(), || {
+        let (quota, anything) = (self.quota.as_ref(), |_: &Stat, _: Option<&Stat>| Ok(()));
+        upload::rename::<J>((&above, from.name()), (&below, to.name()), quota, anything, || {
             above.rename(from.name(), &below, to.name(), replace)
         })
     }

@@ -154,30 +154,14 @@ fn unfinished<J: Jail>(part: &Part<J>, target: &Stat) -> Result<Option<Stat>> {
 fn start<J: Jail>(part: Part<J>, at: Option<u64>, terms: Terms<'_>) -> Result<Upload<J>> {
     let creation = if at.unwrap_or(0) == 0 { Creation::IfAbsent(PART_MODE) } else { Creation::Never };
     let credit = terms.quota.map(|quota| credit(&part, at, quota)).transpose()?.unwrap_or_default();
-    let opened = match terms.quota {
-        Some(quota) => open_part::<J>(
-            |creation| {
-                make(quota, u64::from(credit.is_some()), creation, |creation| {
-                    part.folder.open(&part.hidden, Opening::write(creation))
-                })
-            },
-            &part.folder,
-            &part.hidden,
-            creation,
-        ),
-        None => open_part::<J>(
-            |creation| part.folder.open(&part.hidden, Opening::write(creation)),
-            &part.folder,
-            &part.hidden,
-            creation,
-        ),
-    };
+    let replaces = u64::from(credit.is_some());
+    let opened = open_part::<J>(&part.folder, &part.hidden, creation, terms.quota, replaces);
     let (file, stat) = match opened {
         Err(StorageError::NotFound) if creation == Creation::Never => return Err(StorageError::BadOffset),
         other => other?,
     };
     let part = Part { unique: stat.unique, ..part };
-    let meter = terms.quota.map(|quota| Meter::new(quota, &stat, credit.unwrap_or(0)));
+    let meter = terms.quota.map(|quota| Meter::new(quota, &stat, credit));
     let mut upload = Upload { file, start: 0, part: Some(part), durable: terms.options.durable, meter };
     upload.cut(&stat, at)?;
     Ok(upload)
@@ -186,11 +170,7 @@ fn start<J: Jail>(part: Part<J>, at: Option<u64>, terms: Terms<'_>) -> Result<Up
 /// The length of the file that is replaced by the upload, if there is one; a link has none. Refuses the upload if there is
 /// no room to begin with.
 fn credit<J: Jail>(part: &Part<J>, at: Option<u64>, quota: &Quota) -> Result<Option<u64>> {
-    let credit = match part.folder.stat(&part.name) {
-        Ok(stat) if stat.kind == Kind::File && stat.links <= 1 => Some(stat.size),
-        Ok(_) => Some(0),
-        Err(_) => None,
-    };
+    let credit = part.folder.stat(&part.name).ok().map(|stat| Quota::room_made_by(&stat));
     let part = part.folder.stat(&part.hidden).map_or(0, |stat| stat.size);
     let cut_off = at.map_or(0, |at| part.saturating_sub(at));
     quota.check_room(credit.unwrap_or(0).saturating_add(cut_off))?;
@@ -239,7 +219,7 @@ fn open_in_place<J: Jail>(
     if let Some(quota) = terms.quota {
         quota.check_room(at.map_or(0, |at| stat.size.saturating_sub(at)))?;
     }
-    let meter = terms.quota.map(|quota| Meter::new(quota, &stat, 0));
+    let meter = terms.quota.map(|quota| Meter::new(quota, &stat, None));
     let mut upload = Upload { file, start: 0, part: None, durable: terms.options.durable, meter };
     upload.cut(&stat, at)?;
     Ok(upload)
@@ -284,15 +264,22 @@ fn open_or_make<J: Jail>(
     }
 }
 
-/// Opens and locks a part by `open`, such that it is this part and no other file.
+/// Opens and locks a part, such that it is this part and no other file. One that is made counts as a file, beyond the quota
+/// if it replaces others.
 fn open_part<J: Jail>(
-    open: impl Fn(Creation) -> Result<std::fs::File>,
     folder: &J::Folder,
     hidden: &[u8],
     creation: Creation,
+    quota: Option<&Quota>,
+    replaces: u64,
 ) -> Result<(std::fs::File, Stat)> {
+    let open = |creation| folder.open(hidden, Opening::write(creation));
     for _ in 0..OPEN_TRIES {
-        let file = match open(creation) {
+        let opened = match quota {
+            Some(quota) => make(quota, replaces, creation, open),
+            None => open(creation),
+        };
+        let file = match opened {
             // Somebody else was quicker to make it.
             Err(StorageError::AlreadyExists) => continue,
             other => other?,
@@ -305,7 +292,7 @@ fn open_part<J: Jail>(
             Ok(named) if named.unique != stat.unique => {}
             // Killed between the two steps by which some file systems rename, or given a second name by
             // somebody else: the other name is not ours to change.
-            Ok(_) if stat.links > 1 => folder.remove_file(hidden)?,
+            Ok(_) if stat.links > 1 => remove_file::<J>(folder, hidden, quota)?,
             Ok(_) => return Ok((file, stat)),
             Err(StorageError::NotFound) => {}
             Err(error) => return Err(error),
@@ -340,8 +327,7 @@ pub(super) fn resumable<J: Jail>(folder: &J::Folder, hidden: &[u8]) -> Result<St
 
 /// Removes a part that nobody writes to. [`StorageError::Busy`] if somebody does.
 pub(super) fn discard<J: Jail>(folder: &J::Folder, hidden: &[u8], quota: Option<&Quota>) -> Result<()> {
-    let open = |creation| folder.open(hidden, Opening::write(creation));
-    let (_locked, _) = open_part::<J>(open, folder, hidden, Creation::Never)?;
+    let (_locked, _) = open_part::<J>(folder, hidden, Creation::Never, quota, 0)?;
     remove_file::<J>(folder, hidden, quota)
 }
 
@@ -355,17 +341,20 @@ pub(super) fn remove_file<J: Jail>(folder: &J::Folder, name: &[u8], quota: Optio
     Ok(())
 }
 
-/// Renames by `rename`, and takes what is replaced from what is counted.
+/// Renames by `rename`, and takes what is replaced from what is counted. `check`: whether it may be, by what is moved and
+/// what is replaced.
 pub(super) fn rename<J: Jail>(
     from: (&J::Folder, &[u8]),
     to: (&J::Folder, &[u8]),
     quota: Option<&Quota>,
+    check: impl FnOnce(&Stat, Option<&Stat>) -> Result<()>,
     rename: impl FnOnce() -> Result<()>,
 ) -> Result<()> {
     let Some(quota) = quota else { return rename() };
     let _names = quota.names();
     let moved = from.0.stat(from.1)?;
     let replaced = to.0.stat(to.1).ok();
+    check(&moved, replaced.as_ref())?;
     rename()?;
     // The same file under both names: nothing happens to either.
     if let Some(replaced) = replaced.filter(|stat| stat.unique.is_none() || stat.unique != moved.unique) {
@@ -387,8 +376,8 @@ impl<J: Jail> Part<J> {
         }
     }
 
-    /// Gives the file its name.
-    fn publish(&self, file: &std::fs::File, quota: Option<&Quota>) -> Result<()> {
+    /// Gives the file its name. Nothing stays of one that is over the quota.
+    fn publish(&self, file: &std::fs::File, mut meter: Option<&mut Meter>) -> Result<()> {
         let part = self.check()?;
         let mode = match self.folder.stat(&self.name) {
             Ok(old) if old.kind == Kind::Directory => return Err(StorageError::IsADirectory),
@@ -398,13 +387,32 @@ impl<J: Jail> Part<J> {
         if part.mode != Some(mode) {
             set_mode(file, mode);
         }
-        rename::<J>((&self.folder, &self.hidden), (&self.folder, &self.name), quota, || {
-            if self.replace {
-                self.folder.replace_by_file(&self.hidden, &self.name)
-            } else {
-                self.folder.rename(&self.hidden, &self.folder, &self.name, false)
-            }
-        })
+        let quota = meter.as_ref().map(|meter| meter.quota().clone());
+        let published = rename::<J>(
+            (&self.folder, &self.hidden),
+            (&self.folder, &self.name),
+            quota.as_ref(),
+            |part, replaced| meter.as_mut().map_or(Ok(()), |meter| meter.check_credit(part.size, replaced)),
+            || {
+                if self.replace {
+                    self.folder.replace_by_file(&self.hidden, &self.name)
+                } else {
+                    self.folder.rename(&self.hidden, &self.folder, &self.name, false)
+                }
+            },
+        );
+        if matches!(published, Err(StorageError::OverQuota(_))) {
+            self.remove(meter)?;
+        }
+        published
+    }
+
+    fn remove(&self, meter: Option<&mut Meter>) -> Result<()> {
+        remove_file::<J>(&self.folder, &self.hidden, meter.as_ref().map(|meter| meter.quota()))?;
+        if let Some(meter) = meter {
+            meter.removed();
+        }
+        Ok(())
     }
 
     /// The upload broke: what came stays to be continued, if that is wanted and anything came. Not if it was to replace
@@ -413,10 +421,7 @@ impl<J: Jail> Part<J> {
         let size = self.check()?.size;
         let is_too_much = meter.as_ref().is_some_and(|meter| meter.quota().is_exceeded());
         if size == 0 || is_too_much || self.if_broken == Partial::Discard {
-            remove_file::<J>(&self.folder, &self.hidden, meter.as_ref().map(|meter| meter.quota()))?;
-            if let Some(meter) = meter {
-                meter.removed();
-            }
+            self.remove(meter)?;
         }
         Ok(())
     }
@@ -515,7 +520,7 @@ impl<J: Jail> File for Upload<J> {
             file.sync_data().map_err(failure)?;
         }
         match part {
-            Some(part) if commit => part.publish(file, meter.as_ref().map(Meter::quota)),
+            Some(part) if commit => part.publish(file, meter.as_mut()),
             Some(part) => part.give_up(meter.as_mut()),
             None => Ok(()),
         }

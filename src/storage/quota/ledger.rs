@@ -7,8 +7,15 @@ use std::time::{Duration, Instant};
 
 /// Other programs write there, too.
 const COUNT_EVERY: Duration = Duration::from_secs(3600);
-/// So soon again, if the last count is not exact.
+/// So soon again, if the last count is not exact, because sessions changed something meanwhile,
 const COUNT_SOON: Duration = Duration::from_secs(60);
+/// or after so many times as long as it took: else a large tree in which much is stored would be read all the time.
+const REST: u32 = 20;
+
+/// When to count again.
+pub(super) fn pause(is_exact: bool, took: Duration) -> Duration {
+    if is_exact { COUNT_EVERY } else { took.saturating_mul(REST).clamp(COUNT_SOON, COUNT_EVERY) }
+}
 
 /// What is stored below one directory.
 #[derive(Debug, Default)]
@@ -191,10 +198,10 @@ impl Ledger {
     }
 
     /// Nobody counts any more.
-    pub(super) fn end_counting(&self, exact: bool) {
+    pub(super) fn end_counting(&self, is_exact: bool, took: Duration) {
         let mut state = self.lock();
         state.busy = false;
-        state.due = Instant::now().checked_add(if exact { COUNT_EVERY } else { COUNT_SOON });
+        state.due = Instant::now().checked_add(pause(is_exact, took));
     }
 
     /// A walk begins; it has to leave these files out.

@@ -11,9 +11,9 @@ const CHUNK: u64 = 1 << 20;
 pub(in crate::storage) struct Meter {
     quota: Quota,
     key: Key,
-    /// The length of the file that it replaces when it is complete. Until then both are there; but somebody whose quota
-    /// is nearly used up has to be able to replace files, too.
-    credit: u64,
+    /// The length of the file that it replaces when it is complete; `None`: there is none. Until then both are there; but
+    /// somebody whose quota is nearly used up has to be able to replace files, too.
+    credit: Option<u64>,
     /// Where it begins.
     start: u64,
     /// It may write up to here.
@@ -24,7 +24,7 @@ pub(in crate::storage) struct Meter {
 
 impl Meter {
     /// For a file that was just opened, or made.
-    pub(in crate::storage) fn new(quota: &Quota, opened: &Stat, credit: u64) -> Self {
+    pub(in crate::storage) fn new(quota: &Quota, opened: &Stat, credit: Option<u64>) -> Self {
         let key = quota.ledger.open(opened.unique, opened.size);
         let (start, paid) = (opened.size, opened.size);
         Self { quota: quota.clone(), key, credit, start, paid, removed: false }
@@ -36,13 +36,39 @@ impl Meter {
         (self.start, self.paid) = (start, start);
     }
 
+    /// How much may be stored until it is complete.
+    fn limit(&self) -> Option<u64> {
+        self.quota.limits.bytes.map(|limit| limit.saturating_add(self.credit.unwrap_or(0)))
+    }
+
+    /// Before the file, which has this length now, takes the place of `replaced`. What was to make room may be gone, or be
+    /// shorter by now: then it makes none.
+    pub(in crate::storage) fn check_credit(&mut self, length: u64, replaced: Option<&Stat>) -> Result<()> {
+        let Some(credit) = self.credit else { return Ok(()) };
+        self.quota.ledger.cut(self.key, length);
+        self.paid = length;
+        let limits = self.quota.limits;
+        let (bytes, files) = self.quota.ledger.counted_or_since();
+        let room = replaced.map_or(0, Quota::room_made_by);
+        let limit = limits.bytes.map(|limit| limit.saturating_add(room)).filter(|_| room < credit);
+        if let Some(limit) = limit.filter(|limit| bytes > *limit) {
+            let others = bytes.saturating_sub(length.saturating_sub(self.start));
+            return Err(StorageError::OverQuota(OverQuota::Bytes(limit.saturating_sub(others))));
+        }
+        match limits.files {
+            Some(limit) if replaced.is_none() && files > limit => {
+                Err(StorageError::OverQuota(OverQuota::Files))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Before the file is written up to this offset.
     pub(in crate::storage) fn pay(&mut self, to: u64) -> Result<()> {
         if to <= self.paid {
             return Ok(());
         }
-        let limit = self.quota.limits.bytes.map(|limit| limit.saturating_add(self.credit));
-        match self.quota.ledger.pay(self.key, limit, to, CHUNK) {
+        match self.quota.ledger.pay(self.key, self.limit(), to, CHUNK) {
             Ok(paid) => {
                 self.paid = paid;
                 Ok(())
@@ -62,8 +88,7 @@ impl Meter {
     /// As [`pay`](Self::pay), for as much as is taken at once; less, or nothing, is no error.
     pub(in crate::storage) fn pay_ahead(&mut self, from: u64) {
         if self.paid <= from {
-            let limit = self.quota.limits.bytes.map(|limit| limit.saturating_add(self.credit));
-            self.paid = self.quota.ledger.pay(self.key, limit, from, CHUNK).unwrap_or(self.paid);
+            self.paid = self.quota.ledger.pay(self.key, self.limit(), from, CHUNK).unwrap_or(self.paid);
         }
     }
 

@@ -113,7 +113,14 @@ impl Quota {
 
     /// Whether more is stored than may be.
     pub(super) fn is_exceeded(&self) -> bool {
-        self.limits.bytes.is_some_and(|limit| self.ledger.counted_or_since().0 > limit)
+        let (bytes, files) = self.ledger.counted_or_since();
+        let is_above = |number: u64, limit: Option<u64>| limit.is_some_and(|limit| number > limit);
+        is_above(bytes, self.limits.bytes) || is_above(files, self.limits.files)
+    }
+
+    /// How much is freed when this is replaced. A file with another name stays, and a link is no file.
+    pub(super) fn room_made_by(replaced: &Stat) -> u64 {
+        if replaced.kind == Kind::File && replaced.links <= 1 { replaced.size } else { 0 }
     }
 
     /// Refuses what is to begin with `credit` bytes of room that it makes by itself, if there is no other.

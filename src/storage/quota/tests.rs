@@ -1,10 +1,13 @@
 //! The ledger beside what is on the disk.
 
-use super::{Ledger, Limits, Sum};
+use super::{Ledger, Limits, Sum, ledger, walk};
+use crate::storage::jail::Jail as _;
+use crate::storage::portable::Root as Portable;
 use crate::storage::{DiskStorage, Options, Partial, Uploads};
 use ftp_proto::host::{Create, File, OverQuota, Storage as _, StorageError};
 use ftp_proto::path::VirtualPath;
 use quickcheck::QuickCheck;
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -96,6 +99,96 @@ fn what_is_replaced_makes_room() {
     assert_eq!(used(&storage), (17, 2));
     file.finish(false).unwrap();
     assert_eq!((used(&storage), on_disk(directory.path())), ((9, 1), (9, 1)));
+}
+
+/// Else an account could go on and on: begin over a file, take that away, and store as much again as it had.
+#[test]
+fn what_was_to_be_replaced_and_is_gone_makes_no_room() {
+    let limits = Limits { bytes: Some(10), files: Some(1) };
+    type Change = fn(&DiskStorage);
+    let moved_away: Change = |storage| storage.rename(&path("/a"), &path("/b"), false).unwrap();
+    let removed: Change = |storage| storage.remove_file(&path("/a")).unwrap();
+    let shorter: Change = |storage| {
+        let mut file = storage.create(&path("/a"), Create::Resume { at: 3 }).unwrap();
+        file.write_at(3, b"1").unwrap();
+        file.finish(true).unwrap();
+    };
+    for (change, length, result, left) in [
+        (moved_away, 10, Err(over(0)), (10, 1)),
+        (removed, 20, Err(over(10)), (0, 0)),
+        (removed, 11, Err(over(10)), (0, 0)),
+        (removed, 10, Ok(()), (10, 1)),
+        (shorter, 11, Err(over(10)), (4, 1)),
+        (shorter, 10, Ok(()), (10, 1)),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let storage = limited(directory.path(), limits);
+        put(&storage, "/a", 10).unwrap();
+        // Another account's, since one name has one upload of each.
+        let other = storage.with_options(Options::for_account("bob"));
+        let mut file = other.create(&path("/a"), Create::Replace { overwrite: true }).unwrap();
+        change(&storage);
+        file.write_at(0, &vec![b'x'; length]).unwrap();
+        assert_eq!(file.finish(true), result, "{length}");
+        assert_eq!((used(&storage), on_disk(directory.path())), (left, left), "{length}");
+    }
+    // The same where files alone are counted: one more than allowed, under a new name.
+    let directory = tempfile::tempdir().unwrap();
+    let storage = limited(directory.path(), Limits { bytes: None, files: Some(1) });
+    put(&storage, "/a", 10).unwrap();
+    let mut file = storage.create(&path("/a"), Create::Replace { overwrite: true }).unwrap();
+    file.write_at(0, b"x").unwrap();
+    storage.rename(&path("/a"), &path("/b"), false).unwrap();
+    assert_eq!(file.finish(true), Err(StorageError::OverQuota(OverQuota::Files)));
+    assert_eq!((used(&storage), on_disk(directory.path())), ((10, 1), (10, 1)));
+}
+
+/// What is taken ahead is given back before anybody asks whether it is too much.
+#[test]
+fn room_that_was_taken_ahead_does_not_count_at_the_end() {
+    const HALF: usize = 1 << 19;
+    let directory = tempfile::tempdir().unwrap();
+    let storage = limited(directory.path(), BYTES(80 * HALF as u64));
+    put(&storage, "/a", 60 * HALF).unwrap();
+    let mut file = storage.create(&path("/a"), Create::Replace { overwrite: true }).unwrap();
+    file.write_at(0, &vec![b'x'; 19 * HALF]).unwrap();
+    assert!(used(&storage).0 > 80 * HALF as u64, "with what was taken ahead it is too much");
+    storage.rename(&path("/a"), &path("/b"), false).unwrap();
+    assert_eq!(file.finish(true), Ok(()));
+    assert_eq!(used(&storage), (79 * HALF as u64, 2));
+}
+
+/// Else each file could have a hidden one beside it.
+#[test]
+fn a_broken_replacement_is_not_kept_as_one_file_too_many() {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = limited(directory.path(), Limits { bytes: None, files: Some(2) });
+    for name in ["/a", "/b"] {
+        put(&storage, name, 3).unwrap();
+    }
+    for name in ["/a", "/b"] {
+        let mut file = storage.create(&path(name), Create::Replace { overwrite: true }).unwrap();
+        file.write_at(0, b"x").unwrap();
+        file.finish(false).unwrap();
+        assert_eq!((used(&storage), on_disk(directory.path())), ((6, 2), (6, 2)));
+    }
+}
+
+/// What a kill leaves between the two steps by which some file systems rename.
+#[test]
+fn a_part_with_a_second_name_is_taken_from_the_count() {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = limited(directory.path(), BYTES(100));
+    let mut file = storage.create(&path("/a"), Create::New).unwrap();
+    file.write_at(0, b"12345").unwrap();
+    file.finish(false).unwrap();
+    let part = std::fs::read_dir(directory.path()).unwrap().next().unwrap().unwrap().path();
+    std::fs::hard_link(part, directory.path().join("published")).unwrap();
+    let storage = limited(directory.path(), BYTES(100));
+    assert_eq!(used(&storage), (10, 2));
+    assert_eq!(put(&storage, "/b", 1), Ok(()));
+    assert_eq!(put(&storage, "/a", 2), Ok(()));
+    assert_eq!((used(&storage), on_disk(directory.path())), ((8, 3), (8, 3)));
 }
 
 #[test]
@@ -253,6 +346,41 @@ fn a_count_in_the_middle_of_changes_knows_how_far_it_may_be_wrong() {
     ledger.moved(true, 0);
     assert!(!ledger.end_walk(Some(Sum::bytes(1_000))));
     assert_eq!(ledger.used(), Some((47, 1)));
+}
+
+/// A directory may have more in it than there is memory, and clients make as many as they like.
+#[test]
+fn a_walk_remembers_so_much_and_no_more() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in 0..50 {
+        std::fs::create_dir(directory.path().join(format!("{name}"))).unwrap();
+    }
+    let jail = Portable::open_root(directory.path()).unwrap();
+    let measure = |most| walk::measure(&jail, &HashSet::new(), most);
+    assert_eq!(measure(walk::MOST_BYTES), Some(Sum::files(50)));
+    assert_eq!(measure(50 * 100), Some(Sum::files(50)));
+    assert_eq!(measure(50 * 20), None);
+    let mut unread = walk::Unread::new(200);
+    let top = jail.folder(&VirtualPath::root()).unwrap();
+    let mut sum = Sum::default();
+    assert!(!walk::read::<Portable>(&top, b"", &HashSet::new(), &mut sum, &mut unread));
+    assert!((1..10).contains(&sum.files), "it ends in the middle: {sum:?}");
+}
+
+/// Counting what changes all the time must not keep a disk busy all the time.
+#[test]
+fn a_count_that_takes_long_is_not_repeated_soon() {
+    let seconds = Duration::from_secs;
+    for (is_exact, took, pause) in [
+        (true, 0, 3_600),
+        (true, 100_000, 3_600),
+        (false, 0, 60),
+        (false, 3, 60),
+        (false, 6, 120),
+        (false, 100_000, 3_600),
+    ] {
+        assert_eq!(ledger::pause(is_exact, seconds(took)), seconds(pause), "{is_exact} {took}");
+    }
 }
 
 #[test]

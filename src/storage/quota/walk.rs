@@ -6,13 +6,16 @@ use ftp_proto::host::Kind;
 use ftp_proto::path::VirtualPath;
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// So many walks at the same time; others wait.
 const AT_ONCE: usize = 2;
 /// How often a walk is begun anew because sessions changed something meanwhile.
 const TRIES: usize = 3;
-/// How many bytes the paths of directories may have that are still to be read.
-const MOST_PATH_BYTES: usize = 64 * 1024 * 1024;
+/// How much memory may be used for the paths of directories that are still to be read.
+pub(super) const MOST_BYTES: usize = 64 * 1024 * 1024;
+/// What each costs beside its letters.
+const OVERHEAD: usize = 48;
 
 /// A ledger, and what counts for it; whether the number is exact.
 type Task = (Arc<Ledger>, Box<dyn FnOnce(&Ledger) -> bool + Send>);
@@ -38,7 +41,7 @@ pub(super) fn in_background<J: Jail>(ledger: Arc<Ledger>, jail: Arc<J>) {
         // Nobody is there to do it: soon again.
         Err(error) => {
             tracing::warn!(reason = %error, "nobody can count what is stored");
-            queue.tasks.drain(..).for_each(|(ledger, _)| ledger.end_counting(false));
+            queue.tasks.drain(..).for_each(|(ledger, _)| ledger.end_counting(false, Duration::ZERO));
         }
     }
 }
@@ -57,40 +60,76 @@ fn work() {
             }
         };
         let (ledger, count) = task;
-        let exact = count(&ledger);
-        ledger.end_counting(exact);
+        let began = Instant::now();
+        let is_exact = count(&ledger);
+        ledger.end_counting(is_exact, began.elapsed());
     }
 }
 
 /// Walks until nothing has come between, or several times did. Whether the number is exact.
 pub(super) fn count<J: Jail>(ledger: &Ledger, jail: &J) -> bool {
-    (0..TRIES).any(|_| {
+    for _ in 0..TRIES {
         let left_out = ledger.begin_walk();
-        ledger.end_walk(measure(jail, &left_out))
-    })
+        let found = measure(jail, &left_out, MOST_BYTES);
+        let is_given_up = found.is_none();
+        let is_exact = ledger.end_walk(found);
+        if is_exact || is_given_up {
+            return is_exact;
+        }
+    }
+    false
+}
+
+/// Directories that are still to be read. By paths, not open: a client can make a tree that is deeper than there are
+/// descriptors.
+pub(super) struct Unread {
+    paths: Vec<Vec<u8>>,
+    bytes: usize,
+    most: usize,
+}
+
+impl Unread {
+    pub(super) const fn new(most: usize) -> Self {
+        Self { paths: Vec::new(), bytes: 0, most }
+    }
+
+    /// Whether there was room for it.
+    fn push(&mut self, path: Vec<u8>) -> bool {
+        let bytes = self.bytes + path.len() + OVERHEAD;
+        let fits = bytes <= self.most;
+        if fits {
+            self.bytes = bytes;
+            self.paths.push(path);
+        }
+        fits
+    }
+
+    fn pop(&mut self) -> Option<Vec<u8>> {
+        let path = self.paths.pop()?;
+        self.bytes -= path.len() + OVERHEAD;
+        Some(path)
+    }
 }
 
 /// Everything below the top but these files. What can't be read is left out, too; `None`: the top can't, or there is too
 /// much to remember.
-fn measure<J: Jail>(jail: &J, left_out: &HashSet<Key>) -> Option<Sum> {
+pub(super) fn measure<J: Jail>(jail: &J, left_out: &HashSet<Key>, most: usize) -> Option<Sum> {
     let top = jail.folder(&VirtualPath::root()).ok()?;
+    drop(top.names().ok()?);
     let mut sum = Sum::default();
-    // By paths, not by open directories: a client can make a tree that is deeper than there are descriptors.
-    let mut unread: Vec<Vec<u8>> = Vec::new();
-    read::<J>(&top, b"", left_out, &mut sum, &mut unread).then_some(())?;
-    let mut path_bytes = unread.iter().map(Vec::len).sum::<usize>();
-    while let Some(path) = unread.pop() {
-        path_bytes -= path.len();
-        let before = unread.len();
+    let mut unread = Unread::new(most);
+    let mut fits = read::<J>(&top, b"", left_out, &mut sum, &mut unread);
+    while fits && let Some(path) = unread.pop() {
         if let Some(folder) = descend::<J>(&top, &path) {
-            read::<J>(&folder, &path, left_out, &mut sum, &mut unread);
-        }
-        path_bytes += unread.iter().skip(before).map(Vec::len).sum::<usize>();
-        if path_bytes > MOST_PATH_BYTES {
-            return None;
+            fits = read::<J>(&folder, &path, left_out, &mut sum, &mut unread);
         }
     }
-    Some(sum)
+    if !fits {
+        tracing::warn!(
+            "what is stored is not counted for a quota: too many directories stand beside each other; bound them by quota_files"
+        );
+    }
+    fits.then_some(sum)
 }
 
 /// Goes down step by step, and through no link.
@@ -100,15 +139,15 @@ fn descend<J: Jail>(top: &J::Folder, path: &[u8]) -> Option<J::Folder> {
     parts.try_fold(first, |folder, part| folder.child(part).ok())
 }
 
-/// Counts one directory, and notes those in it. Whether it could be read.
-fn read<J: Jail>(
+/// Counts one directory, and notes those in it. `false`: there are too many.
+pub(super) fn read<J: Jail>(
     folder: &J::Folder,
     path: &[u8],
     left_out: &HashSet<Key>,
     sum: &mut Sum,
-    unread: &mut Vec<Vec<u8>>,
+    unread: &mut Unread,
 ) -> bool {
-    let Ok(names) = folder.names() else { return false };
+    let Ok(names) = folder.names() else { return true };
     for entry in names {
         // An entry that can't be read would be met again and again.
         let Ok((name, kind)) = entry else { break };
@@ -120,8 +159,8 @@ fn read<J: Jail>(
                 // Removed meanwhile.
                 Err(_) => continue,
             },
-            Kind::Directory => unread.push([path, b"/", &name].concat()),
-            Kind::Link | Kind::Other => {}
+            Kind::Directory if !unread.push([path, b"/", &name].concat()) => return false,
+            Kind::Directory | Kind::Link | Kind::Other => {}
         }
         *sum = sum.plus(one);
     }
