@@ -12,7 +12,7 @@ use ftp_proto::account::Rights;
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, value};
+use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, value};
 
 /// Why an accounts file was not changed.
 #[derive(Debug)]
@@ -81,10 +81,7 @@ pub fn set_password(path: &Path, name: &str, password: &PasswordHash) -> Result<
         let mut found = false;
         for_each_user(document, |user| {
             if user.get("name").and_then(Item::as_str) == Some(name) {
-                match user.get_mut("password") {
-                    Some(hash) => *hash = value(password.as_str()),
-                    None => drop(user.insert("password", value(password.as_str()))),
-                }
+                put(user, "password", value(password.as_str()));
                 found = true;
             }
         });
@@ -116,13 +113,22 @@ pub fn set_limits(
             ] {
                 match (item, is_given) {
                     (_, false) => {}
-                    (Some(item), true) => drop(user.insert(key, item)),
+                    (Some(item), true) => put(user, key, item),
                     (None, true) => drop(user.remove(key)),
                 }
             }
         });
         if found { Ok(()) } else { Err(EditError::Unknown(name.to_owned())) }
     })
+}
+
+/// A value in the place of another keeps what stands around it: the comment on its line, and those above.
+fn put(user: &mut dyn TableLike, key: &str, mut item: Item) {
+    let Some(old) = user.get_mut(key) else { return drop(user.insert(key, item)) };
+    if let (Some(old), Some(new)) = (old.as_value(), item.as_value_mut()) {
+        new.decor_mut().clone_from(old.decor());
+    }
+    *old = item;
 }
 
 const QUOTA: &str = "quota";
@@ -165,7 +171,7 @@ pub fn remove(path: &Path, name: &str) -> Result<(), EditError> {
     })
 }
 
-fn for_each_user(document: &mut DocumentMut, mut visit: impl FnMut(&mut dyn toml_edit::TableLike)) {
+fn for_each_user(document: &mut DocumentMut, mut visit: impl FnMut(&mut dyn TableLike)) {
     match document.get_mut(USER) {
         Some(Item::ArrayOfTables(users)) => users.iter_mut().for_each(|user| visit(user)),
         Some(Item::Value(users)) => {
