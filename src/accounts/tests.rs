@@ -136,6 +136,27 @@ fn users_come_and_go_and_comments_stay() {
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left beside the file");
 }
 
+/// Also those on the line that changes.
+#[test]
+fn comments_survive() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("accounts.toml");
+    let (old, new) = (cheap(b"secret"), cheap(b"other"));
+    let text = |hash: &PasswordHash, quota: &str, files: &str| {
+        format!(
+            "# all\n[[user]] # bob\nname = \"bob\"\n# hashed\npassword = \"{}\" # his dog's\n{quota}{files}\n# end\n",
+            hash.as_str()
+        )
+    };
+    fs::write(&path, text(&old, "quota =  10 # as agreed\n", "quota_files = 7 # few\n")).unwrap();
+    edit::set_password(&path, "bob", &new).unwrap();
+    edit::set_limits(&path, "bob", Some(Some(1 << 20)), None).unwrap();
+    let changed = text(&new, "quota =  \"1 MiB\" # as agreed\n", "quota_files = 7 # few\n");
+    assert_eq!(fs::read_to_string(&path).unwrap(), changed);
+    edit::set_limits(&path, "bob", Some(None), Some(Some(8))).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), text(&new, "", "quota_files = 8 # few\n"));
+}
+
 #[test]
 fn a_list_in_one_line_is_edited_too() {
     let directory = tempfile::tempdir().unwrap();
@@ -380,6 +401,47 @@ fn whoever_has_the_same_directory_has_the_same_ledger() {
     assert_eq!(usage.files, Share { used: Some(2), limit: Some(7) });
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.contains("quota = \"2 MiB\"") && text.contains("quota_files = 7"), "{text}");
+}
+
+/// Another path to the directory, another host's users, and a time without any limits: what is stored counts.
+#[test]
+fn a_directory_that_was_counted_once_is_counted_whoever_comes() {
+    let directory = tempfile::tempdir().unwrap();
+    let (root, link) = (directory.path().join("root"), directory.path().join("link"));
+    std::fs::create_dir(&root).unwrap();
+    std::os::unix::fs::symlink(&root, &link).unwrap();
+    let (path, of_host) = (directory.path().join("accounts.toml"), directory.path().join("host.toml"));
+    let limits = Limits { bytes: Some(1_000), files: None };
+    edit::add(&path, &User { limits, ..user("anna", Some(&root)) }).unwrap();
+    edit::add(&path, &user("bob", Some(&link))).unwrap();
+    edit::add(&of_host, &user("eve", Some(&root))).unwrap();
+    let of_host = Sources { file: Some(of_host), ..Sources::default() };
+    let sources = Sources { file: Some(path.clone()), ..Sources::default() };
+    let accounts = ServerAccounts::open(sources, vec![("host.example".to_owned(), of_host)]).unwrap();
+    let login = |host: Option<&str>, name| {
+        accounts.realms().find(None).unwrap().last_looked(Instant::now() - 2 * LOOK_AGAIN);
+        let credentials = Credentials { host: host.map(str::to_owned), ..credentials(name, "secret") };
+        accounts.authenticate(&credentials).unwrap().storage
+    };
+    let used = || login(None, "anna").usage().unwrap().bytes.used;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while used().is_none() {
+        assert!(Instant::now() < deadline, "never counted");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let store = |storage: Arc<dyn Storage>, name: &[u8]| {
+        let mut file = storage.create(&VirtualPath::new(name).unwrap(), Create::New).unwrap();
+        file.write_at(0, &[b'x'; 100]).unwrap();
+        file.finish(true).unwrap();
+    };
+    store(login(None, "bob"), b"/by-bob");
+    assert_eq!(used(), Some(100));
+    store(login(Some("host.example"), "eve"), b"/by-eve");
+    assert_eq!(used(), Some(200));
+    edit::set_limits(&path, "anna", Some(None), None).unwrap();
+    store(login(None, "anna"), b"/by-anna");
+    edit::set_limits(&path, "anna", Some(limits.bytes), None).unwrap();
+    assert_eq!(used(), Some(300));
 }
 
 #[test]

@@ -46,7 +46,8 @@ struct Key {
 }
 
 impl Trees {
-    /// The tree of an account. `limits`: what is stored there is counted, whether this account has limits or others.
+    /// The tree of an account. `limits`: what is stored there is counted, whether this account has limits or others; `None`:
+    /// nobody of its realm has any, so that it counts only where others have some or had.
     pub(super) fn get(
         &self,
         root: &Path,
@@ -61,10 +62,7 @@ impl Trees {
         }
         // Without the lock: one slow disk must not hold up everybody's login.
         let tree = open_tree(root, account, uploads)?;
-        let tree: Arc<dyn Storage> = Arc::new(match limits {
-            Some(limits) => tree.with_quota(self.ledger(Place::of(&tree, root)), limits),
-            None => tree,
-        });
+        let tree: Arc<dyn Storage> = Arc::new(self.counted(tree, root, limits));
         let mut open = lock();
         if let Some(first) = open.get(&key).and_then(Weak::upgrade) {
             return Ok(first);
@@ -76,21 +74,25 @@ impl Trees {
         Ok(tree)
     }
 
-    fn ledger(&self, place: Place) -> Arc<Ledger> {
+    /// A ledger that was begun goes on, or it would be wrong when it is needed again.
+    fn counted(&self, tree: DiskStorage, root: &Path, limits: Option<Limits>) -> DiskStorage {
+        let place = Place::of(&tree, root);
         let mut ledgers = self.ledgers.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(ledgers.entry(place).or_default())
+        let ledger = match limits {
+            Some(_) => Some(Arc::clone(ledgers.entry(place).or_default())),
+            None => ledgers.get(&place).map(Arc::clone),
+        };
+        drop(ledgers);
+        match ledger {
+            Some(ledger) => tree.with_quota(ledger, limits.unwrap_or_default()),
+            None => tree,
+        }
     }
 
     /// Removes what broken uploads have left long ago. Where it counts, it doesn't any more.
     pub(super) fn sweep(&self, root: &Path, older_than: Duration) -> io::Result<u64> {
         let tree = DiskStorage::open(root, Options::default())?;
-        let place = Place::of(&tree, root);
-        let known = self.ledgers.lock().unwrap_or_else(PoisonError::into_inner).get(&place).map(Arc::clone);
-        let tree = match known {
-            Some(ledger) => tree.with_quota(ledger, Limits::default()),
-            None => tree,
-        };
-        tree.sweep(older_than).map_err(io::Error::other)
+        self.counted(tree, root, None).sweep(older_than).map_err(io::Error::other)
     }
 }
 
