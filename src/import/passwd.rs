@@ -88,7 +88,7 @@ fn user(name: &str, hash: PasswordHash, root: Option<&str>, home: &str, rights: 
 }
 
 /// For `ftpd user add`.
-fn options(limits: Limits) -> String {
+pub(super) fn options(limits: Limits) -> String {
     let bytes = limits.bytes.map(|bytes| format!(" --quota {bytes}")).unwrap_or_default();
     let files = limits.files.map(|files| format!(" --quota-files {files}")).unwrap_or_default();
     bytes + &files

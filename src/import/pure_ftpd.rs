@@ -280,10 +280,10 @@ fn users(draft: &mut Draft, settings: &Settings, files: &dyn Files) {
     draft.set("accounts.file", ACCOUNTS, settings.origin("PureDB"));
     let rights = rights(draft, settings);
     let mut listed = false;
+    let for_all = quota(draft, settings);
     if let Some((path, _)) = settings.text("PureDB") {
         // The database is made from a text file, by custom of the same name.
         let source = Path::new(path).with_extension("passwd");
-        let for_all = quota(draft, settings);
         listed = passwd::take_over(draft, files, &source, true, &rights, |fields| own_quota(fields, for_all));
     }
     let place = settings.place(draft, "PureDB");
@@ -291,8 +291,9 @@ fn users(draft: &mut Draft, settings: &Settings, files: &dyn Files) {
         "see the commands below Accounts".to_owned()
     } else {
         format!(
-            "users of PureDB, PAM, the system and databases don't log in here; for each of them run: {}",
-            user_add("NAME", Some("HOME"), &rights)
+            "users of PureDB, PAM, the system and databases don't log in here; for each of them run: {}{}",
+            user_add("NAME", Some("HOME"), &rights),
+            passwd::options(for_all)
         )
     };
     draft.attention(&place, "accounts", advice);
@@ -311,7 +312,12 @@ fn quota(draft: &mut Draft, settings: &Settings) -> Limits {
         draft.attention(&setting.place, "Quota", advice);
         return Limits::default();
     };
-    Limits { bytes: Some(bytes), files: Some(files) }
+    Limits { bytes: Some(most(bytes)), files: Some(most(files)) }
+}
+
+/// As much as a configuration file can hold.
+fn most(number: u64) -> u64 {
+    number.min(i64::MAX.unsigned_abs())
 }
 
 fn megabytes(text: &str) -> Option<u64> {
@@ -322,8 +328,7 @@ fn megabytes(text: &str) -> Option<u64> {
 /// for all.
 fn own_quota(fields: &[&str], for_all: Limits) -> Limits {
     let number = |index: usize| fields.get(index)?.parse::<u64>().ok().filter(|number| *number > 0);
-    let most = |number: u64| number.min(i64::MAX.unsigned_abs());
-    Limits { bytes: number(12).or(for_all.bytes).map(most), files: number(11).or(for_all.files).map(most) }
+    Limits { bytes: number(12).map(most).or(for_all.bytes), files: number(11).map(most).or(for_all.files) }
 }
 
 /// What users may do, for `ftpd user add`.

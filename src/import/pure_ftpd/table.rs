@@ -45,10 +45,7 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
             "a full disk is a reply to the client; write quota = \"SIZE\" to the users of the accounts file",
         ),
     ),
-    (
-        "Quota",
-        Becomes("accounts.file: quota, quota_files of users of the .passwd file who have none of their own"),
-    ),
+    ("Quota", Becomes("accounts.file: quota, quota_files of users who have none of their own")),
     ("AnonymousBandwidth", Lacking(RATE)),
     ("UserBandwidth", Lacking(RATE)),
     ("AnonymousRatio", Lacking("downloads are not weighed against uploads")),

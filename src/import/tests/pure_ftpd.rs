@@ -116,3 +116,21 @@ fn characters_of_clients_have_a_place() {
     assert!(read.advice("ClientCharset").starts_with("cp1252: write it as charset in a [[profile]]"));
     assert!(!read.attention().contains(&(2, "FSCharset")));
 }
+
+/// Users who are in no file are made by hand, with what holds for all.
+#[test]
+fn a_quota_for_all_is_in_the_advice() {
+    let advice = |quota: &str| {
+        let conf = format!("NoAnonymous yes\nUnixAuthentication yes\n{quota}");
+        let read = Read::of(Server::PureFtpd, "/p.conf", None, &Memory::with(&[("/p.conf", &conf)]));
+        let is_told = read.attention().contains(&(3, "Quota"));
+        (read.advice("accounts").split(" --rights all").nth(1).unwrap().to_owned(), is_told)
+    };
+    assert_eq!(advice(""), (String::new(), false));
+    assert_eq!(advice("Quota 1000:10\n"), (" --quota 10485760 --quota-files 1000".into(), false));
+    assert_eq!(
+        advice("Quota 18446744073709551615:17592186044415\n"),
+        (" --quota 9223372036854775807 --quota-files 9223372036854775807".into(), false)
+    );
+    assert_eq!(advice("Quota 10\n"), (String::new(), true));
+}
