@@ -78,31 +78,29 @@ pub(super) fn comb(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     turn.long("COMB", target, job, Finish::Changed { to: None, reply })
 }
 
-/// SITE COPY: both paths, between quotes if there are spaces in them.
-pub(super) fn copy(turn: &mut Turn<'_>, argument: &[u8]) -> Reaction {
+/// Two paths, between quotes if there are spaces in them.
+fn two_paths(turn: &Turn<'_>, name: &str, argument: &[u8]) -> Result<(VirtualPath, VirtualPath), Reaction> {
     let words = quoted_words(argument);
-    let Some([from, to]) = words.as_deref() else {
-        return super::site::usage("COPY");
+    let Some([first, second]) = words.as_deref() else {
+        return Err(super::site::usage(name));
     };
     let directory = &turn.session.modes.directory;
-    match resolved(directory, from).and_then(|from| resolved(directory, to).map(|to| (from, to))) {
+    Ok((resolved(directory, first)?, resolved(directory, second)?))
+}
+
+/// SITE COPY.
+pub(super) fn copy(turn: &mut Turn<'_>, argument: &[u8]) -> Reaction {
+    match two_paths(turn, "COPY", argument) {
         Ok((from, to)) => copy_from_to(turn, "SITE COPY", from, to, 200),
-        Err(reply) => reply.into(),
+        Err(reaction) => reaction,
     }
 }
 
 /// SITE SYMLINK: what is there, and another name for it. Not where rules by path hold: they would not under that name.
 pub(super) fn symlink(turn: &mut Turn<'_>, argument: &[u8]) -> Reaction {
-    let words = quoted_words(argument);
-    let Some([target, link]) = words.as_deref() else {
-        return super::site::usage("SYMLINK");
-    };
-    let directory = &turn.session.modes.directory;
-    let paths =
-        resolved(directory, target).and_then(|target| resolved(directory, link).map(|link| (target, link)));
-    let (target, link) = match paths {
+    let (target, link) = match two_paths(turn, "SYMLINK", argument) {
         Ok(paths) => paths,
-        Err(reply) => return reply.into(),
+        Err(reaction) => return reaction,
     };
     let account = turn.session.login.account();
     if !account.is_some_and(|account| account.rights.are_everywhere_the_same()) {

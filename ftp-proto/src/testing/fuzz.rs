@@ -7,7 +7,7 @@ mod model;
 mod pipes;
 
 pub use model::{compare, model};
-pub use pipes::pipes;
+pub use pipes::{pipes, with_plain_line_ends};
 
 use super::balancer::{binary_header, text_header};
 use super::simulator::{Choices, simulate, simulate_control_connection};

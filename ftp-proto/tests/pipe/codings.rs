@@ -3,6 +3,7 @@
 use crate::drive::{Names, Seen, Stored, drive};
 use ftp_proto::host::{Entry, Metadata, StorageError};
 use ftp_proto::listing::{Format, Listing};
+use ftp_proto::testing::fuzz::with_plain_line_ends;
 use ftp_proto::time::UnixTime;
 use ftp_proto::transfer::{
     CodePage, Coding, Deflate, EndReason, Form, Kind, Malformed, Mark, Mode, Pipe, Step, Structure,
@@ -63,18 +64,6 @@ fn received(wire: &[u8], coding: Coding, choices: &[u8]) -> (Vec<u8>, Seen) {
     assert_eq!(record.finished, [seen.end.outcome.is_ok()], "{coding}");
     assert!(record.largest_write <= (64 << 10) + wire.len().max(63), "{}", record.largest_write);
     (record.bytes.clone(), seen)
-}
-
-/// In TYPE A a line may end in CR LF in the storage, too: on the wire that is the same.
-fn with_plain_line_ends(stored: &[u8]) -> Vec<u8> {
-    let mut plain: Vec<u8> = Vec::new();
-    for &byte in stored {
-        if byte == b'\n' && plain.last() == Some(&b'\r') {
-            plain.pop();
-        }
-        plain.push(byte);
-    }
-    plain
 }
 
 #[test]

@@ -44,8 +44,9 @@ fn coding(choice: u8) -> Coding {
     Coding { kind, form: Form::NonPrint, structure, mode }
 }
 
-/// What is stored in TYPE A of a file that was sent in it.
-fn with_plain_line_ends(stored: &[u8]) -> Vec<u8> {
+/// What is stored of a file that was sent in TYPE A and comes back: its lines may have ended in CR LF, which is the same on
+/// the wire.
+pub fn with_plain_line_ends(stored: &[u8]) -> Vec<u8> {
     let mut plain: Vec<u8> = Vec::new();
     for &byte in stored {
         if byte == b'\n' && plain.last() == Some(&b'\r') {
