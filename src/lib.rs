@@ -31,6 +31,7 @@ mod size;
 mod stamp;
 pub mod storage;
 pub mod tls;
+mod turn;
 
 /// Compiles and runs the example in README.md.
 #[cfg(doctest)]

@@ -5,9 +5,10 @@ use super::pem::PemFile;
 use super::{CertificateFacts, Fingerprint};
 use crate::config_file::reader::plain;
 use crate::replace::replace_file;
+use crate::turn;
 use ftp_proto::time::{CivilTime, UnixTime};
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose};
-use std::fs::{DirBuilder, File};
+use std::fs::DirBuilder;
 use std::path::{Path, PathBuf};
 
 /// How long one is valid. Many programs refuse a server's certificate that is valid for more than 398 days, which
@@ -44,8 +45,7 @@ pub fn load_or_make(directory: &Path, names: &[String], now: UnixTime) -> Result
     make_directory(directory).map_err(|error| failed(directory, &error))?;
     // Of two servers that start at the same time, the second takes what the first has made. Where directories can't
     // be opened or locked, it has to do without.
-    let lock = File::open(directory);
-    let _ = lock.as_ref().map(File::lock);
+    let _turn = turn::take(directory, turn::PATIENCE);
     if let Some(fingerprint) = usable(&certificate, &key, now) {
         return Ok(SelfSigned { certificate, key, fingerprint: fingerprint.to_string(), made: false });
     }

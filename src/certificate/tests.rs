@@ -285,3 +285,15 @@ fn what_can_not_be_made_is_said() {
     let problem = load_or_make(file.path(), &[], NOW).unwrap_err();
     assert_eq!(problem, format!("{}: File exists", file.path().display()));
 }
+
+#[test]
+#[cfg(unix)]
+fn a_directory_that_somebody_keeps_locked_stops_no_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let held = fs::File::open(directory.path()).unwrap();
+    held.lock().unwrap();
+    let (done, waiting) = std::sync::mpsc::channel();
+    let path = directory.path().to_owned();
+    std::thread::spawn(move || done.send(load_or_make(&path, &[], NOW).map(|own| own.made)));
+    assert_eq!(waiting.recv_timeout(std::time::Duration::from_secs(30)), Ok(Ok(true)));
+}

@@ -5,18 +5,22 @@ use super::plan::Plan;
 use super::serve::Service;
 use super::watch::Watch;
 use crate::accounts::ServerAccounts;
+use crate::certificate::self_signed::SelfSigned;
 use crate::config_file::reader::plain;
 use crate::config_file::{ControlSocket, ServerConfig};
 use crate::control;
 use crate::replace::directory_of;
-use crate::sandbox::{self, Identity, Needs, Strength, Tree, Use};
+use crate::sandbox::{self, Identity, Mode, Needs, Strength, Tree, Use};
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// What is done before the server confines itself, and what it has to know afterwards.
 pub(super) struct Confinement {
     identity: Option<Identity>,
+    /// Nobody is named whom root becomes.
+    stays_root: bool,
     /// Where the control socket goes if nobody says otherwise.
     control_directory: Result<PathBuf, String>,
 }
@@ -25,13 +29,22 @@ impl Confinement {
     /// Finds out who the server will be, and makes what only the old user can make.
     pub(super) fn prepare(plan: &Plan) -> Result<Self, Failure> {
         let identity = identity(&plan.config)?;
+        for path in plan.config.sandbox.paths.iter().filter(|_| plan.config.sandbox.mode != Mode::Off) {
+            if let Err(error) = std::fs::metadata(path) {
+                let (path, reason) = (path.display(), plain(&error));
+                tracing::warn!(
+                    "server.sandbox_paths: {path}: {reason}; nothing there can be served until the next start"
+                );
+            }
+        }
         let owner = identity.as_ref().map(|identity| (identity.user, identity.group));
         let control_directory = match &plan.config.control_socket {
             ControlSocket::Usual => control::default_directory(owner),
             ControlSocket::At(path) => Ok(directory_of(path).to_owned()),
             ControlSocket::Off => Err("switched off".to_owned()),
         };
-        Ok(Self { identity, control_directory })
+        let stays_root = identity.is_none() && sandbox::is_root();
+        Ok(Self { identity, stays_root, control_directory })
     }
 
     pub(super) fn control_directory(&self) -> Result<PathBuf, String> {
@@ -51,11 +64,11 @@ impl Confinement {
             trees: self.trees(plan, accounts),
             symlinks: plan.config.core.symlinks,
         };
-        let own = self.identity.clone().zip(plan.own_certificate.as_ref().map(|own| own.directory.clone()));
+        let own = self.identity.clone().zip(plan.made.clone());
         let shared = shared_roots(&plan.config);
         Box::new(move || {
-            if let Some((identity, directory)) = own {
-                hand_over(&directory, &identity)?;
+            if let Some((identity, made)) = own {
+                hand_over(&made, &identity)?;
             }
             let identity = needs.identity.clone();
             let low_ports = needs.low_ports;
@@ -101,7 +114,7 @@ impl Confinement {
     /// What can't be done any more and will be missed some day.
     pub(super) fn warn(&self, plan: &Plan, service: &Service, watch: &Watch) {
         let Some(identity) = &self.identity else {
-            if sandbox::is_root() {
+            if self.stays_root {
                 tracing::warn!(
                     "the server runs as root; name a user that it becomes: user = \"ftpd\" below [server], or --run-as ftpd"
                 );
@@ -143,6 +156,12 @@ fn identity(config: &ServerConfig) -> Result<Option<Identity>, Failure> {
         return Ok(Some(identity));
     }
     if own.as_raw() == identity.user {
+        let group = config.sandbox.group.as_ref();
+        if let Some(group) = group.filter(|_| rustix::process::getegid().as_raw() != identity.group) {
+            return Err(Failure::Configuration(format!(
+                "ftpd: server.group: only root can take group {group}; start the server as root or with that group, or leave that out"
+            )));
+        }
         return Ok(None);
     }
     Err(wrong(format!(
@@ -185,16 +204,35 @@ pub(super) fn lost_a_key(config: &ServerConfig) -> bool {
     sandbox::gave_up_root() && tls_files(config).any(|file| is_refused(file))
 }
 
-/// A certificate of the server's own making is to be renewed by whom it becomes.
-fn hand_over(directory: &Path, identity: &Identity) -> Result<(), String> {
-    let owned = |path: &Path| std::os::unix::fs::lchown(path, Some(identity.user), Some(identity.group));
+/// A certificate of the server's own making is to be renewed by whom it becomes. Root gives away nothing else of what is
+/// in that directory: it is the user's since an earlier start, and files of root's may have got a name in it.
+fn hand_over(made: &SelfSigned, identity: &Identity) -> Result<(), String> {
+    let (user, group) = (Some(identity.user), Some(identity.group));
+    let directory = directory_of(&made.certificate);
     let all = || {
-        owned(directory)?;
-        std::fs::read_dir(directory)?.try_for_each(|entry| owned(&entry?.path()))
+        for path in [&made.certificate, &made.key] {
+            let Some(file) = open_itself(path)? else { continue };
+            let facts = file.metadata()?;
+            if facts.is_file() && facts.nlink() == 1 {
+                std::os::unix::fs::fchown(&file, user, group)?;
+            }
+        }
+        std::os::unix::fs::lchown(directory, user, group)
     };
     all().map_err(|error: io::Error| {
         format!("{}: can't be given to user {}: {}", directory.display(), identity.name, plain(&error))
     })
+}
+
+/// Not what a link leads to, and without waiting for anybody at the other end of a pipe; `None`: it is a link.
+fn open_itself(path: &Path) -> io::Result<Option<File>> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => Ok(Some(file.into())),
+        Err(rustix::io::Errno::LOOP) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn tell(strength: &Strength) {

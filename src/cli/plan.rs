@@ -34,7 +34,8 @@ pub(super) struct Plan {
     password_made: bool,
     /// The certificate is to be one of the server's own making.
     pub(super) own_certificate: Option<OwnCertificate>,
-    made: Option<SelfSigned>,
+    /// That certificate.
+    pub(super) made: Option<SelfSigned>,
 }
 
 /// Options that may stand beside `--config`.

@@ -105,15 +105,21 @@ pub(super) fn directories_to_search() -> Vec<PathBuf> {
 
 /// What looks like a socket of ours in this directory, if nobody can have put it there who may not.
 pub(super) fn sockets_in(directory: &Path) -> Vec<PathBuf> {
-    // Where a service has its sockets, its user owns the directory, and root asks there. Below /tmp anybody may own it.
-    let anybody = is_root() && directory != temporary();
-    let trusted = std::fs::metadata(directory).is_ok_and(|facts| is_only_writable_by_owner(&facts, anybody));
+    let trusted = is_trusted(directory, directory == temporary());
     let entries = std::fs::read_dir(directory).ok().filter(|_| trusted);
     let paths = entries.into_iter().flatten().flatten().map(|entry| entry.path());
     let mut sockets: Vec<_> =
         paths.filter(|path| path.extension().is_some_and(|ending| ending == ENDING)).collect();
     sockets.sort();
     sockets
+}
+
+/// Where a service has its sockets, its user owns the directory, and root asks there. Below /tmp anybody may own it, and
+/// a link of his would show a directory of ours a second time, so that there seem to be two servers.
+fn is_trusted(directory: &Path, below_tmp: bool) -> bool {
+    let facts = if below_tmp { std::fs::symlink_metadata(directory) } else { std::fs::metadata(directory) };
+    let anybody = is_root() && !below_tmp;
+    facts.is_ok_and(|facts| facts.is_dir() && is_only_writable_by_owner(&facts, anybody))
 }
 
 fn is_root() -> bool {
@@ -173,6 +179,15 @@ mod tests {
         // What a link in /tmp could lead to: a directory of root's that everybody may write to.
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o1777)).unwrap();
         assert!(sockets_in(&directory).is_empty());
+    }
+
+    #[test]
+    fn a_link_below_tmp_is_not_followed() {
+        let parent = tempfile::tempdir().unwrap();
+        let (directory, link) = (parent.path().join("new"), parent.path().join("link"));
+        assert_eq!(make_private(&directory, None), Ok(()));
+        std::os::unix::fs::symlink("new", &link).unwrap();
+        assert!(is_trusted(&directory, true) && is_trusted(&link, false) && !is_trusted(&link, true));
     }
 
     #[test]

@@ -5,9 +5,9 @@ use super::{Answer, Place, Request, place};
 use crate::config_file::reader::plain;
 use crate::replace::directory_of;
 use crate::stamp::Stamp;
-use rustix::fs::{FlockOperation, Mode, flock};
+use crate::turn;
+use rustix::fs::Mode;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
-use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How many connections there may be at a time.
 const MOST_CONNECTIONS: usize = 16;
@@ -25,8 +25,6 @@ const LONGEST_REQUEST: usize = 64 << 10;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long is waited when a connection could not be accepted for lack of descriptors.
 const RETRY: Duration = Duration::from_millis(100);
-/// How long another server may take to make its socket in the same directory.
-const TURN: Duration = Duration::from_secs(1);
 
 /// A request, and where its answer goes. Dropped without one, the client hears that the server stops.
 pub(crate) struct Asked {
@@ -81,7 +79,7 @@ pub(crate) fn listen(place: &Place, ask: impl Fn(Asked) + Clone + Send + 'static
 /// A name that nobody listens at is free; one that somebody listens at is not.
 fn bind(place: &Place, path: &Path) -> io::Result<UnixListener> {
     // Two servers that start at once must not both find that nobody listens.
-    let _turn = take_turn(directory_of(path), TURN)?;
+    let _turn = turn::take(directory_of(path), turn::PATIENCE)?;
     if let Place::Named { directory, .. } = place {
         place::sockets_in(directory).iter().filter(|path| is_left_over(path)).for_each(|path| remove(path));
     }
@@ -103,22 +101,6 @@ fn bind(place: &Place, path: &Path) -> io::Result<UnixListener> {
     rustix::fs::chmod(path, Mode::RUSR | Mode::WUSR)?;
     rustix::net::listen(&socket, 64)?;
     Ok(UnixListener::from(socket))
-}
-
-/// Locks the directory as long as the answer is held. Everybody who may read it can lock it, too, and for ever: then it
-/// has to do without, since only the rare meeting of two servers is at stake.
-fn take_turn(directory: &Path, patience: Duration) -> io::Result<File> {
-    let directory = File::open(directory)?;
-    let until = Instant::now() + patience;
-    loop {
-        match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
-            Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < until => {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            Ok(()) | Err(rustix::io::Errno::WOULDBLOCK) => return Ok(directory),
-            Err(error) => return Err(error.into()),
-        }
-    }
 }
 
 /// Whether it is the socket of a server that was killed.
@@ -273,7 +255,7 @@ mod tests {
     #[test]
     fn a_directory_that_somebody_keeps_locked_stops_no_server() {
         let directory = tempfile::tempdir().unwrap();
-        let held = take_turn(directory.path(), Duration::ZERO).unwrap();
+        let held = turn::take(directory.path(), Duration::ZERO).unwrap();
         let socket = start(&directory.path().join("a.sock")).unwrap();
         assert!(Client::find(Some(socket.path())).is_ok());
         drop(held);

@@ -209,7 +209,8 @@ pub fn gave_up_low_ports() -> bool {
     DONE.get().and_then(|done| done.dropped.as_ref()).is_some_and(|(_, low_ports)| !low_ports)
 }
 
-/// Whether this process is root, and not only in a user namespace, as in a container without root.
+/// Whether this process is root, and not only in a user namespace, as in a container without root. Ask before [`enter`]:
+/// behind the fence nobody can tell.
 #[cfg(unix)]
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root() && !maps_root_to_another()
@@ -225,9 +226,12 @@ fn maps_root_to_another() -> bool {
     })
 }
 
-/// The first port that every user may listen on.
+/// The first port that every user may listen on, as it was when this was asked first: behind the fence nobody can tell.
 pub fn first_unprivileged_port() -> u16 {
     const USUAL: u16 = 1024;
-    let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
-    text.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(USUAL)
+    static FIRST: OnceLock<u16> = OnceLock::new();
+    *FIRST.get_or_init(|| {
+        let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
+        text.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(USUAL)
+    })
 }

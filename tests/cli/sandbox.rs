@@ -37,7 +37,7 @@ impl Place {
     /// With these lines below `[server]`, and more.
     fn configure(&self, server: &str, more: &str) {
         let text = format!(
-            "[server]\nbind = \"127.0.0.1:0\"\nroot = \"../root\"\n{server}\n[accounts]\nanonymous = {{ writable = true }}\n{more}\n"
+            "[server]\nbind = \"127.0.0.1:0\"\nroot = \"../root\"\n{server}\n[passive]\nports = \"auto:8\"\n[accounts]\nanonymous = {{ writable = true }}\n{more}\n"
         );
         fs::write(self.path("conf/ftpd.toml"), text).unwrap();
     }
@@ -225,6 +225,156 @@ fn root_that_becomes_nobody_is_told_so() {
         !log.contains("runs as root") && log.contains("not confined, since server.sandbox is \"off\""),
         "{log}"
     );
+}
+
+/// Runs `script` with the server's command line behind it. The program is at `/proc/self/fd/3`, since a user who is not
+/// root may not be able to go to where it lies.
+fn scripted(place: &Place, script: &str, arguments: &[&str]) -> Command {
+    let server = place.command(arguments);
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("set -e; exec 3<\"$0\"; {script}")]).arg(server.get_program());
+    command.args(server.get_args()).env("RUNTIME_DIRECTORY", place.path("run")).stdin(Stdio::null());
+    command
+}
+
+/// Code, output and complaint of a server that should not start.
+fn refused(place: &Place, script: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let script = script.replacen("exec ", "exec timeout 30 ", 1);
+    result(&scripted(place, &script, arguments).output().unwrap())
+}
+
+fn start_scripted(place: &Place, script: &str, arguments: &[&str]) -> Server {
+    let log = fs::File::create(place.path("log")).unwrap();
+    let server = Server::start_logging(&mut scripted(place, script, arguments), Stdio::from(log));
+    eventually(|| place.log().contains("control socket opened"));
+    server
+}
+
+/// As in a container: its first user is root, and somebody else outside.
+#[test]
+fn root_of_a_user_namespace_is_nobody_to_warn_of() {
+    const SCRIPT: &str = "
+        unshare --user sleep 60 & holder=$!
+        while [ \"$(readlink /proc/$holder/ns/user)\" = \"$(readlink /proc/self/ns/user)\" ]; do sleep 0.02; done
+        echo 0 65534 1 > /proc/$holder/uid_map; echo 0 65534 1 > /proc/$holder/gid_map
+        exec 4< /proc/$holder/ns/user; kill $holder
+        exec nsenter --user=/proc/self/fd/4 /proc/self/fd/3 \"$@\"";
+    for runtime in RUNTIMES {
+        let place = Place::new();
+        place.configure("", "");
+        chown(place.path("run"), Some(NOBODY), Some(NOBODY)).unwrap();
+        let server = start_scripted(&place, SCRIPT, &["--runtime", runtime]);
+        all_threads_have(&server, &[("Uid", "65534 65534 65534 65534"), ("NoNewPrivs", "1")]);
+        eventually(|| place.log().contains("passive mode: "));
+        assert!(server.talk(&["USER ftp", "PASS a@b"])[2].starts_with("230 "));
+        let log = place.log();
+        assert!(log.contains("INFO confined: ") && !log.contains("the server runs as root"), "{log}");
+    }
+}
+
+#[test]
+fn where_everybody_may_have_low_ports_none_was_given_up() {
+    let place = Place::new();
+    place.configure("user = \"nobody\"", "[active]\nsource_port = 20\n");
+    let script = "exec unshare --net sh -c '
+        ip link set lo up; echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start; exec \"$0\" \"$@\"' \"$0\" \"$@\"";
+    let server = start_scripted(&place, script, &[]);
+    all_threads_have(&server, &[("CapPrm", NO_CAPABILITY)]);
+    // The fence hides that file.
+    for words in [&["reload"][..], &["set", "timeouts.idle", "77s"], &["set", "active.source_port", "21"]] {
+        let (code, _, complaint) = place.ask(words);
+        assert_eq!((code, complaint.as_str()), (Some(0), ""), "{words:?}");
+    }
+}
+
+#[test]
+fn who_is_the_user_already_can_not_take_another_group() {
+    let place = Place::new();
+    let script = "exec setpriv --reuid 65534 --regid 65534 --clear-groups /proc/self/fd/3 \"$@\"";
+    place.configure("user = \"nobody\"\ngroup = 4711", "");
+    let (code, out, complaint) = refused(&place, script, &[]);
+    assert_eq!((code, out.as_str()), (Some(2), ""), "{complaint}");
+    assert!(
+        complaint.starts_with("ftpd: server.group: only root can take group 4711; start "),
+        "{complaint}"
+    );
+    place.configure("user = \"nobody\"\ngroup = 65534", "");
+    chown(place.path("run"), Some(NOBODY), Some(NOBODY)).unwrap();
+    let server = start_scripted(&place, script, &[]);
+    all_threads_have(&server, &[("Uid", "65534 65534 65534 65534"), ("Gid", "65534 65534 65534 65534")]);
+}
+
+/// What a kernel says that has none of Landlock, has it switched off, or is old.
+#[test]
+fn without_landlock_the_server_says_so_or_does_not_start() {
+    let files = "confined: no file is in reach but those that are served and read";
+    for (answer, want) in [
+        ("error=ENOSYS", "not confined: the system has no Landlock (Linux 5.19 or later)"),
+        ("error=EPERM", "not confined: the system has no Landlock (Linux 5.19 or later)"),
+        ("error=EOPNOTSUPP", "not confined: the system has Landlock switched off"),
+        (
+            "retval=1:when=1",
+            "not confined: the system's Landlock can't tell renames apart (Linux 5.19 or later can)",
+        ),
+        (
+            "retval=2:when=1",
+            "confined: no file is in reach but those that are served and read; the system's Landlock can't fence in truncating files (Linux 6.2), requests to devices (Linux 6.10), abstract sockets and signals (Linux 6.12)",
+        ),
+        (
+            "retval=5:when=1",
+            "confined: no file is in reach but those that are served and read; the system's Landlock can't fence in abstract sockets and signals (Linux 6.12)",
+        ),
+    ] {
+        let script = format!(
+            "exec strace -D -f -qq -o /dev/null -e trace=landlock_create_ruleset -e inject=landlock_create_ruleset:{answer} \"$0\" \"$@\""
+        );
+        let place = Place::new();
+        place.configure("user = \"nobody\"", "");
+        let server = start_scripted(&place, &script, &[]);
+        let log = place.log();
+        let level = if want.starts_with("not") { "WARN" } else { "INFO" };
+        assert!(log.contains(&format!(" {level} {want}")), "{answer}: {log}");
+        assert!(server.talk(&["USER ftp", "PASS a@b"])[2].starts_with("230 "), "{answer}");
+        drop(server);
+        let (code, out, complaint) = refused(&place, &script, &["--sandbox", "required"]);
+        let reason = want.trim_start_matches("not confined: ");
+        let reason = reason.trim_start_matches(files).trim_start_matches("; ");
+        let refused = format!("ftpd: server.sandbox: \"required\", but {reason}; write sandbox = \"auto\"");
+        assert_eq!((code, out.as_str()), (Some(1), ""), "{answer}: {complaint}");
+        assert!(complaint.lines().any(|line| line.starts_with(&refused)), "{answer}: {complaint}");
+    }
+}
+
+#[test]
+fn a_tree_for_later_that_is_not_there_is_named() {
+    let place = Place::new();
+    place.configure("sandbox_paths = \"../nothing\"", "");
+    let _server = place.start(&[]);
+    let want = "nothing: No such file or directory; nothing there can be served until the next start";
+    assert!(place.log().contains(want), "{}", place.log());
+}
+
+/// The directory is the user's since the last start, so he may have given a name in it to what is root's.
+#[test]
+fn a_certificate_of_its_own_is_the_users_and_nothing_else_is() {
+    let place = Place::new();
+    place.configure("", "");
+    let script = "exec unshare --mount --propagation private sh -c '
+        mount -t tmpfs tmpfs /var/lib; mkdir /var/lib/ftpd; echo root > /var/lib/precious
+        ln /var/lib/precious /var/lib/ftpd/other
+        exec \"$0\" serve \"$1\" --tls --run-as nobody --bind 127.0.0.1:0 --passive-ports auto:8' \"$0\" \"$PLACE\"";
+    let log = fs::File::create(place.path("log")).unwrap();
+    let mut command = scripted(&place, script, &[]);
+    command.env("PLACE", place.path("root"));
+    let server = Server::start_logging(&mut command, Stdio::from(log));
+    eventually(|| place.log().contains("control socket opened"));
+    assert!(greets_under_tls(&server), "{}", place.log());
+    let there = PathBuf::from(format!("/proc/{}/root/var/lib", server.child.id()));
+    let owner = |name: &str| fs::metadata(there.join(name)).unwrap().uid();
+    for name in ["ftpd", "ftpd/certificate.pem", "ftpd/key.pem"] {
+        assert_eq!(owner(name), NOBODY, "{name}");
+    }
+    assert_eq!((owner("precious"), owner("ftpd/other")), (0, 0));
 }
 
 /// A certificate and its key in two files.

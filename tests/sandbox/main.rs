@@ -158,10 +158,17 @@ const FENCED: &[(&str, &str)] = &[
     ("new privileges", "never"),
 ];
 
-/// Somebody outside who listens at an abstract name.
-fn listener(place: &Place) -> UnixListener {
+/// What docs/hardening.md says that the fence does not stop.
+const NOT_FENCED: &[(&str, &str)] =
+    &[("mode of a file outside", OK), ("facts of a file outside", OK), ("socket outside", OK)];
+
+/// Somebody outside who listens at an abstract name, and at one in a directory.
+fn listener(place: &Place) -> [UnixListener; 2] {
     let name = place.folder.path().file_name().unwrap().as_encoded_bytes().to_vec();
-    UnixListener::bind_addr(&SocketAddr::from_abstract_name(name).unwrap()).unwrap()
+    let path = place.path("outside/socket");
+    let named = UnixListener::bind(&path).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o666)).unwrap();
+    [UnixListener::bind_addr(&SocketAddr::from_abstract_name(name).unwrap()).unwrap(), named]
 }
 
 fn root_without_a_user_is_fenced_in() {
@@ -170,6 +177,7 @@ fn root_without_a_user_is_fenced_in() {
     let attempts = place.attempts(&["auto", "root"]);
     expect(&attempts, &[("confined", "Full")]);
     expect(&attempts, FENCED);
+    expect(&attempts, NOT_FENCED);
     expect(&attempts, &[("make a link in served", DENIED), ("become root", OK)]);
 }
 
@@ -180,6 +188,7 @@ fn a_user_is_fenced_in() {
         let attempts = place.attempts(&[mode, "nobody"]);
         expect(&attempts, &[("confined", "Full")]);
         expect(&attempts, FENCED);
+        expect(&attempts, NOT_FENCED);
         expect(
             &attempts,
             &[

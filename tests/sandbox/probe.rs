@@ -104,6 +104,12 @@ fn outside(folder: &Path) {
     fs::write(&uploaded, "#!/bin/true\n").unwrap();
     fs::set_permissions(&uploaded, fs::Permissions::from_mode(0o755)).unwrap();
     attempt("run a program that was uploaded", Command::new(&uploaded).status());
+    attempt(
+        "mode of a file outside",
+        fs::set_permissions(outside.join("file"), fs::Permissions::from_mode(0o600)),
+    );
+    attempt("facts of a file outside", fs::metadata(outside.join("file")));
+    attempt("socket outside", UnixStream::connect(outside.join("socket")));
     let later = std::thread::spawn(move || fs::read_dir(outside).map(drop)).join().unwrap();
     attempt("list outside in a later thread", later);
 }
