@@ -204,6 +204,9 @@ impl Door {
                         }
                     },
                 }
+                if !net::somebody_waits(self.listener.get_ref()) {
+                    break;
+                }
             }
         }
     }

@@ -121,6 +121,15 @@ pub(crate) fn accept_control(listener: &TcpListener) -> io::Result<(TcpStream, S
     accept(listener)
 }
 
+/// Whether somebody can be accepted. An accept that finds nobody costs Linux 3 µs, since it makes a socket first; to ask
+/// costs 0.2.
+pub(crate) fn somebody_waits(listener: &TcpListener) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    // Whoever can't be told has to try.
+    poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&at_once)) != Ok(0)
+}
+
 /// What an accepted control connection still needs; most of it Linux has given it with its listener.
 pub(crate) fn prepare_accepted_control(socket: &TcpStream, keepalive: Duration) -> io::Result<()> {
     if cfg!(target_os = "linux") {

@@ -57,7 +57,9 @@ impl Port {
     /// Routes or closes all that came before this lease, then lets the lease have what comes from now on.
     pub(crate) fn drain_and_activate(&self, shared: &Shared, session: SessionId, link: LinkId) {
         let _turn = lock(&self.turn);
-        self.empty(shared, None);
+        if net::somebody_waits(&self.listener) {
+            self.empty(shared, None);
+        }
         shared.with_server(|server, now| server.activate(now, session, link));
     }
 
