@@ -14,6 +14,7 @@ use ftp_proto::time::{Instant, Now};
 use ftp_proto::{Admission, Connection, Naming, Server};
 use std::collections::{HashMap, VecDeque};
 use std::net::{SocketAddr, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -248,7 +249,8 @@ impl Shared {
             self.sweeper_bell.ring();
         }
         for notice in &after.notices {
-            self.observer.notice(None, notice);
+            // Whoever happens to be here is not to blame for the observer.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.observer.notice(None, notice)));
         }
         if after.empty {
             self.all_gone.notify_all();

@@ -5,6 +5,8 @@ use crate::client::{Client, PATIENCE, connect, eventually, read_all, reset};
 use crate::runtime::{Runtime, Setup, Witness};
 use crate::storage::Rude;
 use crate::tls::Secured;
+use ftp_proto::event::SessionId;
+use ftp_proto::notice::{Notice, Observer};
 use ftp_proto::testing::MemoryStorage;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -13,7 +15,7 @@ use std::time::{Duration, Instant};
 
 on_both_runtimes! {
     a_kick_ends_one_session, stopping_waits_for_a_transfer, stopping_cuts_what_does_not_end,
-    a_panic_in_the_storage_costs_one_transfer, random_ends_leave_nothing_behind, an_idle_session_is_ended,
+    a_panic_in_the_storage_costs_one_transfer, a_panic_in_the_observer_costs_nobody_else, random_ends_leave_nothing_behind, an_idle_session_is_ended,
 }
 
 fn tree() -> MemoryStorage {
@@ -149,6 +151,42 @@ fn a_panic_in_the_storage_costs_one_transfer<R: Runtime>() {
     }
     drop(other);
     eventually("all sessions are gone", || server.sessions() == 0);
+}
+
+/// Panics over what the server itself has to tell, in whose place whoever that may be.
+struct Jumpy;
+
+impl Observer for Jumpy {
+    fn notice(&self, session: Option<SessionId>, notice: &Notice) {
+        assert!(
+            session.is_some() || matches!(notice, Notice::PortOpened { .. }),
+            "an observer's own mistake"
+        );
+    }
+}
+
+/// Observers are other people's code, too.
+fn a_panic_in_the_observer_costs_nobody_else<R: Runtime>() {
+    let setup = Setup::new(&tree()).observer(Arc::new(Jumpy)).settings(|settings| {
+        settings.limits.unauthenticated = 1;
+        settings.limits.sessions = 3;
+    });
+    let server: R = setup.start();
+    let mut first = server.client();
+    let second = server.client();
+    first.expect("421");
+    first.expect_end();
+    drop(second);
+    eventually("their places are free", || server.sessions() == 0);
+    let mut inside: Vec<Client> = (0..3).map(|_| server.login()).collect();
+    drop(connect(server.address()));
+    for client in &mut inside {
+        assert_eq!(client.fetch("RETR a.txt"), b"some text");
+    }
+    drop(inside);
+    let begin = Instant::now();
+    server.stop(PATIENCE);
+    assert!(begin.elapsed() < Duration::from_secs(5), "no thread is waited for: {:?}", begin.elapsed());
 }
 
 /// A session that ends in one of many ways, in the middle of something.
