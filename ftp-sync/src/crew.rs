@@ -48,8 +48,8 @@ pub(crate) struct Crew {
 #[derive(Default)]
 struct Threads {
     running: HashMap<u64, JoinHandle<()>>,
-    /// Those whose last statement has run.
-    finished: Vec<JoinHandle<()>>,
+    /// The last that has left.
+    left: Option<JoinHandle<()>>,
     next: u64,
 }
 
@@ -97,9 +97,6 @@ impl Crew {
         match spawned {
             Ok(thread) => {
                 threads.running.insert(number, thread);
-                let finished = std::mem::take(&mut threads.finished);
-                drop(threads);
-                finished.into_iter().for_each(|thread| drop(thread.join()));
                 Ok(())
             }
             Err(error) => {
@@ -142,12 +139,14 @@ impl Crew {
         door.waiting.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// The last words of a thread.
+    /// The last words of a thread: it sees off whoever left before, whose stack stays until then.
     fn leave(&self, number: u64) {
-        let mut threads = lock(&self.threads);
-        if let Some(thread) = threads.running.remove(&number) {
-            threads.finished.push(thread);
-        }
+        let before = {
+            let mut threads = lock(&self.threads);
+            let thread = threads.running.remove(&number);
+            std::mem::replace(&mut threads.left, thread)
+        };
+        before.map(JoinHandle::join);
     }
 
     /// Nobody accepts any more.
@@ -165,12 +164,12 @@ impl Crew {
     pub(crate) fn join(&self, patience: Duration) {
         let deadline = Instant::now() + patience;
         loop {
-            let (finished, left) = {
+            let (left, running) = {
                 let mut threads = lock(&self.threads);
-                (std::mem::take(&mut threads.finished), threads.running.len())
+                (threads.left.take(), threads.running.len())
             };
-            finished.into_iter().for_each(|thread| drop(thread.join()));
-            if left == 0 || Instant::now() >= deadline {
+            left.map(JoinHandle::join);
+            if running == 0 || Instant::now() >= deadline {
                 return;
             }
             std::thread::sleep(Duration::from_millis(1));

@@ -288,6 +288,11 @@ impl Server {
         fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("it runs").count()
     }
 
+    /// In how many pieces its memory is.
+    pub(crate) fn mappings(&self) -> usize {
+        fs::read_to_string(format!("/proc/{}/maps", self.pid())).expect("it runs").lines().count()
+    }
+
     /// The processor time it has used.
     pub(crate) fn processor_time(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("it runs");

@@ -11,6 +11,9 @@ const SPARE_THREADS: u64 = 64;
 /// How much more memory may be in use than before, in KiB. The allocator keeps pieces for each of many threads, and so
 /// do the tables that have once been large.
 const MEMORY: u64 = 32 << 10;
+/// How many more pieces of memory the kernel may know of: two for a stack, and more for what the allocator keeps for a
+/// thread.
+const MAPPINGS: usize = 1_000;
 /// What a fresh client waits at most for anything.
 const PROMPT: Duration = Duration::from_secs(3);
 
@@ -19,6 +22,7 @@ pub(crate) struct Watch {
     descriptors: usize,
     threads: u64,
     memory: u64,
+    mappings: usize,
     /// What else the log may say at the level ERROR.
     expected: Vec<&'static str>,
     more_memory: u64,
@@ -45,6 +49,7 @@ impl Watch {
             descriptors: server.descriptors(),
             threads: server.kernel_says("Threads"),
             memory: server.kernel_says("VmRSS"),
+            mappings: server.mappings(),
             expected: Vec::new(),
             more_memory: MEMORY,
         }
@@ -93,15 +98,20 @@ impl Watch {
     fn wait_for_resources(&self, server: &Server) {
         let begin = Instant::now();
         loop {
-            let now = (server.descriptors(), server.kernel_says("Threads"), server.kernel_says("VmRSS"));
-            let limits = (self.descriptors, self.threads + SPARE_THREADS, self.memory + self.more_memory);
-            if now.0 <= limits.0 && now.1 <= limits.1 && now.2 <= limits.2 {
+            let (descriptors, mappings) = (server.descriptors(), server.mappings());
+            let (threads, memory) = (server.kernel_says("Threads"), server.kernel_says("VmRSS"));
+            if descriptors <= self.descriptors
+                && threads <= self.threads + SPARE_THREADS
+                && memory <= self.memory + self.more_memory
+                && mappings <= self.mappings + MAPPINGS
+            {
                 return;
             }
             assert!(
                 begin.elapsed() < Duration::from_secs(10),
-                "descriptors, threads, memory (KiB): before {:?}, now {now:?}",
-                (self.descriptors, self.threads, self.memory)
+                "descriptors, threads, memory (KiB), mappings: before {:?}, now {:?}",
+                (self.descriptors, self.threads, self.memory, self.mappings),
+                (descriptors, threads, memory, mappings)
             );
             std::thread::sleep(Duration::from_millis(50));
         }
