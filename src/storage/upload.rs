@@ -14,7 +14,7 @@
 use super::jail::{Creation, Folder, Jail, Opening, Result, Stat, failure, regular};
 use super::names;
 use super::quota::{Meter, Quota};
-use super::{Options, Partial};
+use super::{Options, Partial, Uploads};
 use ftp_proto::host::{Create, File, Kind, StorageError};
 use ftp_proto::path::VirtualPath;
 use std::cmp::Ordering;
@@ -99,8 +99,10 @@ pub(super) fn atomic<J: Jail>(
                 None => in_place(jail, terms, path, Some(at)),
             }
         }
-        (Create::Append, _) => start(plan(folder, false), None, terms),
-        (Create::Resume { at }, _) => start(plan(folder, false), Some(at), terms),
+        (Create::Append, None) => start(plan(folder, false), None, terms),
+        // A link that leads nowhere: replacing it was not asked for.
+        (Create::Append, Some(_)) => Err(StorageError::AlreadyExists),
+        (Create::Resume { at }, target) => start(plan(folder, target.is_some()), Some(at), terms),
     }
 }
 
@@ -214,6 +216,10 @@ fn open_in_place<J: Jail>(
         quota.check_room(jail.stat(path).map_or(0, |stat| stat.size))?;
     }
     let file = open_or_make(jail, terms, path, creation)?;
+    if terms.options.uploads != Uploads::Direct && cfg!(unix) {
+        // One at a time, since each writes from where it finds the end. Elsewhere a lock would keep readers out.
+        lock(&file)?;
+    }
     let stat = J::stat_file(&file)?;
     regular(&stat)?;
     if let Some(quota) = terms.quota {

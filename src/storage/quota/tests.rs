@@ -282,7 +282,8 @@ fn what_goes_past_the_storage_was_counted_before() {
 #[test]
 fn a_file_that_is_removed_while_it_grows_counts_until_it_is_closed() {
     let directory = tempfile::tempdir().unwrap();
-    let storage = limited(directory.path(), BYTES(20));
+    let direct = Options { uploads: Uploads::Direct, ..Options::default() };
+    let storage = limited(directory.path(), BYTES(20)).with_options(direct);
     put(&storage, "/log", 5).unwrap();
     let mut one = storage.create(&path("/log"), Create::Append).unwrap();
     let mut two = storage.create(&path("/log"), Create::Append).unwrap();

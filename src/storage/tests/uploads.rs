@@ -193,6 +193,32 @@ fn one_upload_to_a_name_at_a_time() {
     });
 }
 
+/// Two that append would each write from where they found the end: one over the other, and both complete.
+#[test]
+fn one_at_a_time_goes_on_in_a_file() {
+    both(|world| {
+        world.write("log", b"1");
+        let mut one = world.create("log", Create::Append).unwrap();
+        let bert = world.storage.with_options(Options::for_account("bert"));
+        for how in [Create::Append, Create::Resume { at: 1 }] {
+            assert_eq!(failed(world.create("log", how)), StorageError::Busy);
+            assert_eq!(failed(bert.create(&path("log"), how)), StorageError::Busy);
+        }
+        one.write_at(1, b"2").unwrap();
+        // Whoever reads it or replaces it is in nobody's way.
+        assert_eq!(contents(&world, "log").unwrap(), b"12");
+        one.finish(true).unwrap();
+        world.upload("log", Create::Append, b"3", true).unwrap();
+        assert_eq!(world.read("log"), b"123");
+    });
+    // Where there may be no locks, as on other servers.
+    both_direct(|world| {
+        world.write("log", b"1");
+        let _one = world.create("log", Create::Append).unwrap();
+        world.create("log", Create::Append).unwrap();
+    });
+}
+
 #[test]
 fn an_empty_file_can_be_uploaded_and_an_empty_part_is_not_kept() {
     both(|world| {
@@ -315,6 +341,15 @@ fn a_link_at_the_name_is_replaced_and_not_followed() {
         world.upload("link", OVER, b"new", true).unwrap();
         world.upload("dangling", Create::Resume { at: 0 }, b"new", true).unwrap();
         assert!(!world.at("link").is_symlink() && !world.at("dangling").is_symlink());
+        // Nothing can be put behind a link that leads nowhere; that is said before the upload, not behind it.
+        world.link("nowhere", "another");
+        assert_eq!(failed(world.create("another", Create::Append)), StorageError::AlreadyExists);
+        let part = world.storage.rename(&path("another"), &path("later"), false);
+        assert_eq!(part, Ok(()));
+        world.upload("another", OVER, b"part", false).unwrap();
+        world.link("nowhere", "another");
+        world.upload("another", Create::Resume { at: 4 }, b"ial", true).unwrap();
+        assert_eq!(world.read("another"), b"partial");
         assert_eq!((world.read("f"), world.read("link")), (b"old".to_vec(), b"new".to_vec()));
     });
 }
