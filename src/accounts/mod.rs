@@ -19,7 +19,7 @@ use crate::config_file::{FileError, Uploads};
 use crate::storage::Limits;
 use ftp_proto::account::{Account, Credentials, LoginError, Rights};
 use ftp_proto::config::is_anonymous;
-use ftp_proto::host::Accounts;
+use ftp_proto::host::{Accounts, Usage};
 use gate::Gate;
 use login::Shown;
 use realm::{Realm, Realms};
@@ -89,6 +89,17 @@ impl std::fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
+/// What an account with a quota has stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuotaUse {
+    /// Who; `anonymous`: all guests together.
+    pub user: String,
+    /// At which virtual host.
+    pub host: Option<String>,
+    /// How much of what.
+    pub usage: Usage,
+}
+
 /// The program's [`Accounts`].
 pub struct ServerAccounts {
     realms: RwLock<Arc<Realms>>,
@@ -134,6 +145,11 @@ impl ServerAccounts {
         roots.sort_unstable();
         roots.dedup();
         roots
+    }
+
+    /// What accounts with quotas have stored: those that have logged in since the start, since it was counted for them.
+    pub fn quotas(&self) -> Vec<QuotaUse> {
+        self.realms().all().flat_map(|realm| realm.quotas(&self.trees)).collect()
     }
 
     /// From now on files may be out of sight that were read before: that is no change of theirs.

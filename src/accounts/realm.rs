@@ -1,14 +1,14 @@
 //! One set of accounts: the server's own, or those of a virtual host.
 
 use super::password::{self, PasswordHash};
-use super::trees::{Trees, unusable};
-use super::{AccountsFile, OpenError, Sources, User, anonymous_rights};
+use super::trees::{Trees, begin_counting, unusable};
+use super::{AccountsFile, OpenError, QuotaUse, Sources, User, anonymous_rights};
 use crate::config_file::FileError;
 use crate::sandbox::{self, Use};
 use crate::stamp::Stamp;
 use crate::storage::Limits;
 use ftp_proto::account::{Account, Credentials, LoginError, Rights, RightsByPath};
-use ftp_proto::host::Storage;
+use ftp_proto::host::{Share, Storage, Usage};
 use ftp_proto::path::VirtualPath;
 use std::collections::HashMap;
 use std::fs::Metadata;
@@ -142,6 +142,22 @@ impl Realm {
         warnings
     }
 
+    /// What was counted of accounts with limits.
+    pub(super) fn quotas(&self, trees: &Trees) -> Vec<QuotaUse> {
+        let state = self.state();
+        let guests =
+            state.sources.anonymous.is_some().then_some(("anonymous", state.sources.anonymous_limits));
+        let users = state.file.users.values().map(|user| (user.name.as_str(), user.limits));
+        let limited = users.chain(guests).filter(|(_, limits)| limits.is_set());
+        let quota = |(user, limits): (&str, Limits)| {
+            let (bytes, files) = trees.used(&owner(user, self.host.as_deref()))?;
+            let share = |used, limit| Share { used: Some(used), limit };
+            let usage = Usage { bytes: share(bytes, limits.bytes), files: share(files, limits.files) };
+            Some(QuotaUse { user: user.to_owned(), host: self.host.clone(), usage })
+        };
+        limited.filter_map(quota).collect()
+    }
+
     pub(super) fn roots(&self) -> Vec<PathBuf> {
         let state = self.state();
         let sources = &state.sources;
@@ -211,6 +227,7 @@ impl Realm {
         let limits = limits(&state.sources, &state.file, root, user.limits);
         let storage =
             trees.get(root, &owner, state.sources.uploads, limits).map_err(LoginError::Unavailable)?;
+        begin_counting(&*storage);
         Ok(Account {
             name: user.name.clone(),
             storage,
@@ -269,9 +286,11 @@ impl State {
     /// The tree of guests, if this is one and they are welcome.
     pub(super) fn guest(&self) -> Option<Account> {
         let (_, writable) = self.sources.anonymous.as_ref()?;
+        let storage = Arc::clone(self.anonymous.as_ref()?);
+        begin_counting(&*storage);
         Some(Account {
             name: "anonymous".to_owned(),
-            storage: Arc::clone(self.anonymous.as_ref()?),
+            storage,
             rights: RightsByPath::everywhere(anonymous_rights(*writable)),
             home: VirtualPath::root(),
         })

@@ -438,8 +438,12 @@ fn a_directory_that_was_counted_once_is_counted_whoever_comes() {
     assert_eq!(used(), Some(100));
     store(login(Some("host.example"), "eve"), b"/by-eve");
     assert_eq!(used(), Some(200));
+    let share = |used, limit| Share { used: Some(used), limit };
+    let usage = Usage { bytes: share(200, limits.bytes), files: share(2, None) };
+    assert_eq!(accounts.quotas(), [QuotaUse { user: "anna".to_owned(), host: None, usage }]);
     edit::set_limits(&path, "anna", Some(None), None).unwrap();
     store(login(None, "anna"), b"/by-anna");
+    assert_eq!(accounts.quotas(), []);
     edit::set_limits(&path, "anna", Some(limits.bytes), None).unwrap();
     assert_eq!(used(), Some(300));
 }

@@ -20,6 +20,8 @@ pub(super) struct Trees {
     /// What is stored in directories with quotas, whoever uses them. Kept while nobody is logged in, or each login would
     /// count anew, and store meanwhile.
     ledgers: Mutex<HashMap<Place, Arc<Ledger>>>,
+    /// By whoever has a limit and has logged in: the ledger of the directory.
+    limited: Mutex<HashMap<String, Arc<Ledger>>>,
 }
 
 /// A directory, by what it is, or by its path where the system doesn't tell.
@@ -62,7 +64,7 @@ impl Trees {
         }
         // Without the lock: one slow disk must not hold up everybody's login.
         let tree = open_tree(root, account, uploads)?;
-        let tree: Arc<dyn Storage> = Arc::new(self.counted(tree, root, limits));
+        let tree: Arc<dyn Storage> = Arc::new(self.counted(tree, root, account, limits));
         let mut open = lock();
         if let Some(first) = open.get(&key).and_then(Weak::upgrade) {
             return Ok(first);
@@ -75,7 +77,7 @@ impl Trees {
     }
 
     /// A ledger that was begun goes on, or it would be wrong when it is needed again.
-    fn counted(&self, tree: DiskStorage, root: &Path, limits: Option<Limits>) -> DiskStorage {
+    fn counted(&self, tree: DiskStorage, root: &Path, account: &str, limits: Option<Limits>) -> DiskStorage {
         let place = Place::of(&tree, root);
         let mut ledgers = self.ledgers.lock().unwrap_or_else(PoisonError::into_inner);
         let ledger = match limits {
@@ -83,17 +85,33 @@ impl Trees {
             None => ledgers.get(&place).map(Arc::clone),
         };
         drop(ledgers);
+        if let Some(ledger) = ledger.as_ref().filter(|_| limits.is_some_and(Limits::is_set)) {
+            let mut limited = self.limited.lock().unwrap_or_else(PoisonError::into_inner);
+            limited.insert(account.to_owned(), Arc::clone(ledger));
+        }
         match ledger {
             Some(ledger) => tree.with_quota(ledger, limits.unwrap_or_default()),
             None => tree,
         }
     }
 
+    /// How many bytes and files are where this account has a limit, if that was counted since the start.
+    pub(super) fn used(&self, account: &str) -> Option<(u64, u64)> {
+        self.limited.lock().unwrap_or_else(PoisonError::into_inner).get(account)?.used()
+    }
+
     /// Removes what broken uploads have left long ago. Where it counts, it doesn't any more.
     pub(super) fn sweep(&self, root: &Path, older_than: Duration) -> io::Result<u64> {
         let tree = DiskStorage::open(root, Options::default())?;
-        self.counted(tree, root, None).sweep(older_than).map_err(io::Error::other)
+        self.counted(tree, root, "", None).sweep(older_than).map_err(io::Error::other)
     }
+}
+
+/// Somebody logs in: how much is there should be known when something is stored. Not before, when trees are opened: a
+/// server that confines itself may have no threads then.
+pub(super) fn begin_counting(tree: &dyn Storage) {
+    // Asking does it. What is not counted has no answer.
+    let _ = tree.usage();
 }
 
 /// Opens a directory. That it can be listed is asked at once, or a start would succeed and every login fail.

@@ -2,7 +2,8 @@
 
 use super::{Failure, print};
 use crate::control::{
-    Answer, Change, Client, ControlError, Failing, RefusalKind, Request, SessionStatus, Status, Totals,
+    Answer, Change, Client, ControlError, Failing, QuotaStatus, RefusalKind, Request, SessionStatus, Status,
+    Totals,
 };
 use clap::Args;
 use ftp_proto::path::Escaped;
@@ -174,6 +175,14 @@ fn joined<T: ToString>(values: impl IntoIterator<Item = T>) -> String {
     if words.is_empty() { "none".to_owned() } else { words.join(", ") }
 }
 
+fn quota_in_words(quota: &QuotaStatus) -> String {
+    let host = quota.host.as_ref().map_or_else(String::new, |host| format!(" at {host}"));
+    let bytes = quota.bytes_limit.map(|limit| format!("{} of {} bytes", quota.bytes, limit));
+    let files = quota.files_limit.map(|limit| format!("{} of {} files", quota.files, limit));
+    let both: Vec<_> = bytes.into_iter().chain(files).collect();
+    format!("{}{host}: {}% full, {}", quota.user, quota.per_mille() / 10, both.join(", "))
+}
+
 fn in_words(status: &Status) -> String {
     let mut text = String::new();
     // Writing to a string can't fail.
@@ -226,6 +235,9 @@ fn in_words(status: &Status) -> String {
     for certificate in &status.certificates {
         let (file, names) = (certificate.file.display(), joined(&certificate.names));
         row("certificate", format!("{file}: {names}, {} days left", certificate.days_left));
+    }
+    for quota in &status.quotas {
+        row("quota", quota_in_words(quota));
     }
     row("sessions", format!("{}, transfers {}", status.sessions, status.transfers));
     if status.bans > 0 {

@@ -2,14 +2,16 @@
 
 use super::check::name;
 use super::live::Live;
+use crate::accounts::QuotaUse;
 use crate::config_file::reader::without_number;
 use crate::config_file::{ACTIVE_ADDRESS_NAMES, CONTROL_CONNECTION, HostConfig, RuntimeKind};
 use crate::control::{
     ActiveStatus, AdvertisedAddress, BanStatus, CertificateStatus, ConfigurationStatus, FailedPort, Failing,
-    HostStatus, PassiveStatus, PortRange, ProxyStatus, SessionStatus, Status, Totals,
+    HostStatus, PassiveStatus, PortRange, ProxyStatus, QuotaStatus, SessionStatus, Status, Totals,
 };
 use crate::log::SessionView;
 use ftp_proto::config::{External, Passive, Ports};
+use ftp_proto::host::Usage;
 use ftp_proto::notice::{Counters, Row, Table};
 use ftp_proto::path::Escaped;
 use ftp_proto::{Ban, PassiveState};
@@ -58,6 +60,7 @@ pub(super) fn status(live: &Live, sessions: bool) -> Status {
             live: live.live_keys(),
         },
         hosts: hosts(live),
+        quotas: quotas(live),
         certificates: certificates(live),
     }
 }
@@ -131,7 +134,7 @@ fn session(view: SessionView) -> SessionStatus {
     }
 }
 
-/// How many failing networks and programs are named.
+/// How many failing networks and programs, and accounts near their quotas, are named.
 const WORST: usize = 10;
 
 fn failing<Key: ToString + Ord + Clone>(table: &Table<Key>) -> Vec<Failing> {
@@ -173,6 +176,24 @@ fn totals(counters: &Counters) -> Totals {
         verdicts: by_name(&counters.verdicts),
         suspects: by_name(&counters.suspects),
     }
+}
+
+fn quotas(live: &Live) -> Vec<QuotaStatus> {
+    let status = |quota: QuotaUse| {
+        let Usage { bytes, files } = quota.usage;
+        Some(QuotaStatus {
+            user: quota.user,
+            host: quota.host,
+            bytes: bytes.used?,
+            bytes_limit: bytes.limit,
+            files: files.used?,
+            files_limit: files.limit,
+        })
+    };
+    let mut quotas: Vec<_> = live.service.accounts.quotas().into_iter().filter_map(status).collect();
+    quotas.sort_by_key(|quota| std::cmp::Reverse(quota.per_mille()));
+    quotas.truncate(WORST);
+    quotas
 }
 
 fn hosts(live: &Live) -> Vec<HostStatus> {

@@ -21,7 +21,7 @@ pub(crate) use place::{Place, default_directory};
 pub(crate) use server::{Asked, Socket, listen};
 pub use status::{
     ActiveStatus, AdvertisedAddress, BanStatus, CertificateStatus, ConfigurationStatus, FailedPort, Failing,
-    HostStatus, PassiveStatus, PortRange, ProxyStatus, SessionStatus, Status, Totals,
+    HostStatus, PassiveStatus, PortRange, ProxyStatus, QuotaStatus, SessionStatus, Status, Totals,
 };
 
 use serde::{Deserialize, Serialize};

@@ -48,6 +48,10 @@ pub struct Status {
     /// Virtual hosts.
     #[serde(default)]
     pub hosts: Vec<HostStatus>,
+    /// The accounts that are nearest to what they may store, the fullest first; at most ten, and only those that have logged
+    /// in since the start.
+    #[serde(default)]
+    pub quotas: Vec<QuotaStatus>,
     /// The certificates clients see, the first one if they ask for no name. Empty: there is no TLS.
     pub certificates: Vec<CertificateStatus>,
 }
@@ -171,6 +175,36 @@ pub struct HostStatus {
     pub anonymous: bool,
     /// Whether there is a certificate for each of its names.
     pub certificate: bool,
+}
+
+/// What an account has stored of what it may store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuotaStatus {
+    /// Whose; `anonymous`: all guests'.
+    pub user: String,
+    /// At which virtual host.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// Bytes in the files below the account's directory.
+    pub bytes: u64,
+    /// How many there may be; `None`: any number.
+    pub bytes_limit: Option<u64>,
+    /// Files and directories.
+    pub files: u64,
+    /// How many there may be; `None`: any number.
+    pub files_limit: Option<u64>,
+}
+
+impl QuotaStatus {
+    /// How full it is, in thousandths: of bytes or files, whichever is fuller.
+    pub fn per_mille(&self) -> u64 {
+        let of = |used: u64, limit: Option<u64>| match limit {
+            None => 0,
+            Some(0) => 1_000,
+            Some(limit) => u64::try_from(u128::from(used) * 1_000 / u128::from(limit)).unwrap_or(u64::MAX),
+        };
+        of(self.bytes, self.bytes_limit).max(of(self.files, self.files_limit))
+    }
 }
 
 /// A session.
@@ -302,6 +336,20 @@ pub struct CertificateStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_quota_is_as_full_as_what_is_fuller() {
+        let full = |bytes: (u64, Option<u64>), files: (u64, Option<u64>)| {
+            let (user, host) = ("anna".to_owned(), None);
+            let ((bytes, bytes_limit), (files, files_limit)) = (bytes, files);
+            QuotaStatus { user, host, bytes, bytes_limit, files, files_limit }.per_mille()
+        };
+        assert_eq!(full((5, Some(10)), (1, Some(3))), 500);
+        assert_eq!(full((5, Some(100)), (1, Some(3))), 333);
+        assert_eq!(full((u64::MAX, None), (0, Some(0))), 1_000);
+        assert_eq!(full((u64::MAX, Some(u64::MAX / 2)), (7, None)), 2_000);
+        assert_eq!(full((u64::MAX, Some(1)), (0, None)), u64::MAX);
+    }
 
     #[test]
     fn ports_in_a_row_are_one_range() {

@@ -158,7 +158,8 @@ impl DiskStorage {
 
     /// The same tree, where what is stored is counted in this ledger, and bounded. Every tree that leads to the same
     /// directory has to have the same ledger, those of accounts without limits, too. What is there is counted in the
-    /// background, now and every hour in which something is stored. Until it is known, what is added counts alone.
+    /// background, in threads that begin when somebody first asks for the usage or stores something, and every hour in
+    /// which that happens again. Until it is known, what is added counts alone.
     #[must_use]
     pub fn with_quota(&self, ledger: Arc<Ledger>, limits: Limits) -> Self {
         Self { tree: self.tree.with_quota(ledger, limits) }

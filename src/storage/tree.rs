@@ -137,9 +137,8 @@ impl<J: Jail> AnyTree for Tree<J> {
     }
 
     fn with_quota(&self, ledger: Arc<Ledger>, limits: Limits) -> Arc<dyn AnyTree> {
-        let quota = Quota::new(ledger, limits);
-        quota.count(&self.jail);
-        Arc::new(Self { jail: Arc::clone(&self.jail), options: self.options.clone(), quota: Some(quota) })
+        let quota = Some(Quota::new(ledger, limits));
+        Arc::new(Self { jail: Arc::clone(&self.jail), options: self.options.clone(), quota })
     }
 
     fn identity(&self) -> Option<(u64, u64)> {
@@ -168,7 +167,9 @@ impl<J: Jail> Storage for Tree<J> {
     }
 
     fn usage(&self) -> Result<Usage> {
-        self.quota.as_ref().map(Quota::usage).ok_or(StorageError::Unsupported)
+        let quota = self.quota.as_ref().ok_or(StorageError::Unsupported)?;
+        quota.count(&self.jail);
+        Ok(quota.usage())
     }
 
     fn available(&self, path: &VirtualPath) -> Result<u64> {

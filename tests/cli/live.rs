@@ -125,6 +125,27 @@ fn bans_are_shown_and_lifted() {
     assert!(log.contains(" BAN ip=127.0.0.1 failures=2 ") && log.contains(" UNBAN ip=127.0.0.1 "), "{log}");
 }
 
+/// Who is near to a quota is seen.
+#[test]
+fn quotas_are_shown() {
+    let place = Place::new("auto:2");
+    let guests = "{ root = \"root\", writable = true, quota = 40, quota_files = 4 }";
+    place.write(&place.text().replace("anonymous = true", &format!("anonymous = {guests}")));
+    // With guests' tree there is something to count from the start; but not before the server is confined.
+    let server = place.start(&[]);
+    login(&server);
+    let row = "quota             anonymous: 25% full, 5 of 40 bytes, 1 of 4 files\n";
+    eventually(|| place.tell(&["status"]).contains(row));
+    fs::write(place.path("root/a.txt"), "hello, world").unwrap();
+    let status: serde_json::Value = serde_json::from_str(&place.tell(&["status", "--json"])).unwrap();
+    let quota = &status["quotas"][0];
+    assert_eq!(
+        (&quota["user"], &quota["bytes"], &quota["files"]),
+        (&"anonymous".into(), &5.into(), &1.into())
+    );
+    assert_eq!((&quota["bytes_limit"], &quota["files_limit"]), (&40.into(), &4.into()));
+}
+
 /// A device profile comes and goes while a session runs, by command and with the file.
 #[test]
 fn profiles_change_in_running_sessions() {

@@ -93,7 +93,7 @@ impl Ledger {
     }
 
     /// Bytes and files; `None`: they were never counted.
-    pub(super) fn used(&self) -> Option<(u64, u64)> {
+    pub(crate) fn used(&self) -> Option<(u64, u64)> {
         let state = self.lock();
         state.known.then(|| state.used())
     }
