@@ -77,7 +77,7 @@ def machine(results):
     words = (f"Measured on {facts['date']} in {how}, on {kind} with "
              f"{facts['processors']} processors ({facts['model']}), {facts['memory_gib']} GiB, {facts['system']}, "
              f"Linux {facts['kernel']}. Peers: {versions}.")
-    if results.kept["quick"] or results.kept["rounds"] < 5:
+    if not results.is_whole():
         words += ("\n\n**These are provisional numbers**: of a short run, on a machine that did other work meanwhile. "
                   "They show that the measurement works; a target counts as met or missed only after five rounds.")
     return words
@@ -327,7 +327,8 @@ def troubles(results):
 
 def complaints(verdicts):
     """For the terminal: targets that are missed and not explained, as keys of reasons.toml."""
-    return [f"{verdict.target.named()!r} of [{verdict.runtime}]: {verdict.measured:.2f}, wanted {meaning(verdict)}"
+    return [f"{verdict.target.named()!r} of [{verdict.runtime}]: "
+            f"{'not measured' if verdict.measured is None else f'{verdict.measured:.2f}'}, wanted {meaning(verdict)}"
             for verdict in unexplained(verdicts)]
 
 

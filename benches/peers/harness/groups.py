@@ -69,6 +69,12 @@ def used(group):
         with open(f"{group}/cpuacct.usage") as usage:
             return int(usage.read())
     except OSError:
+        pass
+    try:
+        with open(f"{group}/cpu.stat") as statistics:
+            used = next((line.split()[1] for line in statistics if line.startswith("usage_usec ")), "0")
+            return int(used) * 1000
+    except OSError:
         return 0
 
 

@@ -13,7 +13,8 @@ class Verdict:
 
     target: Target
     runtime: str
-    measured: float
+    # None: nothing was measured, or nothing to compare with.
+    measured: float | None
     # The server or row that it is a ratio to, with the best peer by its name.
     of: str
     met: bool
@@ -39,11 +40,11 @@ def reference(results, target, runtime, key):
 
 
 def judge(results):
-    """A verdict for each target and runtime of which something was measured."""
+    """A verdict for each target and runtime. What should have been measured and was not is missed."""
     verdicts = []
     why = reasons()
     for target in TARGETS:
-        if target.row not in results.rows:
+        if target.row not in results.rows and not results.is_whole():
             continue
         for runtime in RUNTIMES:
             bound = target.bound(runtime)
@@ -52,14 +53,17 @@ def judge(results):
             key = results.table[target.row].cpu if target.key == "cpu" else target.key
             ours = results.get(target.row, runtime + target.variant, key, even_bad=target.key == "errors")
             base, of = reference(results, target, runtime, key)
-            if ours is None or not base:
-                continue
-            measured = ours / base
-            # Judged as it is shown: two digits after the point.
-            met = round(measured, 2) >= bound if target.least else round(measured, 2) <= bound
+            measured = None if ours is None or not base else ours / base
+            met = measured is not None and reaches(target, measured, bound)
             reason = "" if met else why.get(runtime, {}).get(target.named(), "")
             verdicts.append(Verdict(target, runtime, measured, of, met, reason))
     return verdicts
+
+
+def reaches(target, measured, bound):
+    """Judged as it is shown: two digits after the point."""
+    shown = round(measured, 2)
+    return shown >= bound if target.least else shown <= bound
 
 
 def unexplained(verdicts):

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 from . import places
-from .rows import GIB, KIB, MIB
+from .rows import ENTRIES, GIB, KIB, MIB, entry
 
 DEBIAN_PACKAGES = ["vsftpd", "proftpd-core", "proftpd-mod-crypto", "pure-ftpd", "pure-ftpd-common"]
 PYTHON_PACKAGES = ["pyftpdlib", "PyOpenSSL"]
@@ -144,9 +144,9 @@ def ground(environment):
         (root / f"tiny/file{number}").touch()
     folder = root / "dir100k"
     folder.mkdir(exist_ok=True)
-    if len(os.listdir(folder)) != 100_000:
-        for number in range(100_000):
-            (folder / f"entry-{number:06d}.dat").write_bytes(b"x" * (number % 8))
+    if len(os.listdir(folder)) != ENTRIES:
+        for number in range(ENTRIES):
+            (folder / entry(number)).write_bytes(b"x" * (number % 8))
     if os.getuid() == 0:
         shutil.chown(root, places.OWNER)
     root.chmod(0o755)

@@ -12,6 +12,8 @@ LOWEST = {*CPU_UNITS, "max_us", "fresh_ratio", "growth_ratio", "lost_beyond_shar
           "bystander_max_us", "alone_p99_us", "pss_kib_per_session"}
 HIGHEST = {"tasks_per_session", "descriptors_per_session", "growth_mib", "peak_mib"}
 ALWAYS = ("p50_us", "p99_us", "max_us")
+# Targets are judged after so many rounds.
+JUDGED = 5
 
 
 def derive(row, run):
@@ -28,9 +30,14 @@ def derive(row, run):
     if row.moved and run.get("ops"):
         run["cpu_s_per_gib"] = run["cpu_us_per_op"] / 1e6 * GIB / row.moved
         run["mib_per_s"] = row.moved / MIB / (run["p50_us"] / 1e6)
-    ratio("growth_ratio", "last_quarter_us", "first_quarter_us")
+    if run.get("ops", 0) >= row.growth_after:
+        ratio("growth_ratio", "last_quarter_us", "first_quarter_us")
     ratio("fresh_ratio", "p99_us", "alone_p99_us")
     ratio("hash_wait", "bystander_p99_us", "hash_min_us")
+    full = run.get("tls_full", 0) - run.get("sessions", 0)
+    if row.resumes and full > 0:
+        run["errors"] = run.get("errors", 0) + full
+        run.setdefault("first_error", f"{full} handshakes were not resumed")
 
 
 def cpu_of(row, run):
@@ -58,8 +65,10 @@ def digest(row, runs):
     worked = [run for run in runs if run.get("ops") or run.get("opened")]
     kept["good"] = bool(worked) and sum(map(bool, map(good, runs))) * 2 > len(runs)
     kept["operations"] = sum(run.get("ops") or run.get("opened") for run in worked)
+    # A run in which much failed did other work, which may cost less.
+    counting = [run for run in worked if good(run)] or worked
     for key in (row.cpu, row.metric, *ALWAYS, *row.keys):
-        values = [run[key] for run in worked if run.get(key) is not None]
+        values = [run[key] for run in counting if run.get(key) is not None]
         if not values:
             continue
         if key in LOWEST:
@@ -122,6 +131,10 @@ class Results:
         self.rows = kept["rows"]
         self.kinds = kinds
         self.table = all_rows(kept["quick"])
+
+    def is_whole(self):
+        """Whether everything was to be measured, as often as targets are judged by."""
+        return not self.kept["quick"] and self.kept["rounds"] >= JUDGED
 
     def get(self, row, server, key, even_bad=False):
         found = self.rows.get(row, {}).get(server)

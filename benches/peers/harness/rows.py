@@ -5,9 +5,16 @@ from dataclasses import dataclass, field
 from .places import ROOT
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+# The long listing, and how often a short one is asked for in the long form of the port rows.
+ENTRIES, AGAIN = 100_000, 20_000
 
 # Units of server CPU by their key in the results.
 CPU_UNITS = {"cpu_us_per_op": "µs", "cpu_s_per_gib": "s/GiB", "cpu_s_per_op": "s"}
+
+
+def entry(number):
+    """The names in the long listing."""
+    return f"entry-{number:06d}.dat"
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,10 @@ class Row:
     peer_rounds: int = 99
     # More arguments in the first round, for floors and for us: the long form of a run.
     long: list = field(default_factory=list)
+    # What grows shows only after so many operations; shorter runs say nothing about it.
+    growth_after: int = 0
+    # All handshakes are to be resumed, but for the first of each session.
+    resumes: bool = False
     # Bytes that an operation moves where the client doesn't see them all (MODE Z), or not all the time (evicting).
     moved: int = 0
     # More keys that are kept.
@@ -116,7 +127,8 @@ def all_rows(quick: bool) -> dict:
 
     for verb, needs in (("MLSD", ("data", "mlsd")), ("LIST", ("data",)), ("NLST", ("data",))):
         row(f"{verb.lower()}100k", "listings", f"{verb} of 100,000 entries",
-            ["list", "--command", verb, "--file", "dir100k", "--count", "1" if quick else "2"] + seconds(1),
+            ["list", "--command", verb, "--file", "dir100k", "--size", str(ENTRIES * len(f"{entry(0)}\r\n")), "--count",
+             "1" if quick else "2"] + seconds(1),
             unit="listings/s", cpu="cpu_s_per_op", needs=needs, single=True,
             keys=("growth_mib", "peak_mib", "first_byte_p50_us"))
 
@@ -125,7 +137,7 @@ def all_rows(quick: bool) -> dict:
     row("tlshs", "tls", "AUTH TLS, full handshakes, 4 at the same time",
         ["tlshs", "--tls", "--no-resume", "--sessions", "4"] + seconds(1), **handshakes)
     row("tlsres", "tls", "AUTH TLS, resumed handshakes, 4 at the same time",
-        ["tlshs", "--tls", "--sessions", "4"] + seconds(1), **handshakes)
+        ["tlshs", "--tls", "--sessions", "4"] + seconds(1), resumes=True, **handshakes)
     aes = ["--tls", "--suite", "AES_256_GCM"]
     row("tlsretr1", "tls", "RETR 1 GiB, PROT P, AES-256-GCM", whole + aes + ["--count", "1"],
         single=True, **rate, **secure)
@@ -134,7 +146,8 @@ def all_rows(quick: bool) -> dict:
     row("tlsstor1", "tls", "STOR 1 GiB, PROT P, AES-256-GCM", upload + aes, single=True, **rate, **secure)
     row("tlssmall1", "tls", "EPSV, RETR 1 KiB, PROT P", small + ["--tls"] + seconds(1), **one, **secure)
 
-    again = ["churn", "--command", "LIST", "--file", "tiny", "--quickack", "--count", "20000"]
+    again = ["churn", "--command", "LIST", "--file", "tiny", "--size", str(len("file0\r\n") * 5), "--quickack", "--count",
+             str(AGAIN)]
     for name, ports, what in (
         ("churn100", (41000, 41099), "LIST of a small folder, 20,000 times, 100 passive ports"),
         ("churn4", (41000, 41003), "the same on 4 ports"),
@@ -143,7 +156,7 @@ def all_rows(quick: bool) -> dict:
     ):
         held = ["--hold", "100", "--hold-file", "mid"] if name == "churnheld" else []
         row(name, "ports", what, again + held + seconds(1), ports=ports, keys=("growth_ratio",), **one,
-            long=[] if quick else ["--seconds", "20"])
+            long=[] if quick else ["--seconds", "20"], growth_after=0 if quick else AGAIN)
 
     # Pure-FTPd admits only half as many sessions as it has ports.
     wide = {"ports": (8000, 31999), "fresh": True, "metric": "pss_kib_per_session", "unit": "KiB", "low": True,

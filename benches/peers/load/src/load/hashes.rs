@@ -7,7 +7,7 @@ use crate::options::{Options, Outcome};
 use crate::report::{Line, Tally, Times};
 use crate::run::{Measured, parallel, watch};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Logins that are timed alone, one after the other.
 const ALONE: usize = 5;
@@ -31,13 +31,14 @@ pub(crate) fn beside_transfers(options: &'static Options) -> Outcome<()> {
             (0..options.logins).map(|_| scope.spawn(|| keep_logging_in(options, &over))).collect();
         let busy = transfers(options);
         over.store(true, Ordering::Relaxed);
-        let mut logins = Tally::default();
+        let mut logins = Logins::default();
         for thread in threads {
             match thread.join() {
-                Ok(tally) => logins.merge(tally),
-                Err(_) => logins.fail("a thread is gone".into()),
+                Ok(more) => logins.merge(more),
+                Err(_) => logins.tally.fail("a thread is gone".into()),
             }
         }
+        let logins = logins.within(busy.begun, busy.seconds);
         (busy, logins, bystander.join().unwrap_or_else(|_| Err("it is gone".into())))
     });
     tell(options, login_cpu, &mut alone, &quiet, &busy, logins, bystander).print();
@@ -91,16 +92,43 @@ fn log_in(options: &'static Options) -> Outcome<()> {
     Ok(())
 }
 
-fn keep_logging_in(options: &'static Options, over: &AtomicBool) -> Tally {
-    let mut tally = Tally::default();
+/// Logins, and when each was done.
+#[derive(Default)]
+struct Logins {
+    done: Vec<(Instant, Duration)>,
+    tally: Tally,
+}
+
+impl Logins {
+    fn merge(&mut self, other: Self) {
+        self.done.extend(other.done);
+        self.tally.merge(other.tally);
+    }
+
+    /// Those that were done while the transfers were measured: before that the transfers' sessions are opened, and
+    /// behind it the last logins come to their end. Failures count whenever they are.
+    fn within(mut self, begun: Instant, seconds: f64) -> Tally {
+        for (at, took) in self.done {
+            let inside = at.checked_duration_since(begun).is_some_and(|since| since.as_secs_f64() <= seconds);
+            if inside {
+                self.tally.operations += 1;
+                self.tally.times.push(took);
+            }
+        }
+        self.tally
+    }
+}
+
+fn keep_logging_in(options: &'static Options, over: &AtomicBool) -> Logins {
+    let mut logins = Logins::default();
     while !over.load(Ordering::Relaxed) {
         let begun = Instant::now();
         match log_in(options) {
-            Ok(()) => tally.done(begun, 0),
-            Err(error) => tally.fail(error),
+            Ok(()) => logins.done.push((Instant::now(), begun.elapsed())),
+            Err(error) => logins.tally.fail(error),
         }
     }
-    tally
+    logins
 }
 
 fn transfers(options: &'static Options) -> Measured {
@@ -118,4 +146,21 @@ fn transfers(options: &'static Options) -> Measured {
             }
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logins_before_and_behind_the_transfers_are_no_part_of_their_share() {
+        let begun = Instant::now() + Duration::from_secs(10);
+        let took = Duration::from_millis(20);
+        let at = |seconds: f64| begun - Duration::from_secs(10) + Duration::from_secs_f64(10.0 + seconds);
+        let done = [-0.1, 0.0, 0.5, 1.0, 1.1].map(|seconds| (at(seconds), took)).to_vec();
+        let mut logins = Logins { done, tally: Tally::default() };
+        logins.tally.fail("refused".into());
+        let tally = logins.within(begun, 1.0);
+        assert_eq!((tally.operations, tally.times.len(), tally.errors), (3, 3, 1));
+    }
 }

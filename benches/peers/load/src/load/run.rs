@@ -20,6 +20,7 @@ pub(crate) type GoOn<'a> = &'a dyn Fn(u64) -> bool;
 pub(crate) struct Measured {
     pub(crate) tally: Tally,
     pub(crate) bystander: Option<Result<Times, String>>,
+    pub(crate) begun: Instant,
     pub(crate) seconds: f64,
     pub(crate) server_cpu: f64,
     pub(crate) own_cpu: f64,
@@ -84,7 +85,7 @@ where
         over.store(true, Ordering::Relaxed);
         done.wait();
         let bystander = bystander.map(|thread| thread.join().unwrap_or_else(|_| Err("it is gone".into())));
-        Measured { tally: Tally::default(), bystander, seconds, server_cpu, own_cpu, before, after }
+        Measured { tally: Tally::default(), bystander, begun, seconds, server_cpu, own_cpu, before, after }
     });
     measured.tally = std::mem::take(&mut *total.lock().unwrap_or_else(PoisonError::into_inner));
     measured

@@ -124,9 +124,10 @@ fn download(
         let begun = Instant::now();
         match client.fetch(command, false) {
             Ok((received, first)) => {
-                tally.done(begun, received.bytes);
-                tally.first.push(first);
-                if options.size > 1024 && !options.deflate && received.bytes != options.size {
+                if is_whole(options, received.bytes) {
+                    tally.done(begun, received.bytes);
+                    tally.first.push(first);
+                } else {
                     tally.fail(format!("short: {} of {}", received.bytes, options.size));
                 }
             }
@@ -145,6 +146,14 @@ fn download(
                 }
             }
         }
+    }
+}
+
+/// `options.size` is that of a file, or the least that a listing can have. (Compressed it may be anything.)
+fn is_whole(options: &Options, bytes: u64) -> bool {
+    match options.workload.as_str() {
+        "retr" => options.deflate || bytes == options.size,
+        _ => bytes >= options.size,
     }
 }
 
