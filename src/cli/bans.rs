@@ -1,8 +1,8 @@
 //! `ftpd bans`: who is banned in the running server, and lifting it.
 
-use super::remote::{Which, printable, time};
+use super::remote::{Which, time};
 use super::{Failure, print};
-use crate::control::{Answer, BanStatus, Request};
+use crate::control::{Answer, BanStatus, Request, printable};
 use clap::{Args, Subcommand};
 use ftp_proto::config::Network;
 use ftp_proto::path::Escaped;

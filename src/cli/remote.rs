@@ -3,7 +3,7 @@
 use super::{Failure, print};
 use crate::control::{
     Answer, Change, Client, ControlError, Failing, QuotaStatus, RefusalKind, Request, SessionStatus, Status,
-    Totals,
+    Totals, Value, printable,
 };
 use clap::Args;
 use ftp_proto::path::Escaped;
@@ -142,15 +142,19 @@ pub(super) fn get(arguments: GetArguments) -> Result<(), Failure> {
         return Err(client.unexpected("gave another answer than was asked for").into());
     };
     for value in values {
-        let words = printable(&value.value);
-        if alone {
-            print(&format!("{words}\n"));
-        } else {
-            let live = if value.live { " (set, not saved)" } else { "" };
-            print(&format!("{:<28}{words}{live}\n", value.key));
-        }
+        print(&value_in_words(&value, alone));
     }
     Ok(())
+}
+
+/// `alone`: it is known which key that is.
+fn value_in_words(value: &Value, alone: bool) -> String {
+    let words = printable(&value.value);
+    if alone {
+        return format!("{words}\n");
+    }
+    let live = if value.live { " (set, not saved)" } else { "" };
+    format!("{:<28}{words}{live}\n", printable(&value.key))
 }
 
 pub(super) fn status(arguments: &StatusArguments) -> Result<(), Failure> {
@@ -163,11 +167,6 @@ pub(super) fn status(arguments: &StatusArguments) -> Result<(), Failure> {
         print(&in_words(&status));
     }
     Ok(())
-}
-
-/// Nothing that a terminal would obey.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
 }
 
 fn joined<T: ToString>(values: impl IntoIterator<Item = T>) -> String {
@@ -324,4 +323,18 @@ pub(super) fn time(seconds: i64) -> String {
     let date = crate::certificate::chain::date(ftp_proto::time::UnixTime::from_seconds(seconds));
     let rest = seconds.rem_euclid(86_400);
     format!("{date} {:02}:{:02}:{:02} UTC", rest / 3_600, rest / 60 % 60, rest % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_of_somebody_else_does_not_play_with_the_terminal() {
+        let value = Value { key: "a\u{1b}[2J".to_owned(), value: "b\u{9b}0m".to_owned(), live: true };
+        let shown = value_in_words(&value, false);
+        assert!(shown.ends_with("b\u{fffd}0m (set, not saved)\n"), "{shown:?}");
+        assert!(!shown.trim_end().contains(char::is_control), "{shown:?}");
+        assert_eq!(value_in_words(&value, true), "b\u{fffd}0m\n");
+    }
 }

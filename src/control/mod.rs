@@ -134,3 +134,8 @@ impl Answer {
         Self::Error(Refusal { kind: RefusalKind::System, message: message.into() })
     }
 }
+
+/// What a server says, with nothing that a terminal would obey: root asks servers of users, too.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
+}

@@ -1,6 +1,7 @@
 //! Findings, as people and as programs read them.
 
 use super::finding::{Finding, Group, Severity};
+use crate::control::printable;
 use serde_json::json;
 use std::fmt::Write as _;
 
@@ -31,7 +32,8 @@ pub fn human(findings: &[Finding]) -> String {
         let _ = writeln!(text, "{}", group.name());
         for finding in of_group {
             for line in finding.to_string().lines() {
-                let _ = writeln!(text, "  {line}");
+                // What a running server said is among it.
+                let _ = writeln!(text, "  {}", printable(line));
             }
         }
     }
@@ -66,4 +68,17 @@ pub fn json(findings: &[Finding]) -> String {
         })
         .collect();
     format!("{:#}\n", json!({ "worst": worst(findings).name(), "findings": list }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::catalogue::FILE_NOT_TAKEN_OVER;
+
+    #[test]
+    fn what_a_server_says_is_not_obeyed_by_a_terminal() {
+        let findings = [FILE_NOT_TAKEN_OVER.found("the running server says: \u{1b}[2Jall is well")];
+        let shown = human(&findings);
+        assert!(shown.contains("\u{fffd}[2Jall is well") && !shown.contains('\u{1b}'), "{shown:?}");
+    }
 }
