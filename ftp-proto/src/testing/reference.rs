@@ -371,7 +371,9 @@ impl Reference {
             && codes == [150, 226]
         {
             let line = said.split(|&byte| byte == b'\n').next().unwrap_or_default();
-            let name = line.strip_prefix(b"150 FILE: ").ok_or("150 without a name")?.trim_ascii_end();
+            let name = line.strip_prefix(b"150 FILE: ").ok_or("150 without a name")?;
+            // It may end with spaces.
+            let name = name.strip_suffix(b"\r").unwrap_or(name);
             let path = resolve(&self.directory, name);
             if self.files.insert(path, Some(stored)).is_some() {
                 return Err("the name was not unique");
