@@ -9,7 +9,7 @@ use crate::session;
 use crate::shared::{Mail, Mailbox, Shared};
 use crate::sweeper;
 use crate::undecided;
-use crate::wait::{Alarms, Bell, lock};
+use crate::wait::{Alarms, Bell, lock, wait_until};
 use async_io::{Async, Timer};
 use ftp_proto::event::{Done, Event, Job, Ticket};
 use ftp_proto::transfer::{EndReason, TransferEnd};
@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a listener rests when the system has no descriptors left.
 const EXHAUSTED_REST: Duration = Duration::from_millis(50);
@@ -110,18 +110,6 @@ impl Crew {
             members.into_iter().for_each(|member| drop(member.thread.join()));
         }
     }
-}
-
-/// Looks again and again; whether it became so.
-fn wait_until(patience: Duration, is_so: impl Fn() -> bool) -> bool {
-    let begin = Instant::now();
-    while !is_so() {
-        if begin.elapsed() >= patience {
-            return false;
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    true
 }
 
 /// One executor's life.
@@ -212,12 +200,10 @@ impl Door {
     }
 }
 
-/// What runs on the blocking pool for this server.
+/// How the threads that carry transfers are shared out.
 #[derive(Default)]
-pub(crate) struct Workers {
+pub(crate) struct Carriers {
     queue: Mutex<Queue>,
-    /// Jobs and carriers.
-    busy: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -226,46 +212,16 @@ struct Queue {
     waiting: VecDeque<Load>,
 }
 
-impl Workers {
-    /// Waits until nothing runs there any more. A job that is stuck in a storage can't be ended.
-    pub(crate) fn wait_until_idle(&self, patience: Duration) {
-        wait_until(patience, || self.busy.load(Ordering::SeqCst) == 0);
-    }
-}
-
-/// Something runs on the pool as long as this lives.
-pub(crate) struct Busy(Arc<Shared>);
-
-impl Busy {
-    pub(crate) fn shared(&self) -> &Shared {
-        &self.0
-    }
-
-    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
-        shared.workers.busy.fetch_add(1, Ordering::SeqCst);
-        Self(Arc::clone(shared))
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.workers.busy.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
 /// Does a job; its panic is an answer like any other.
 pub(crate) fn perform(owner: &Owner, ticket: Ticket, job: Job) {
     let mailbox = Arc::clone(&owner.mailbox);
     if job.is_long() {
         return Errand { ticket, job, mailbox }.send(&owner.shared);
     }
-    let busy = Busy::new(&owner.shared);
-    smol::unblock(move || {
+    owner.shared.workers.give(move || {
         let done = catch_unwind(AssertUnwindSafe(|| job.perform())).unwrap_or(Done::Panicked);
         mailbox.leave(Mail::Event(Event::Done(ticket, done)));
-        drop(busy);
-    })
-    .detach();
+    });
 }
 
 /// A transfer on its way to a thread that may block.
@@ -277,22 +233,21 @@ pub(crate) struct Load {
 impl Load {
     /// In order, as threads come free; the mailbox gets its reports.
     pub(crate) fn send(self, shared: &Arc<Shared>) {
-        let mut queue = lock(&shared.workers.queue);
+        let mut queue = lock(&shared.carriers.queue);
         if queue.carriers >= CARRIERS {
             queue.waiting.push_back(self);
             return;
         }
         queue.carriers += 1;
         drop(queue);
-        let busy = Busy::new(shared);
-        smol::unblock(move || {
+        let its_shared = Arc::clone(shared);
+        shared.workers.give(move || {
             let mut load = Some(self);
             while let Some(carried) = load {
-                load = next_load(&busy.0, carried.carry(&busy.0));
+                load = next_load(&its_shared, carried.carry(&its_shared));
             }
             free_buffer();
-        })
-        .detach();
+        });
     }
 
     /// Carries it as far as it goes. It comes back if others wait and it could go on.
@@ -300,7 +255,7 @@ impl Load {
         let Self { pump, mailbox } = self;
         let transfer = pump.transfer();
         let moved = pump.moved();
-        let others_wait = || !lock(&shared.workers.queue).waiting.is_empty();
+        let others_wait = || !lock(&shared.carriers.queue).waiting.is_empty();
         let report = |report| mailbox.leave(Mail::Transfer(report));
         match catch_unwind(AssertUnwindSafe(|| pump.run_there(&shared.clock, others_wait, report))) {
             Ok(pump) => pump.map(|pump| Self { pump, mailbox }),
@@ -315,7 +270,7 @@ impl Load {
 
 /// What a carrier takes up next: the one that waits longest. Without any it has ended.
 fn next_load(shared: &Shared, unfinished: Option<Load>) -> Option<Load> {
-    let mut queue = lock(&shared.workers.queue);
+    let mut queue = lock(&shared.carriers.queue);
     queue.waiting.extend(unfinished);
     let next = queue.waiting.pop_front();
     queue.carriers -= usize::from(next.is_none());

@@ -50,6 +50,7 @@ mod surroundings;
 mod sweeper;
 mod undecided;
 mod wait;
+mod workers;
 
 use crew::{Crew, Door};
 use ftp_proto::advertise::Networks;
@@ -67,6 +68,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
+use workers::Workers;
 
 /// What [`start`] needs.
 pub struct Options {
@@ -174,7 +176,8 @@ pub fn start(options: Options) -> Result<Running, StartError> {
     server.set_tls(options.tls);
     let ports = Ports::new(passive_address);
     let (observer, keepalive, networks) = (options.observer, options.keepalive, options.networks);
-    let shared = Shared::new(server, wait::Clock::new(), ports, observer, keepalive, networks);
+    let workers = Workers::begin().map_err(StartError::System)?;
+    let shared = Shared::new(server, wait::Clock::new(), ports, workers, observer, keepalive, networks);
     let shared = Arc::new(shared);
     open_ports(&shared, &options.config)?;
     let crew = Crew::start(&shared, doors).map_err(|error| {
@@ -302,7 +305,7 @@ impl Running {
             self.shared.wait_until_empty(LAST_WORDS);
         }
         crew.end(LAST_WORDS);
-        self.shared.workers.wait_until_idle(LAST_WORDS);
+        self.shared.workers.end(LAST_WORDS);
         self.shared.ports.close_all();
     }
 }

@@ -1,6 +1,5 @@
-//! Jobs that take long, on the blocking pool: no more of them than leave room there for logins and the like.
+//! Jobs that take long, on the pool of workers: no more of them than leave room there for logins and the like.
 
-use crate::crew::Busy;
 use crate::shared::{Mail, Mailbox, Shared};
 use crate::wait::lock;
 use ftp_proto::event::{Contender, Done, Event, Job, Ticket, Turns};
@@ -27,16 +26,15 @@ impl Errand {
         let is_wanted = |errand: &Self| !errand.job.is_unwanted();
         let begun = lock(&shared.long_jobs.turns).begin(contender, self, is_wanted);
         let Some(errand) = begun else { return };
-        let busy = Busy::new(shared);
-        smol::unblock(move || {
+        let its_shared = Arc::clone(shared);
+        shared.workers.give(move || {
             let mut errand = Some(errand);
             while let Some(next) = errand {
                 let contender = Contender::of(&next.job);
                 next.run();
-                errand = lock(&busy.shared().long_jobs.turns).end(contender);
+                errand = lock(&its_shared.long_jobs.turns).end(contender);
             }
-        })
-        .detach();
+        });
     }
 
     /// Its panic is an answer like any other.

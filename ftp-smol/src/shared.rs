@@ -3,12 +3,13 @@
 //!
 //! Locks are taken in this order, and never the other way round: a port's, the server's, a mailbox's.
 
-use crate::crew::Workers;
+use crate::crew::Carriers;
 use crate::long::LongJobs;
 use crate::ports::{Arrived, Ports};
 use crate::pump::Report;
 use crate::undecided::{Lobby, Parked};
 use crate::wait::{Bell, Clock, keep_waker, lock};
+use crate::workers::Workers;
 use ftp_proto::advertise::Networks;
 use ftp_proto::event::{Answer, Arrival, Event, LinkId, Message, News, Request, SessionId, Task};
 use ftp_proto::notice::{Notice, Observer};
@@ -168,6 +169,7 @@ pub(crate) struct Shared {
     pub(crate) lobby: Lobby,
     pub(crate) long_jobs: LongJobs,
     pub(crate) sweeper_bell: Bell,
+    pub(crate) carriers: Carriers,
     pub(crate) workers: Workers,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) keepalive: Duration,
@@ -185,6 +187,7 @@ impl Shared {
         server: Server,
         clock: Clock,
         ports: Ports,
+        workers: Workers,
         observer: Arc<dyn Observer>,
         keepalive: Duration,
         networks: Arc<dyn Fn() -> Networks + Send + Sync>,
@@ -198,7 +201,8 @@ impl Shared {
             lobby: Lobby::default(),
             long_jobs: LongJobs::default(),
             sweeper_bell: Bell::default(),
-            workers: Workers::default(),
+            carriers: Carriers::default(),
+            workers,
             observer,
             keepalive,
             networks,

@@ -13,17 +13,20 @@ pub(crate) fn look_around(shared: &Shared) {
     }
 }
 
-/// Asks the system's resolver, which may take its time, on the pool of threads that may block.
+/// Asks the system's resolver, which may take its time, on a thread of its own: once a minute, that is cheap.
 pub(crate) fn resolve(shared: &Arc<Shared>, name: String) {
     // The server may be gone before the answer is there.
-    let shared = Arc::downgrade(shared);
-    smol::unblock(move || {
-        let answer = addresses(&name);
-        if let Some(shared) = shared.upgrade() {
-            shared.with_server(|server, now| server.handle(now, News::Resolved(name, answer)));
+    let (its_shared, its_name) = (Arc::downgrade(shared), name.clone());
+    let spawned = std::thread::Builder::new().name("resolve".to_owned()).spawn(move || {
+        let answer = addresses(&its_name);
+        if let Some(shared) = its_shared.upgrade() {
+            shared.with_server(|server, now| server.handle(now, News::Resolved(its_name, answer)));
         }
-    })
-    .detach();
+    });
+    if let Err(error) = spawned {
+        let answer = Err(error.to_string());
+        shared.with_server(|server, now| server.handle(now, News::Resolved(name, answer)));
+    }
 }
 
 fn addresses(name: &str) -> Result<Vec<IpAddr>, String> {

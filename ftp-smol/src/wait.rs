@@ -24,6 +24,18 @@ pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Looks again and again; whether it became so.
+pub(crate) fn wait_until(patience: Duration, is_so: impl Fn() -> bool) -> bool {
+    let begin = std::time::Instant::now();
+    while !is_so() {
+        if begin.elapsed() >= patience {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    true
+}
+
 /// The only clock of this crate.
 pub(crate) struct Clock {
     origin: std::time::Instant,

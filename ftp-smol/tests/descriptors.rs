@@ -60,7 +60,7 @@ fn sessions_cost_little_and_a_stopped_server_leaves_nothing_behind() {
         ..Limits::default()
     };
     let serve = || serve(Settings { limits, ..settings(3) }, open_to_all(&storage), Arc::new(()));
-    // The reactor and the pool stay for the life of the process.
+    // The reactor stays for the life of the process.
     let server = serve();
     assert_eq!(Client::login(&server).fetch("RETR a.txt"), b"text");
     server.stop(Duration::ZERO);
