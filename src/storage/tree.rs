@@ -59,6 +59,11 @@ impl<J: Jail> Tree<J> {
         Ok(())
     }
 
+    /// What a directory has to let this process do: where there is a quota, be counted.
+    fn own_bits(&self) -> u32 {
+        if self.quota.is_some() { 0o500 } else { 0 }
+    }
+
     fn describe(&self, stat: Stat) -> Metadata {
         describe(stat, &mut Owners::new(self.options.named_owners))
     }
@@ -262,7 +267,7 @@ impl<J: Jail> Storage for Tree<J> {
         cfg!(unix).then(|| -> Arc<dyn Storage> {
             let options = Options {
                 file_mode: 0o666 & !umask,
-                directory_mode: 0o777 & !umask,
+                directory_mode: 0o777 & !umask | self.own_bits(),
                 exact_modes: true,
                 ..self.options.clone()
             };
@@ -344,10 +349,11 @@ impl<J: Jail> Storage for Tree<J> {
         self.make(|| folder.symlink(&text, link.name()))
     }
 
-    /// Permissions only: set-user-id and the like are never set over the network.
+    /// Permissions only: set-user-id and the like are never set over the network. Nor can a directory be hidden from the count.
     fn set_permissions(&self, path: &VirtualPath, mode: u32) -> Result<()> {
         visible(path)?;
         match self.jail.stat(path)?.kind {
+            Kind::Directory if mode & self.own_bits() != self.own_bits() => Err(StorageError::Denied),
             Kind::File | Kind::Directory => self.jail.set_permissions(path, mode & 0o777),
             Kind::Link | Kind::Other => Err(StorageError::Denied),
         }

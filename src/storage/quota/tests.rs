@@ -299,6 +299,16 @@ fn a_file_that_is_removed_while_it_grows_counts_until_it_is_closed() {
     assert_eq!(used(&storage), (0, 0));
 }
 
+/// A direct upload has its name from the beginning.
+#[test]
+fn of_a_direct_upload_that_is_too_much_an_empty_file_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let direct = Options { uploads: Uploads::Direct, ..Options::default() };
+    let storage = limited(directory.path(), BYTES(10)).with_options(direct);
+    assert_eq!(put(&storage, "/a", 11), Err(over(10)));
+    assert_eq!((used(&storage), on_disk(directory.path())), ((0, 1), (0, 1)));
+}
+
 #[test]
 fn until_it_is_counted_what_was_added_since_is_bounded() {
     let ledger = Arc::new(Ledger::default());
@@ -366,6 +376,51 @@ fn a_walk_remembers_so_much_and_no_more() {
     let mut sum = Sum::default();
     assert!(!walk::read::<Portable>(&top, b"", &HashSet::new(), &mut sum, &mut unread));
     assert!((1..10).contains(&sum.files), "it ends in the middle: {sum:?}");
+}
+
+/// Directories can be moved into each other until no path leads to them any more, and the way to each is gone from the top.
+#[test]
+fn a_walk_goes_so_deep_and_no_deeper() {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = DiskStorage::open(directory.path(), Options::default()).unwrap();
+    let long = "/d".repeat(400);
+    for depth in 1..=400 {
+        storage.create_dir(&path(&"/d".repeat(depth))).unwrap();
+    }
+    let jail = Portable::open_root(directory.path()).unwrap();
+    let measure = || walk::measure(&jail, &HashSet::new(), walk::MOST_BYTES);
+    assert_eq!(measure(), Some(Sum::files(400)));
+    storage.create_dir(&path("/e")).unwrap();
+    storage.rename(&path("/d"), &path("/e/d"), false).unwrap();
+    for depth in 1..=200 {
+        storage.create_dir(&path(&"/d".repeat(depth))).unwrap();
+    }
+    storage.rename(&path("/d"), &path(&format!("/e{long}/d")), false).unwrap();
+    assert_eq!(measure(), None);
+}
+
+/// Or what is in it would not be counted, and could be stored once more.
+#[test]
+fn nobody_hides_a_directory_from_the_count() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let free = DiskStorage::open(directory.path(), Options::default()).unwrap();
+    free.create_dir(&path("/d")).unwrap();
+    free.set_permissions(&path("/d"), 0).unwrap();
+    free.set_permissions(&path("/d"), 0o755).unwrap();
+    let counted = free.with_quota(Arc::default(), BYTES(100));
+    for mode in [0, 0o077, 0o300, 0o400, 0o100] {
+        assert_eq!(counted.set_permissions(&path("/d"), mode), Err(StorageError::Denied), "{mode:o}");
+    }
+    counted.set_permissions(&path("/d"), 0o500).unwrap();
+    counted.set_permissions(&path("/d"), 0o700).unwrap();
+    put(&counted, "/d/f", 1).unwrap();
+    counted.set_permissions(&path("/d/f"), 0).unwrap();
+    let mode = |name: &str| directory.path().join(name).metadata().unwrap().permissions().mode() & 0o777;
+    for (storage, name, want) in [(&free, "free", 0o300), (&counted, "counted", 0o700)] {
+        storage.with_umask(0o477).unwrap().create_dir(&path(&format!("/{name}"))).unwrap();
+        assert_eq!(mode(name), want, "{name}");
+    }
 }
 
 /// Counting what changes all the time must not keep a disk busy all the time.

@@ -14,6 +14,8 @@ const AT_ONCE: usize = 2;
 const TRIES: usize = 3;
 /// How much memory may be used for the paths of directories that are still to be read.
 pub(super) const MOST_BYTES: usize = 64 * 1024 * 1024;
+/// How deep a walk goes: the way to each directory is gone from the top.
+const MOST_DEPTH: usize = 500;
 /// What each costs beside its letters.
 const OVERHEAD: usize = 48;
 
@@ -93,10 +95,11 @@ impl Unread {
         Self { paths: Vec::new(), bytes: 0, most }
     }
 
-    /// Whether there was room for it.
+    /// Whether it is within bounds.
     fn push(&mut self, path: Vec<u8>) -> bool {
         let bytes = self.bytes + path.len() + OVERHEAD;
-        let fits = bytes <= self.most;
+        let depth = path.iter().filter(|&&byte| byte == b'/').count();
+        let fits = bytes <= self.most && depth <= MOST_DEPTH;
         if fits {
             self.bytes = bytes;
             self.paths.push(path);
@@ -111,8 +114,8 @@ impl Unread {
     }
 }
 
-/// Everything below the top but these files. What can't be read is left out, too; `None`: the top can't, or there is too
-/// much to remember.
+/// Everything below the top but these files. What can't be read is left out, too; `None`: the top can't, or it is too wide
+/// or too deep.
 pub(super) fn measure<J: Jail>(jail: &J, left_out: &HashSet<Key>, most: usize) -> Option<Sum> {
     let top = jail.folder(&VirtualPath::root()).ok()?;
     drop(top.names().ok()?);
@@ -126,7 +129,7 @@ pub(super) fn measure<J: Jail>(jail: &J, left_out: &HashSet<Key>, most: usize) -
     }
     if !fits {
         tracing::warn!(
-            "what is stored is not counted for a quota: too many directories stand beside each other; bound them by quota_files"
+            "what is stored can't be counted for a quota: too many directories are beside each other or in each other; bound them by quota_files"
         );
     }
     fits.then_some(sum)
@@ -139,7 +142,7 @@ fn descend<J: Jail>(top: &J::Folder, path: &[u8]) -> Option<J::Folder> {
     parts.try_fold(first, |folder, part| folder.child(part).ok())
 }
 
-/// Counts one directory, and notes those in it. `false`: there are too many.
+/// Counts one directory, and notes those in it. `false`: there are too many, or too deep ones.
 pub(super) fn read<J: Jail>(
     folder: &J::Folder,
     path: &[u8],
