@@ -465,9 +465,14 @@ impl<J: Jail> Upload<J> {
     }
 }
 
-/// However it ends, also by a panic: what was not used is given back.
+/// However it ends, also by a panic, or because nobody is there any more to end it: it has broken then, and what was not
+/// used of a quota is given back.
 impl<J: Jail> Drop for Upload<J> {
     fn drop(&mut self) {
+        if let Some(part) = self.part.take() {
+            // Nobody is there to hear of it.
+            let _ = part.give_up(self.meter.as_mut());
+        }
         if let Some(meter) = self.meter.take() {
             meter.settle(J::stat_file(&self.file).ok().as_ref());
         }
@@ -525,7 +530,7 @@ impl<J: Jail> File for Upload<J> {
         if commit && *durable {
             file.sync_data().map_err(failure)?;
         }
-        match part {
+        match part.take() {
             Some(part) if commit => part.publish(file, meter.as_mut()),
             Some(part) => part.give_up(meter.as_mut()),
             None => Ok(()),

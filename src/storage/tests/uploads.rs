@@ -95,6 +95,10 @@ fn a_broken_upload_is_gone_if_parts_are_not_kept() {
         assert_eq!(world.parts("").len(), 1);
         file.finish(false).unwrap();
         assert!(world.parts("").is_empty());
+        let mut file = create(OVER);
+        file.write_at(0, b"0123456789").unwrap();
+        drop(file);
+        assert!(world.parts("").is_empty());
         assert_eq!(failed(discarding.metadata_to_resume(&path("f"))), StorageError::NotFound);
         // What an older setting kept may be continued; broken again, it goes, too.
         world.upload("f", OVER, b"0123456789", false).unwrap();
@@ -223,6 +227,9 @@ fn one_at_a_time_goes_on_in_a_file() {
 fn an_empty_file_can_be_uploaded_and_an_empty_part_is_not_kept() {
     both(|world| {
         world.upload("f", OVER, b"", false).unwrap();
+        assert!(world.parts("").is_empty());
+        // Nor one that nobody ends: its session was gone before it was open.
+        drop(world.create("f", OVER).unwrap());
         assert!(world.parts("").is_empty());
         world.upload("f", OVER, b"", true).unwrap();
         assert_eq!(world.read("f"), b"");
