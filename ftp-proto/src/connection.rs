@@ -42,7 +42,8 @@ impl Connection {
         self.session.id
     }
 
-    /// Bytes came from the client.
+    /// Bytes came from the client. All of them are kept until their turn comes, and a line of one byte takes many times as
+    /// much, so that an adapter reads little at a time (those here 1 KiB), and only while [`wants_input`](Self::wants_input).
     pub fn receive(&mut self, now: Now, bytes: &[u8]) {
         let bytes = self.session.introduce(now, bytes);
         if !bytes.is_empty() {

@@ -10,7 +10,7 @@ use ftp_proto::time::Now;
 use ftp_proto::tls::Tls;
 use std::sync::Arc;
 
-/// What adapters read at a time.
+/// What may be read at a time: adapters take 1 KiB.
 const READS: [usize; 3] = [1, 1024, 16 << 10];
 /// A queue of the shortest lines takes so many bytes for each that was read: an item, and room to grow.
 const FOR_A_BYTE: usize = 40;

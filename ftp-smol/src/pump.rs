@@ -57,7 +57,8 @@ pub(crate) fn with_buffer<R>(call: impl FnOnce(&mut [u8]) -> R) -> R {
     with_buffer_of(PIECE, call)
 }
 
-fn with_buffer_of<R>(len: usize, call: impl FnOnce(&mut [u8]) -> R) -> R {
+/// Lends so many bytes of it.
+pub(crate) fn with_buffer_of<R>(len: usize, call: impl FnOnce(&mut [u8]) -> R) -> R {
     BUFFER.with_borrow_mut(|buffer| {
         if buffer.len() < len {
             buffer.resize(len, 0);

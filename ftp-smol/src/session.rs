@@ -7,7 +7,7 @@
 use crate::crew;
 use crate::links::{Links, Owner, WokenBy};
 use crate::net;
-use crate::pump::with_buffer;
+use crate::pump::with_buffer_of;
 use crate::shared::{Admitted, Mail, Mailbox, Shared};
 use crate::wait::{Alarm, Alarms};
 use async_io::Async;
@@ -22,6 +22,9 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+
+/// What one read from the client takes. Commands are short, and of what comes ahead of its turn all that was read is kept.
+const INPUT: usize = 1024;
 
 /// Admits a control connection. The future serves it to its end; a panic costs this session only.
 pub(crate) fn serve(
@@ -255,7 +258,7 @@ impl Session {
             return false;
         }
         let (now, connection) = (self.now, &mut self.connection);
-        let read = with_buffer(|buffer| {
+        let read = with_buffer_of(INPUT, |buffer| {
             let count = self.control.socket.get_ref().read(buffer)?;
             if count > 0 {
                 connection.receive(now, buffer.get(..count).unwrap_or_default());

@@ -13,6 +13,7 @@ on_both_runtimes!(
     slow_strangers_end_by_the_login_timeout,
     a_flood_of_silent_connections_locks_nobody_out,
     five_thousand_silent_sessions_leave_room_for_others,
+    what_strangers_send_ahead_is_not_kept,
 );
 
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(4);
@@ -174,4 +175,33 @@ fn flood_once(server: &Server) {
     assert!(slowest < Duration::from_secs(2), "who is in waited for {slowest:?}");
     drop(flood);
     logged_in.expect("QUIT", 221);
+}
+
+/// Behind a failed login, whose reply is held back, come lines without end: of those only as much as one read takes is
+/// kept, and the shortest lines are what takes most memory.
+fn what_strangers_send_ahead_is_not_kept(runtime: Runtime) {
+    const STRANGERS: u64 = 60;
+    /// In KiB: a session, on threads also its stack, and what it may keep.
+    const EACH: u64 = 256;
+    let server = Setup::new(runtime).set("limits.login_delay", "\"5s\"").start();
+    let watch = Watch::begin(&server);
+    let before = server.kernel_says("VmRSS");
+    let lines = [&b"USER nobody\r\nPASS wrong\r\n"[..], &b"\n".repeat(60_000)].concat();
+    let strangers: Vec<_> = (0..STRANGERS)
+        .map(|_| {
+            let mut stream = connect_from(Ipv4Addr::new(127, 0, 0, 3), server.address).unwrap();
+            stream.write_all(&lines).unwrap();
+            stream
+        })
+        .collect();
+    let mut most = 0;
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(4) {
+        most = most.max(server.kernel_says("VmRSS") - before);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(server.standing().sessions >= STRANGERS, "they were to wait for their replies");
+    assert!(most < STRANGERS * EACH, "{most} KiB for {STRANGERS} strangers");
+    drop(strangers);
+    watch.end(&server);
 }
