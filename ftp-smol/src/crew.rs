@@ -1,5 +1,5 @@
-//! The threads: one executor per core, where sessions are born, live and end, and the blocking pool, which does
-//! what may block.
+//! The threads: one executor per core, where sessions are born, live and end, and what they give to the workers,
+//! which may block.
 
 use crate::links::Owner;
 use crate::long::Errand;
@@ -31,7 +31,7 @@ use std::time::Duration;
 const EXHAUSTED_REST: Duration = Duration::from_millis(50);
 /// How many control connections are accepted before the others on the executor have their turn.
 const BATCH: usize = 64;
-/// How many threads move the bytes of transfers, of the 500 that the pool has at most: logins and opens must not
+/// How many threads move the bytes of transfers, of the 500 workers that there are at most: logins and opens must not
 /// queue behind bulk.
 const CARRIERS: usize = 256;
 

@@ -30,7 +30,7 @@
 //! - `undecided`: data connections of balancers, until they have said whose they are;
 //! - `long`: jobs that take long, beside their sessions;
 //! - `shared`: the core's server behind its lock, and the sessions' mailboxes;
-//! - `crew`: the executors, and the pool of threads for what may block.
+//! - `crew`, `workers`: the executors, and the threads for what may block.
 //!
 //! An idle session costs one descriptor and little memory: it has no stack and no buffers. A panic anywhere in a
 //! session, the embedder's code included, costs that session only.
