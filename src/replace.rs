@@ -2,7 +2,7 @@
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The directory a file is in.
 pub(crate) fn directory_of(path: &Path) -> &Path {
@@ -13,10 +13,8 @@ pub(crate) fn directory_of(path: &Path) -> &Path {
 /// replaces another keeps that one's owner and mode, or a server that runs as somebody else could no longer
 /// read it.
 pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = directory_of(path).join(format!(".{name}.{}", std::process::id()));
+    let (temporary, mut file) = create_beside(path)?;
     let written = (|| {
-        let mut file = create(&temporary)?;
         if let Ok(old) = std::fs::metadata(path) {
             hand_on(&old, &file)?;
         }
@@ -28,6 +26,24 @@ pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = std::fs::remove_file(&temporary);
     }
     written
+}
+
+/// How many names are tried for a new file.
+const NAMES: u32 = 100;
+
+/// A new file in the same directory, and where it is. Who was killed in the middle has left one, and in a container
+/// everybody has the same number.
+fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let own = std::process::id();
+    for number in 0..NAMES {
+        let temporary = directory_of(path).join(format!(".{name}.{own}-{number}"));
+        match create(&temporary) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            created => return created.map(|file| (temporary, file)),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
 }
 
 /// A new file, its owner's alone.
@@ -53,4 +69,23 @@ fn hand_on(old: &Metadata, file: &File) -> io::Result<()> {
 #[cfg(not(unix))]
 fn hand_on(_: &Metadata, _: &File) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_left_in_the_middle_is_in_nobodys_way() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ftpd.toml");
+        let left = directory.path().join(format!(".ftpd.toml.{}-0", std::process::id()));
+        std::fs::write(&left, "half").unwrap();
+        for text in ["one", "two"] {
+            replace_file(&path, text.as_bytes()).unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        }
+        assert_eq!(std::fs::read_to_string(left).unwrap(), "half", "it may be somebody else's");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2);
+    }
 }
