@@ -123,6 +123,8 @@ pub fn enter(needs: Needs) -> Result<Strength, String> {
     match std::fs::read_dir("/proc/self/task").map(Iterator::count) {
         Ok(1) => {}
         Err(_) if needs.identity.is_none() => {}
+        // Profilers bring a thread along; there is nothing that it would have to be kept from.
+        Ok(_) if needs.identity.is_none() && needs.mode == Mode::Off => {}
         Ok(threads) => return Err(format!("can't confine the server: it has {threads} threads already")),
         Err(error) => {
             let error = crate::config_file::reader::plain(&error);

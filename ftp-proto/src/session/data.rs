@@ -114,8 +114,19 @@ impl Session {
         self.timers.set(Timer::DataConnection, now.mono + self.config.timeouts.data_connection);
     }
 
-    /// Runs the link's machine and does what it asks for.
+    /// Tells the link's machine, and does what it asks for.
     pub(super) fn step_link(&mut self, now: Now, input: Input) {
+        // Most fresh starts, of a login or a PASV, have nothing to end. (And an idle session's stack stays a page shorter.)
+        if matches!((&self.link, &input), (Link::Idle, Input::Reset)) {
+            self.timers.clear(Timer::DataConnection);
+        } else {
+            self.run_link(now, input);
+        }
+        self.answer_established(now);
+    }
+
+    #[inline(never)]
+    fn run_link(&mut self, now: Now, input: Input) {
         let (next, effects) = core::mem::take(&mut self.link).step(input);
         self.link = next;
         if !matches!(self.link, Link::Waiting(_) | Link::Dialing(_) | Link::Securing(_)) {
@@ -141,6 +152,5 @@ impl Session {
                 Effect::Abort(transfer) => self.actions.push_back(Action::Abort(transfer)),
             }
         }
-        self.answer_established(now);
     }
 }
