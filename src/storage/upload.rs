@@ -382,7 +382,7 @@ impl<J: Jail> Part<J> {
         }
     }
 
-    /// Gives the file its name. Nothing stays of one that is over the quota.
+    /// Gives the file its name.
     fn publish(&self, file: &std::fs::File, mut meter: Option<&mut Meter>) -> Result<()> {
         let part = self.check()?;
         let mode = match self.folder.stat(&self.name) {
@@ -394,7 +394,7 @@ impl<J: Jail> Part<J> {
             set_mode(file, mode);
         }
         let quota = meter.as_ref().map(|meter| meter.quota().clone());
-        let published = rename::<J>(
+        rename::<J>(
             (&self.folder, &self.hidden),
             (&self.folder, &self.name),
             quota.as_ref(),
@@ -406,19 +406,7 @@ impl<J: Jail> Part<J> {
                     self.folder.rename(&self.hidden, &self.folder, &self.name, false)
                 }
             },
-        );
-        if matches!(published, Err(StorageError::OverQuota(_))) {
-            self.remove(meter)?;
-        }
-        published
-    }
-
-    fn remove(&self, meter: Option<&mut Meter>) -> Result<()> {
-        remove_file::<J>(&self.folder, &self.hidden, meter.as_ref().map(|meter| meter.quota()))?;
-        if let Some(meter) = meter {
-            meter.removed();
-        }
-        Ok(())
+        )
     }
 
     /// The upload broke: what came stays to be continued, if that is wanted and anything came. Not if it was to replace
@@ -427,7 +415,10 @@ impl<J: Jail> Part<J> {
         let size = self.check()?.size;
         let is_too_much = meter.as_ref().is_some_and(|meter| meter.quota().is_exceeded());
         if size == 0 || is_too_much || self.if_broken == Partial::Discard {
-            self.remove(meter)?;
+            remove_file::<J>(&self.folder, &self.hidden, meter.as_ref().map(|meter| meter.quota()))?;
+            if let Some(meter) = meter {
+                meter.removed();
+            }
         }
         Ok(())
     }
@@ -526,12 +517,23 @@ impl<J: Jail> File for Upload<J> {
     }
 
     fn finish(mut self: Box<Self>, commit: bool) -> Result<()> {
-        let Self { file, part, meter, durable, .. } = &mut *self;
+        let Self { file, start, part, meter, durable } = &mut *self;
         if commit && *durable {
             file.sync_data().map_err(failure)?;
         }
         match part.take() {
-            Some(part) if commit => part.publish(file, meter.as_mut()),
+            Some(part) if commit => {
+                let published = part.publish(file, meter.as_mut());
+                if matches!(published, Err(StorageError::OverQuota(_))) {
+                    // What came goes, what was there before stays.
+                    file.set_len(*start).map_err(failure)?;
+                    if let Some(meter) = meter {
+                        meter.cut(*start);
+                    }
+                    part.give_up(meter.as_mut())?;
+                }
+                published
+            }
             Some(part) => part.give_up(meter.as_mut()),
             None => Ok(()),
         }

@@ -132,6 +132,19 @@ fn what_was_to_be_replaced_and_is_gone_makes_no_room() {
         assert_eq!(file.finish(true), result, "{length}");
         assert_eq!((used(&storage), on_disk(directory.path())), (left, left), "{length}");
     }
+    // What was there before a resumed one stays, if there is room for that.
+    let directory = tempfile::tempdir().unwrap();
+    let storage = limited(directory.path(), BYTES(10));
+    put(&storage, "/a", 6).unwrap();
+    let mut file = storage.create(&path("/a"), Create::Replace { overwrite: true }).unwrap();
+    file.write_at(0, b"123").unwrap();
+    file.finish(false).unwrap();
+    let mut file = storage.create(&path("/a"), Create::Resume { at: 3 }).unwrap();
+    storage.rename(&path("/a"), &path("/b"), false).unwrap();
+    file.write_at(3, b"45678").unwrap();
+    assert_eq!(file.finish(true), Err(over(1)));
+    assert_eq!((used(&storage), on_disk(directory.path())), ((9, 2), (9, 2)));
+    assert_eq!(storage.metadata_to_resume(&path("/a")).unwrap().size, 3);
     // The same where files alone are counted: one more than allowed, under a new name.
     let directory = tempfile::tempdir().unwrap();
     let storage = limited(directory.path(), Limits { bytes: None, files: Some(1) });

@@ -94,6 +94,11 @@ impl File for Upload {
         let storage = self.storage.clone();
         let mut tree = storage.lock();
         tree.check_parent(&self.path)?;
+        // Somebody else may have taken the room meanwhile, or the file away that was to make it.
+        if let Err(error) = tree.check_bytes(&self.path, self.start, self.bytes.len() as u64) {
+            self.forget_what_came(&tree);
+            return Err(error);
+        }
         let key = self.path.as_bytes().to_vec();
         match tree.nodes.get(&key).map(|node| (&node.content, node.mode)) {
             Some((Content::Directory, _)) => return Err(StorageError::IsADirectory),
@@ -113,10 +118,18 @@ impl File for Upload {
     }
 
     fn discard(mut self: Box<Self>) -> Result<(), StorageError> {
-        let stands = self.storage.lock().nodes.contains_key(self.path.as_bytes());
+        let storage = self.storage.clone();
+        self.forget_what_came(&storage.lock());
+        self.finish(false)
+    }
+}
+
+impl Upload {
+    /// What it began with stays, unless that is the file itself.
+    fn forget_what_came(&mut self, tree: &Tree) {
+        let stands = tree.nodes.contains_key(self.path.as_bytes());
         let kept = if stands { 0 } else { usize::try_from(self.start).unwrap_or(usize::MAX) };
         self.bytes.truncate(kept);
-        self.finish(false)
     }
 }
 

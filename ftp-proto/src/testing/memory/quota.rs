@@ -77,3 +77,23 @@ impl Tree {
         Some(self.quota.bytes?.saturating_sub(others))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::{Create, Storage as _};
+    use crate::testing::memory::virtual_path;
+
+    /// What made room was there when the bytes came, and is somewhere else when they are published.
+    #[test]
+    fn what_was_to_be_replaced_and_is_gone_makes_no_room() {
+        let storage = MemoryStorage::new().file("/a", "0123456789").quota(10);
+        let a = virtual_path(b"/a");
+        let mut file = storage.create(&a, Create::Replace { overwrite: true }).unwrap();
+        file.write_at(0, b"abcdefghij").unwrap();
+        storage.rename(&a, &virtual_path(b"/b"), false).unwrap();
+        assert_eq!(file.finish(true), Err(StorageError::OverQuota(OverQuota::Bytes(0))));
+        assert_eq!((storage.contents("/a"), storage.part_of("/a")), (None, None));
+        assert_eq!(storage.contents("/b").unwrap(), b"0123456789");
+    }
+}
