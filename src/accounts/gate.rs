@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// How long somebody waits outside before being told to come back later.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How many may wait. Each of them holds a thread, and the pool that `smol` gives to work that blocks has 500.
+/// How many may wait. Each of them holds a thread, of which there are 500 for what may block where sessions have none.
 const QUEUE: usize = 448;
 
 /// The stack of a check; only what is touched of it takes memory.
@@ -41,7 +41,7 @@ impl Gate {
         Self { counts: Mutex::default(), left: Condvar::new(), places, queue, patience }
     }
 
-    /// Runs `work` inside; `None` if there was no place in time, or no thread.
+    /// Runs `work` inside; `None` if there was no place in time.
     pub(super) fn pass<T: Send>(&self, peer: IpAddr, work: impl FnOnce() -> T + Send) -> Option<T> {
         let mut counts = self.lock();
         if counts.inside >= self.places {
@@ -75,12 +75,16 @@ impl Gate {
 }
 
 /// Does the work on a thread of its own, whose stack goes with it. On a session's thread the pages that a check of a hash
-/// touches would stay for as long as the session does: half of what it has.
+/// touches would stay for as long as the session does: half of what it has. If the system has no thread to give, that is
+/// better than to turn away who is in.
 fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).ok()?;
-        Some(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    })
+    let work = Mutex::new(Some(work));
+    let run = || work.lock().unwrap_or_else(PoisonError::into_inner).take().map(|work| work());
+    let done = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, run).ok()?;
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    });
+    done.or_else(run)
 }
 
 impl Counts {

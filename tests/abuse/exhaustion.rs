@@ -2,10 +2,10 @@
 //! all is as before.
 
 use crate::client::{Client, connect, connect_from, eventually};
-use crate::server::{Runtime, Server, Setup};
+use crate::server::{PASSWORD, Runtime, Server, Setup, USER};
 use crate::watch::Watch;
 use std::fs::Permissions;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -178,13 +178,16 @@ fn without_threads_newcomers_are_told_and_nobody_is_lost(runtime: Runtime) {
     assert_eq!(before.fetch("RETR file").len(), 200_000);
     // Everybody hears something soon: a greeting, or that there is no place.
     let (mut greeted, mut refused) = (0, 0);
-    let mut kept = Vec::new();
+    let (mut inside, mut kept) = (None, Vec::new());
     for mut stream in crowd {
         let mut code = [0; 3];
         stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         stream.read_exact(&mut code).expect("a word to who has come");
         match &code {
-            b"220" => greeted += 1,
+            b"220" => {
+                greeted += 1;
+                inside.get_or_insert_with(|| stream.try_clone().unwrap());
+            }
             b"421" => refused += 1,
             other => panic!("{}", String::from_utf8_lossy(other)),
         }
@@ -195,7 +198,13 @@ fn without_threads_newcomers_are_told_and_nobody_is_lost(runtime: Runtime) {
     } else {
         assert_eq!(greeted, 300, "an executor needs no thread for a session");
     }
-    drop(kept);
+    // Who was greeted can log in, though a check of a password would like a thread of its own.
+    let mut inside = inside.expect("somebody was greeted");
+    inside.write_all(format!("USER {USER}\r\nPASS {PASSWORD}\r\nQUIT\r\n").as_bytes()).unwrap();
+    let mut said = String::new();
+    inside.read_to_string(&mut said).unwrap();
+    assert!(said.contains("\r\n230 "), "{said}");
+    drop((inside, kept));
     eventually("newcomers are let in again", Duration::from_secs(10), || {
         Client::try_login(Ipv4Addr::LOCALHOST, server.address).is_ok()
     });
