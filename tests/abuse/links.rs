@@ -86,20 +86,34 @@ fn links_in_circles_and_to_the_outside_lead_nowhere(runtime: Runtime) {
         }
     }
     assert!(begin.elapsed() < Duration::from_secs(15), "circles have an end: {:?}", begin.elapsed());
-    for name in
-        ["itself", "ping", "absolute/file", "relative/file", "magic/etc/passwd", "a/far-up/etc/passwd"]
-    {
-        for line in ["SIZE", "MDTM", "CWD", "DELE", "RMD", "MLST", "RNFR", "MKD"] {
-            // The links themselves may go, but not what they would lead to.
-            if line == "DELE" && !name.contains('/') {
-                continue;
+    // Nothing is removed or made beyond what is known to be outside, should a server let that happen.
+    let (files, folders) = (["SIZE", "MDTM", "MLST"], ["CWD", "MLST"]);
+    let changes = ["DELE", "RNFR", "MFMT 20200101000000", "SITE CHMOD 777"];
+    for (lines, names) in [
+        (&files[..], &["itself/x", "ping/x", "absolute/file", "relative/file"][..]),
+        (&files, &["magic/etc/passwd", "magic-too/Cargo.toml", "a/far-up/etc/passwd"]),
+        (&folders, &["itself/x", "ping/x", "absolute/below", "relative/below", "magic/etc", "a/far-up/etc"]),
+        (&changes, &["itself/x", "ping/x", "absolute/file", "relative/file"]),
+        (&["RMD", "RNFR", "SITE RMDIR"], &["absolute/below", "relative/below"]),
+        (&["MKD", "SITE MKDIR"], &["itself/x", "ping/x", "absolute/made", "relative/made"]),
+    ] {
+        for name in names {
+            for line in lines {
+                let (code, text) = client.command(&format!("{line} {name}"));
+                assert!(code >= 400, "{line} {name}: {text}");
             }
-            let (code, text) = client.command(&format!("{line} {name}/x"));
+        }
+    }
+    // (An upload may take the place of a link that leads nowhere.)
+    for (lines, names) in [
+        (&["RETR"][..], &["itself", "ping", "magic/etc/passwd", "a/far-up/etc/passwd"][..]),
+        (&["RETR", "STOR", "APPE"], &["absolute/file", "relative/file"]),
+    ] {
+        for (line, name) in lines.iter().flat_map(|line| names.iter().map(move |name| (line, name))) {
+            let _data = client.try_dial().unwrap();
+            let (code, text) = client.command(&format!("{line} {name}"));
             assert!(code >= 400, "{line} {name}: {text}");
         }
-        let _data = client.try_dial().unwrap();
-        let (code, text) = client.command(&format!("RETR {name}"));
-        assert!(code >= 400, "RETR {name}: {text}");
     }
     assert_eq!(picture(&outside), before);
     drop(client);
