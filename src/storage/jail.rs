@@ -107,8 +107,9 @@ pub(super) trait Jail: Send + Sync + Sized + 'static {
     /// Sets the time of last modification, links followed.
     fn set_modified(&self, path: &VirtualPath, time: UnixTime) -> Result<()>;
 
-    /// Sets the permission bits, links followed.
-    fn set_permissions(&self, path: &VirtualPath, mode: u32) -> Result<()>;
+    /// Sets the permission bits, links followed, of what `may` lets pass once it is open: it can't become another thing then.
+    fn set_permissions(&self, path: &VirtualPath, mode: u32, may: &dyn Fn(&Stat) -> Result<()>)
+    -> Result<()>;
 
     /// Facts about an open file.
     fn stat_file(file: &File) -> Result<Stat>;

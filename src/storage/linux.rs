@@ -192,14 +192,23 @@ impl Jail for Root {
         }
     }
 
-    fn set_permissions(&self, path: &VirtualPath, mode: u32) -> Result<()> {
+    fn set_permissions(
+        &self,
+        path: &VirtualPath,
+        mode: u32,
+        may: &dyn Fn(&Stat) -> Result<()>,
+    ) -> Result<()> {
         let mode = Mode::from_raw_mode(mode);
         match self.open(path, Opening::READ) {
-            Ok(file) => rustix::fs::fchmod(&file, mode).map_err(|error| failure(error.into())),
+            Ok(file) => {
+                may(&Self::stat_file(&file)?)?;
+                rustix::fs::fchmod(&file, mode).map_err(|error| failure(error.into()))
+            }
             // Its owner may change a file that he may not read. There is no call for that on a mere place
             // before Linux 6.6, but the process file system leads to exactly what is open.
             Err(StorageError::Denied) => {
                 let place = self.resolve(below(path), OFlags::PATH, Mode::empty()).map_err(path_failure)?;
+                may(&look_at(&place, c"", AtFlags::EMPTY_PATH)?)?;
                 let name = format!("/proc/self/fd/{}", place.as_raw_fd());
                 rustix::fs::chmod(name, mode).map_err(|_| StorageError::Denied)
             }

@@ -206,16 +206,22 @@ impl Jail for Root {
         self.top.set_mtime(below(path)?, time).map_err(path_failure)
     }
 
-    fn set_permissions(&self, path: &VirtualPath, mode: u32) -> Result<()> {
+    fn set_permissions(
+        &self,
+        path: &VirtualPath,
+        mode: u32,
+        may: &dyn Fn(&Stat) -> Result<()>,
+    ) -> Result<()> {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
             let file = self.open(path, Opening::READ)?;
+            may(&Self::stat_file(&file)?)?;
             file.set_permissions(std::fs::Permissions::from_mode(mode)).map_err(failure)
         }
         #[cfg(not(unix))]
         {
-            let _ = (path, mode);
+            let _ = (path, mode, may);
             Err(StorageError::Unsupported)
         }
     }

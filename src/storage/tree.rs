@@ -82,7 +82,7 @@ impl<J: Jail> Tree<J> {
     fn give_mode(&self, path: &VirtualPath, folder: &J::Folder, mode: u32) {
         let now = folder.stat(path.name()).ok().filter(|stat| stat.kind == Kind::Directory);
         if let Some(now) = now.and_then(|stat| stat.mode).filter(|now| now & 0o777 != mode) {
-            let _ = self.jail.set_permissions(path, now & 0o7000 | mode);
+            let _ = self.jail.set_permissions(path, now & 0o7000 | mode, &|_| Ok(()));
         }
     }
 
@@ -352,11 +352,14 @@ impl<J: Jail> Storage for Tree<J> {
     /// Permissions only: set-user-id and the like are never set over the network. Nor can a directory be hidden from the count.
     fn set_permissions(&self, path: &VirtualPath, mode: u32) -> Result<()> {
         visible(path)?;
-        match self.jail.stat(path)?.kind {
+        let may = |stat: &Stat| match stat.kind {
             Kind::Directory if mode & self.own_bits() != self.own_bits() => Err(StorageError::Denied),
-            Kind::File | Kind::Directory => self.jail.set_permissions(path, mode & 0o777),
+            Kind::File | Kind::Directory => Ok(()),
             Kind::Link | Kind::Other => Err(StorageError::Denied),
-        }
+        };
+        // Devices are not even opened.
+        may(&self.jail.stat(path)?)?;
+        self.jail.set_permissions(path, mode & 0o777, &may)
     }
 }
 

@@ -436,6 +436,37 @@ fn nobody_hides_a_directory_from_the_count() {
     }
 }
 
+/// Nor by another session that puts it in the place of a file at the right moment.
+#[test]
+fn nobody_is_quick_enough_to_hide_a_directory() {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    for portable in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        let open = if portable { DiskStorage::open_portable } else { DiskStorage::open };
+        let storage = open(directory.path(), Options::default()).unwrap();
+        let storage = counted(storage.with_quota(Arc::default(), BYTES(100)));
+        storage.create_dir(&path("/d")).unwrap();
+        put(&storage, "/f", 1).unwrap();
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    for (from, to) in [("/f", "/x"), ("/x", "/f"), ("/d", "/x"), ("/x", "/d")] {
+                        storage.rename(&path(from), &path(to), false).unwrap();
+                    }
+                }
+            });
+            for _ in 0..20_000 {
+                let _ = storage.set_permissions(&path("/x"), 0);
+            }
+            is_over.store(true, Ordering::Relaxed);
+        });
+        let mode = directory.path().join("d").metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o755);
+    }
+}
+
 /// Counting what changes all the time must not keep a disk busy all the time.
 #[test]
 fn a_count_that_takes_long_is_not_repeated_soon() {
