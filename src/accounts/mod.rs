@@ -176,7 +176,7 @@ impl Accounts for ServerAccounts {
         let realms = self.realms();
         // A host that the settings have lost since it was chosen has nobody, above all none of the server's own.
         let realm = realms.find(credentials.host.as_deref()).ok_or(LoginError::Refused)?;
-        let state = realm.fresh_state();
+        let state = realm.fresh_state(&self.trees);
         if is_anonymous(&credentials.user) {
             return state.guest().ok_or(LoginError::Refused);
         }
@@ -212,7 +212,7 @@ impl Accounts for ServerAccounts {
         let shown = credentials.certificate.as_ref().map(Shown::new).ok_or(LoginError::Refused)?;
         let realms = self.realms();
         let realm = realms.find(credentials.host.as_deref()).ok_or(LoginError::Refused)?;
-        let state = realm.fresh_state();
+        let state = realm.fresh_state(&self.trees);
         let user = state.file.users.get(&credentials.user).filter(|user| user.login.certificate_alone());
         let user = user.filter(|user| shown.is_of(&user.certificates)).ok_or(LoginError::Refused)?;
         realm.account(&state, user, &self.trees)

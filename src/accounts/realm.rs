@@ -79,6 +79,18 @@ fn limits(sources: &Sources, file: &AccountsFile, root: &Path, own: Limits) -> O
     counts.then_some(own)
 }
 
+/// The tree of guests, if there are any.
+fn guests_tree(
+    host: Option<&str>,
+    sources: &Sources,
+    file: &AccountsFile,
+    trees: &Trees,
+) -> Result<Option<Arc<dyn Storage>>, String> {
+    let Some((root, _)) = &sources.anonymous else { return Ok(None) };
+    let limits = limits(sources, file, root, sources.anonymous_limits);
+    trees.get(root, &owner("anonymous", host), sources.uploads, limits).map(Some)
+}
+
 /// One consistent view: replaced as a whole, so a login in progress keeps what it began with.
 pub(super) struct State {
     pub(super) sources: Sources,
@@ -190,7 +202,7 @@ impl Realm {
 
     /// The state, after a look at the file if the last one was a while ago. A file that is wrong now leaves
     /// everything as it was.
-    pub(super) fn fresh_state(&self) -> Arc<State> {
+    pub(super) fn fresh_state(&self, trees: &Trees) -> Arc<State> {
         let state = self.state();
         // Who finds somebody else looking takes what is there.
         if let Some(path) = &state.sources.file
@@ -211,7 +223,10 @@ impl Realm {
                         state.file.clone()
                     }
                 };
-                self.set(State { file, stamp, ..State::clone(&state) });
+                // Somebody else in guests' directory may have a limit now, so that what they store counts.
+                let anonymous = guests_tree(self.host.as_deref(), &state.sources, &file, trees);
+                let anonymous = anonymous.unwrap_or_else(|_| state.anonymous.clone());
+                self.set(State { file, stamp, anonymous, ..State::clone(&state) });
                 return self.state();
             }
         }
@@ -268,16 +283,13 @@ impl State {
                 )));
             }
         }
-        let tree = |root: &Path, account: &str, own: Limits| {
-            let limits = limits(&sources, &file, root, own);
-            trees.get(root, &owner(account, host), sources.uploads, limits).map_err(OpenError::Tree)
-        };
-        let anonymous = match &sources.anonymous {
-            Some((root, _)) => Some(tree(root, "anonymous", sources.anonymous_limits)?),
-            None => None,
-        };
+        let anonymous = guests_tree(host, &sources, &file, trees).map_err(OpenError::Tree)?;
         let single = match &sources.single {
-            Some(user) => Some(tree(&user.root, &user.name, Limits::default())?),
+            Some(user) => {
+                let limits = limits(&sources, &file, &user.root, Limits::default());
+                let tree = trees.get(&user.root, &owner(&user.name, host), sources.uploads, limits);
+                Some(tree.map_err(OpenError::Tree)?)
+            }
             None => None,
         };
         Ok(Self { sources, file, stamp, anonymous, single })

@@ -448,6 +448,32 @@ fn a_directory_that_was_counted_once_is_counted_whoever_comes() {
     assert_eq!(used(), Some(300));
 }
 
+/// Their tree is open from the start, when nobody else in their directory has limits.
+#[test]
+fn what_guests_store_counts_when_somebody_is_given_a_quota() {
+    let directory = tempfile::tempdir().unwrap();
+    let (root, file) = (directory.path().join("root"), directory.path().join("accounts.toml"));
+    std::fs::create_dir(&root).unwrap();
+    edit::add(&file, &user("anna", Some(&root))).unwrap();
+    let sources = Sources { file: Some(file.clone()), anonymous: Some((root, true)), ..Sources::default() };
+    let accounts = ServerAccounts::open(sources, Vec::new()).unwrap();
+    let login = |name| {
+        accounts.realms().find(None).unwrap().last_looked(Instant::now() - 2 * LOOK_AGAIN);
+        accounts.authenticate(&credentials(name, "secret")).unwrap().storage
+    };
+    assert!(login("ftp").usage().is_err());
+    edit::set_limits(&file, "anna", Some(Some(1_000)), None).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while login("anna").usage().unwrap().bytes.used.is_none() {
+        assert!(Instant::now() < deadline, "never counted");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let mut file = login("ftp").create(&VirtualPath::new(b"/a").unwrap(), Create::New).unwrap();
+    file.write_at(0, &[b'x'; 100]).unwrap();
+    file.finish(true).unwrap();
+    assert_eq!(login("anna").usage().unwrap().bytes.used, Some(100));
+}
+
 #[test]
 fn guests_have_a_quota_together() {
     let directory = tempfile::tempdir().unwrap();
