@@ -11,8 +11,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How many may wait. Each of them holds a thread, of which there are 500 for what may block where sessions have none.
 const QUEUE: usize = 448;
 
-/// The stack of a check; only what is touched of it takes memory.
-const STACK: usize = 256 << 10;
+/// The stack of a check; only what is touched of it takes memory. More than four times as large as a session's, since the C
+/// library hands the stack of an ended thread to the next one that asks for at least a quarter of it.
+const STACK: usize = 1088 << 10;
 
 /// At most so many inside, at most so many waiting.
 pub(super) struct Gate {

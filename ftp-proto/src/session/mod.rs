@@ -270,6 +270,13 @@ impl Session {
     }
 
     pub(crate) fn handle(&mut self, now: Now, event: Event) {
+        self.hear(now, event);
+        self.advance(now);
+    }
+
+    /// Apart, so that its large frame is gone when commands run: of a session's thread the stack stays as deep as it once was.
+    #[inline(never)]
+    fn hear(&mut self, now: Now, event: Event) {
         match event {
             Event::Answer(answer) => self.answered(now, answer),
             Event::Message(message) => self.told(now, message),
@@ -294,7 +301,6 @@ impl Session {
             Event::Ended(transfer, end) => self.transfer_ended(now, transfer, end),
             Event::PeerClosed => self.peer_closed(now),
         }
-        self.advance(now);
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Now) {
