@@ -2,7 +2,9 @@
 //!
 //! Theory of operation: each failure is counted twice, for its address and for the user name from that address. A count
 //! that is full becomes a ban and begins anew; a ban that is over leaves a count of zero that knows how often there was
-//! one. A failure that was refused without a look at the password is no guess and counts for the delay alone.
+//! one. A failure that was refused without a look at the password is no guess and counts for the delay alone. What a name
+//! fails behind its first ban is nothing new for its address: devices with old passwords never stop, and wait longer each
+//! time, while who guesses has other names to try.
 //!
 //! Nothing of it may grow: both tables have so many places, and who fills them loses what it brought itself
 //! ([`Crowds`]): an attacker with many addresses pushes out neither the counts nor the bans of others.
@@ -192,15 +194,23 @@ impl Bans {
     ) -> Duration {
         self.handle_timeout(now);
         let client = client_of(address);
+        let mut counts = checked;
         if let Some(person) = person.filter(|_| checked) {
             let whose = Whose { client, person: Some(person) };
+            counts = !self.was_banned(settings, now.mono, &whose);
             self.count(settings, settings.user_failures, now, whose, checked);
         }
         let whose = Whose { client, person: None };
-        let tries = self.count(settings, settings.address_failures, now, whose, checked);
+        let tries = self.count(settings, settings.address_failures, now, whose, counts);
         let doubled = 1_u32.checked_shl(tries.saturating_sub(1)).unwrap_or(u32::MAX);
         let longest = limits.longest_login_delay.max(limits.login_delay);
         limits.login_delay.checked_mul(doubled).unwrap_or(longest).min(longest)
+    }
+
+    /// Whether the next ban would be longer.
+    fn was_banned(&self, settings: &Settings, now: Instant, whose: &Whose) -> bool {
+        let is_recent = |count: &Count| now.duration_since(count.ended) < settings.longest;
+        self.counts.get(whose).is_some_and(|count| count.bans > 0 && is_recent(count))
     }
 
     /// Returns how many tries there were.
