@@ -1,13 +1,10 @@
 //! The ledger beside what is on the disk.
 
-use super::{Ledger, Limits, Sum, ledger, walk};
-use crate::storage::jail::Jail as _;
-use crate::storage::portable::Root as Portable;
+use super::{Ledger, Limits, Sum, ledger};
 use crate::storage::{DiskStorage, Options, Partial, Uploads};
 use ftp_proto::host::{Create, File, OverQuota, Storage as _, StorageError};
 use ftp_proto::path::VirtualPath;
 use quickcheck::QuickCheck;
-use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -370,46 +367,6 @@ fn a_count_in_the_middle_of_changes_knows_how_far_it_may_be_wrong() {
     ledger.moved(true, 0);
     assert!(!ledger.end_walk(Some(Sum::bytes(1_000))));
     assert_eq!(ledger.used(), Some((47, 1)));
-}
-
-/// A directory may have more in it than there is memory, and clients make as many as they like.
-#[test]
-fn a_walk_remembers_so_much_and_no_more() {
-    let directory = tempfile::tempdir().unwrap();
-    for name in 0..50 {
-        std::fs::create_dir(directory.path().join(format!("{name}"))).unwrap();
-    }
-    let jail = Portable::open_root(directory.path()).unwrap();
-    let measure = |most| walk::measure(&jail, &HashSet::new(), most);
-    assert_eq!(measure(walk::MOST_BYTES), Some(Sum::files(50)));
-    assert_eq!(measure(50 * 100), Some(Sum::files(50)));
-    assert_eq!(measure(50 * 20), None);
-    let mut unread = walk::Unread::new(200);
-    let top = jail.folder(&VirtualPath::root()).unwrap();
-    let mut sum = Sum::default();
-    assert!(!walk::read::<Portable>(&top, b"", &HashSet::new(), &mut sum, &mut unread));
-    assert!((1..10).contains(&sum.files), "it ends in the middle: {sum:?}");
-}
-
-/// Directories can be moved into each other until no path leads to them any more, and the way to each is gone from the top.
-#[test]
-fn a_walk_goes_so_deep_and_no_deeper() {
-    let directory = tempfile::tempdir().unwrap();
-    let storage = DiskStorage::open(directory.path(), Options::default()).unwrap();
-    let long = "/d".repeat(400);
-    for depth in 1..=400 {
-        storage.create_dir(&path(&"/d".repeat(depth))).unwrap();
-    }
-    let jail = Portable::open_root(directory.path()).unwrap();
-    let measure = || walk::measure(&jail, &HashSet::new(), walk::MOST_BYTES);
-    assert_eq!(measure(), Some(Sum::files(400)));
-    storage.create_dir(&path("/e")).unwrap();
-    storage.rename(&path("/d"), &path("/e/d"), false).unwrap();
-    for depth in 1..=200 {
-        storage.create_dir(&path(&"/d".repeat(depth))).unwrap();
-    }
-    storage.rename(&path("/d"), &path(&format!("/e{long}/d")), false).unwrap();
-    assert_eq!(measure(), None);
 }
 
 /// Or what is in it would not be counted, and could be stored once more.

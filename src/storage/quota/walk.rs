@@ -13,7 +13,7 @@ const AT_ONCE: usize = 2;
 /// How often a walk is begun anew because sessions changed something meanwhile.
 const TRIES: usize = 3;
 /// How much memory may be used for the paths of directories that are still to be read.
-pub(super) const MOST_BYTES: usize = 64 * 1024 * 1024;
+const MOST_BYTES: usize = 64 * 1024 * 1024;
 /// How deep a walk goes: the way to each directory is gone from the top.
 const MOST_DEPTH: usize = 500;
 /// What each costs beside its letters.
@@ -84,14 +84,14 @@ pub(super) fn count<J: Jail>(ledger: &Ledger, jail: &J) -> bool {
 
 /// Directories that are still to be read. By paths, not open: a client can make a tree that is deeper than there are
 /// descriptors.
-pub(super) struct Unread {
+struct Unread {
     paths: Vec<Vec<u8>>,
     bytes: usize,
     most: usize,
 }
 
 impl Unread {
-    pub(super) const fn new(most: usize) -> Self {
+    const fn new(most: usize) -> Self {
         Self { paths: Vec::new(), bytes: 0, most }
     }
 
@@ -116,7 +116,7 @@ impl Unread {
 
 /// Everything below the top but these files. What can't be read is left out, too; `None`: the top can't, or it is too wide
 /// or too deep.
-pub(super) fn measure<J: Jail>(jail: &J, left_out: &HashSet<Key>, most: usize) -> Option<Sum> {
+fn measure<J: Jail>(jail: &J, left_out: &HashSet<Key>, most: usize) -> Option<Sum> {
     let top = jail.folder(&VirtualPath::root()).ok()?;
     drop(top.names().ok()?);
     let mut sum = Sum::default();
@@ -143,7 +143,7 @@ fn descend<J: Jail>(top: &J::Folder, path: &[u8]) -> Option<J::Folder> {
 }
 
 /// Counts one directory, and notes those in it. `false`: there are too many, or too deep ones.
-pub(super) fn read<J: Jail>(
+fn read<J: Jail>(
     folder: &J::Folder,
     path: &[u8],
     left_out: &HashSet<Key>,
@@ -169,3 +169,6 @@ pub(super) fn read<J: Jail>(
     }
     true
 }
+
+#[cfg(test)]
+mod tests;
