@@ -152,6 +152,12 @@ impl ServerAccounts {
         self.realms().all().flat_map(|realm| realm.quotas(&self.trees)).collect()
     }
 
+    /// Begins to count what guests have stored: for users that is done when they log in, but everybody may be a guest. Not at
+    /// once when the tree is opened, since a server that confines itself may have no threads then.
+    pub fn count_for_guests(&self) {
+        self.realms().all().filter_map(|realm| realm.state().guest()).for_each(drop);
+    }
+
     /// From now on files may be out of sight that were read before: that is no change of theirs.
     pub fn settle(&self) {
         self.realms().all().for_each(Realm::settle);

@@ -52,6 +52,7 @@ pub(super) fn run(arguments: ServeArguments) -> Result<(), Failure> {
     service.certificates.watch();
     plan.warn(&service.accounts, &service.certificates);
     confinement.warn(&plan, &service, &watch);
+    service.accounts.count_for_guests();
     sweep_uploads(Arc::clone(&service.accounts));
     manager.ready();
 

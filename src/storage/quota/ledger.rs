@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// Other programs write there, too.
 const COUNT_EVERY: Duration = Duration::from_secs(3600);
 /// So soon again, if the last count is not exact, because sessions changed something meanwhile,
-const COUNT_SOON: Duration = Duration::from_secs(60);
+const COUNT_SOON: Duration = Duration::from_secs(5);
 /// or after so many times as long as it took: else a large tree in which much is stored would be read all the time.
 const REST: u32 = 20;
 

@@ -428,14 +428,9 @@ fn nobody_is_quick_enough_to_hide_a_directory() {
 #[test]
 fn a_count_that_takes_long_is_not_repeated_soon() {
     let seconds = Duration::from_secs;
-    for (is_exact, took, pause) in [
-        (true, 0, 3_600),
-        (true, 100_000, 3_600),
-        (false, 0, 60),
-        (false, 3, 60),
-        (false, 6, 120),
-        (false, 100_000, 3_600),
-    ] {
+    for (is_exact, took, pause) in
+        [(true, 0, 3_600), (true, 100_000, 3_600), (false, 0, 5), (false, 6, 120), (false, 100_000, 3_600)]
+    {
         assert_eq!(ledger::pause(is_exact, seconds(took)), seconds(pause), "{is_exact} {took}");
     }
 }
