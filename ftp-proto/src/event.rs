@@ -459,7 +459,7 @@ pub enum News {
     PortOpened(u16),
     /// A passive port can't be opened; the text names its owner where the system tells it.
     PortFailed(u16, String),
-    /// Connections wait that can't be accepted; the system's words. May be told as often as it is tried.
+    /// Clients can't be let in; the system's words. May be told as often as it is tried.
     AcceptFailed(String),
     /// A session's control connection and links are gone, however it ended (a panic included).
     Gone(SessionId),

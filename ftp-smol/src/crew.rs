@@ -163,6 +163,16 @@ impl Door {
         Ok(Self { listener: Async::new_nonblocking(listener)?, implicit_tls, rest: None })
     }
 
+    /// Accepts a client in place of the reserve, and tells him that there is no place. Whether that could be done.
+    fn turn_one_away(&self, shared: &Shared) -> bool {
+        let accept = || {
+            let (control, peer) = net::accept(self.listener.get_ref()).ok()?;
+            session::turn_away(shared, control, peer, self.implicit_tls);
+            Some(())
+        };
+        shared.reserve.lend(accept).is_some()
+    }
+
     fn attend(
         &mut self,
         shared: &Shared,
@@ -181,14 +191,21 @@ impl Door {
             }
             for _ in 0..BATCH {
                 match net::accept(self.listener.get_ref()) {
-                    Ok((control, peer)) => admit(control, peer),
+                    Ok((control, peer)) if shared.reserve.is_there() => admit(control, peer),
+                    // This one has the last descriptor, and could do nothing with its session.
+                    Ok((control, peer)) => {
+                        session::turn_away(shared, control, peer, self.implicit_tls);
+                        shared.reserve.is_there();
+                    }
                     Err(error) => match AcceptTrouble::from(&error) {
                         AcceptTrouble::Gone => {}
                         AcceptTrouble::Nobody => break,
                         AcceptTrouble::Exhausted => {
                             shared.accept_failed(&error);
-                            self.rest = Some(Timer::after(EXHAUSTED_REST));
-                            break;
+                            if !self.turn_one_away(shared) {
+                                self.rest = Some(Timer::after(EXHAUSTED_REST));
+                                break;
+                            }
                         }
                     },
                 }

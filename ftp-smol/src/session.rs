@@ -43,11 +43,22 @@ pub(crate) fn serve(
             Some(Served(Some(Session::new(gone, Rc::clone(alarms), socket, connection, mailbox))))
         }
         Admitted::Refused(words) => {
-            let _ = (&control).write(&words);
-            net::discard_input(&control);
+            see_off(&control, &words);
             None
         }
     }
+}
+
+/// Sends somebody away for whom there is no descriptor.
+pub(crate) fn turn_away(shared: &Shared, control: TcpStream, peer: SocketAddr, implicit_tls: bool) {
+    let Ok(local) = control.local_addr() else { return };
+    let arrival = Arrival { implicit_tls, ..Arrival::new(net::canonical(local), peer) };
+    see_off(&control, &shared.turn_away(arrival));
+}
+
+fn see_off(mut control: &TcpStream, words: &[u8]) {
+    let _ = control.write(words);
+    net::discard_input(control);
 }
 
 /// A session, until it has ended.

@@ -5,6 +5,7 @@
 
 use crate::crew::Carriers;
 use crate::long::LongJobs;
+use crate::net::Reserve;
 use crate::ports::{Arrived, Ports};
 use crate::pump::Report;
 use crate::undecided::{Lobby, Parked};
@@ -171,6 +172,7 @@ pub(crate) struct Shared {
     pub(crate) sweeper_bell: Bell,
     pub(crate) carriers: Carriers,
     pub(crate) workers: Workers,
+    pub(crate) reserve: Reserve,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) keepalive: Duration,
     pub(crate) networks: Arc<dyn Fn() -> Networks + Send + Sync>,
@@ -203,6 +205,7 @@ impl Shared {
             sweeper_bell: Bell::default(),
             carriers: Carriers::default(),
             workers,
+            reserve: Reserve::new(),
             observer,
             keepalive,
             networks,
@@ -248,6 +251,11 @@ impl Shared {
         })
     }
 
+    /// What somebody is told for whom there is no place.
+    pub(crate) fn turn_away(&self, arrival: Arrival) -> Vec<u8> {
+        self.with_server(|server, _| server.turn_away(arrival))
+    }
+
     /// A session's control connection and links are closed.
     pub(crate) fn gone(&self, session: SessionId) {
         self.with_hub(|hub, now| {
@@ -256,7 +264,7 @@ impl Shared {
         });
     }
 
-    /// Clients wait and can't be accepted.
+    /// Clients can't be let in: they are told so, or wait.
     pub(crate) fn accept_failed(&self, error: &std::io::Error) {
         let words = error.to_string();
         self.with_server(|server, now| server.handle(now, News::AcceptFailed(words)));

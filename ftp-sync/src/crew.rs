@@ -2,7 +2,7 @@
 //! another thread waits in accept, serves the session itself and comes back. That saves the start of a thread
 //! per login, and hands no connection from one thread to another.
 
-use crate::net::{self, AcceptTrouble};
+use crate::net::{self, AcceptTrouble, Reserve};
 use crate::session;
 use crate::shared::Shared;
 use crate::wait::lock;
@@ -30,11 +30,12 @@ pub(crate) struct Door {
     implicit_tls: bool,
     /// Threads that accept here, or are on their way to it.
     waiting: AtomicUsize,
+    reserve: Reserve,
 }
 
 impl Door {
     pub(crate) fn new(listener: TcpListener, implicit_tls: bool) -> Self {
-        Self { listener, implicit_tls, waiting: AtomicUsize::new(0) }
+        Self { listener, implicit_tls, waiting: AtomicUsize::new(0), reserve: Reserve::new() }
     }
 }
 
@@ -111,6 +112,11 @@ impl Crew {
             match net::accept_control(&door.listener) {
                 // Where a door can't be shut, this one only came to wake whoever stands there.
                 Ok(_) if self.closed.load(Ordering::SeqCst) => break,
+                // This one has the last descriptor, and could do nothing with its session.
+                Ok((socket, peer)) if !door.reserve.is_there() => {
+                    session::turn_away(shared, socket, peer, door.implicit_tls);
+                    door.reserve.is_there();
+                }
                 Ok((socket, peer)) => {
                     if door.waiting.fetch_sub(1, Ordering::SeqCst) == 1
                         && let Err(error) = self.attend(door, shared)
@@ -129,8 +135,14 @@ impl Crew {
                 Err(error) => match AcceptTrouble::from(&error) {
                     AcceptTrouble::Closed => break,
                     AcceptTrouble::Exhausted => {
-                        shared.accept_failed(&error);
-                        std::thread::sleep(EXHAUSTED_REST);
+                        // Linux wants a descriptor before anybody has come.
+                        if net::somebody_waits(&door.listener) {
+                            shared.accept_failed(&error);
+                        }
+                        if !door.reserve.give_back() {
+                            std::thread::sleep(EXHAUSTED_REST);
+                            door.reserve.is_there();
+                        }
                     }
                     AcceptTrouble::Nobody | AcceptTrouble::Gone => {}
                 },

@@ -1,5 +1,6 @@
 //! Sockets: everything that is said to the operating system about them.
 
+use crate::wait::lock;
 use ftp_proto::event::{ConnectSpec, LinkError};
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
@@ -8,6 +9,7 @@ use rustix::net::SocketFlags;
 use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// Waiting connections per listener; the system cuts it to its own limit.
@@ -174,6 +176,34 @@ impl From<&io::Error> for AcceptTrouble {
             // Linux reports errors of the new connection here (accept(2), "Error handling").
             _ => Self::Gone,
         }
+    }
+}
+
+/// A descriptor for the time when the system has none, so that whoever comes then can be told.
+pub(crate) struct Reserve(Mutex<Option<Socket>>);
+
+impl Reserve {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(Self::take()))
+    }
+
+    /// (A socket that is nobody's: it can be had wherever sockets are served, and keeps nothing open.)
+    fn take() -> Option<Socket> {
+        Socket::new(Domain::IPV4, Type::DGRAM, None).ok()
+    }
+
+    /// Whether it is there. If not, it is taken as soon as the system has one.
+    pub(crate) fn is_there(&self) -> bool {
+        let mut reserve = lock(&self.0);
+        if reserve.is_none() {
+            *reserve = Self::take();
+        }
+        reserve.is_some()
+    }
+
+    /// Gives it back to the system, for the next client. Whether it was there.
+    pub(crate) fn give_back(&self) -> bool {
+        lock(&self.0).take().is_some()
     }
 }
 

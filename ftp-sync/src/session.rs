@@ -53,7 +53,7 @@ pub(crate) fn serve(shared: &Arc<Shared>, control: TcpStream, peer: SocketAddr, 
     }
 }
 
-/// Sends somebody away for whom there is no thread.
+/// Sends somebody away for whom there is no thread or no descriptor.
 pub(crate) fn turn_away(shared: &Shared, control: TcpStream, peer: SocketAddr, implicit_tls: bool) {
     let Some(arrival) = arrival(&control, peer, implicit_tls) else { return };
     let words = shared.with_server(|server, _| server.turn_away(arrival));

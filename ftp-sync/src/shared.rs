@@ -277,7 +277,7 @@ impl Shared {
         });
     }
 
-    /// Clients wait and can't be accepted.
+    /// Clients can't be let in: they are told so, or wait.
     pub(crate) fn accept_failed(&self, error: &std::io::Error) {
         let words = error.to_string();
         self.with_server(|server, now| server.handle(now, News::AcceptFailed(words)));

@@ -214,7 +214,7 @@ impl Observer for LogObserver {
                 warn!(%name, %reason, kept, "external address can't be resolved");
             }
             Notice::AcceptFailed { reason } => {
-                error!(reason = %Escaped(reason.as_bytes()), "clients wait and can't be accepted");
+                error!(reason = %Escaped(reason.as_bytes()), "clients can't be let in");
             }
             Notice::NoProxyHeader { balancer, port, problem } => {
                 let ip = balancer.ip().to_canonical();

@@ -222,7 +222,7 @@ pub enum Notice {
         /// What was wrong.
         problem: Problem,
     },
-    /// Clients wait and can't be accepted. Told once a minute at most.
+    /// Clients can't be let in: they are told so, or wait. Told once a minute at most.
     AcceptFailed {
         /// The system's words; "too many open files" as a rule.
         reason: String,

@@ -39,7 +39,7 @@ use openings::{Opened, Openings};
 use ports::{Asker, Leasing, PoolEvent, PortPool};
 use scout::Scout;
 
-/// How often the log hears that connections can't be accepted.
+/// How often the log hears that clients can't be let in.
 const ACCEPT_FAILED_EVERY: Duration = Duration::from_secs(60);
 
 /// What becomes of a control connection.
@@ -86,7 +86,7 @@ pub struct Server {
     draining: bool,
     /// How many data connections of balancers have not said whose they are.
     undecided: usize,
-    /// When it was last told that connections can't be accepted.
+    /// When it was last told that clients can't be let in.
     accept_failure_told: Option<Instant>,
     tasks: VecDeque<Task>,
 }
@@ -152,7 +152,7 @@ impl Server {
         }
     }
 
-    /// A control connection was accepted that the adapter has nobody to serve with (no threads). Write these bytes, if
+    /// A control connection was accepted that the adapter can't serve (no threads, no descriptors). Write these bytes, if
     /// any, then close.
     pub fn turn_away(&mut self, arrival: Arrival) -> Vec<u8> {
         self.refuse(arrival, Refusal::TooBusy)
