@@ -150,6 +150,8 @@ impl<'a> Session<'a> {
         acted
     }
 
+    /// Apart, so that its large frame does not lie below every command: a thread's stack stays as deep as it once was.
+    #[inline(never)]
     fn carry_out(&mut self, action: Action) {
         match action {
             Action::Consult(request) => {
