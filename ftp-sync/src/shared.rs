@@ -27,8 +27,8 @@ pub(crate) enum Mail {
     Arrived(Arrived),
 }
 
-/// More than this is lost; only a flood of strangers at a port could bring it so far.
-const MAILBOX_LIMIT: usize = 256;
+/// With so much in a mailbox nobody is told of strangers any more: a flood of them must not fill the memory.
+const CROWDED: usize = 64;
 
 /// Where a session finds what others have for it.
 pub(crate) struct Mailbox {
@@ -56,11 +56,10 @@ impl Mailbox {
     /// whether the bell of the session's group has to be rung.
     #[must_use]
     pub(crate) fn leave(&self, mail: Mail) -> bool {
-        let urgent =
-            !matches!(mail, Mail::Event(Event::Message(Message::Configure(_) | Message::Stranger { .. })));
+        let is_stranger = matches!(mail, Mail::Event(Event::Message(Message::Stranger { .. })));
+        let urgent = !is_stranger && !matches!(mail, Mail::Event(Event::Message(Message::Configure(_))));
         let mut inside = lock(&self.inside);
-        // Who waits for an answer gets it: there is one at a time.
-        if inside.mail.len() < MAILBOX_LIMIT || matches!(mail, Mail::Event(Event::Done(..))) {
+        if !is_stranger || inside.mail.len() < CROWDED {
             put(&mut inside.mail, mail);
         }
         match &inside.bell {
@@ -365,5 +364,24 @@ impl Shared {
         let mut hub = lock(&self.hub);
         hub.sweeper_wakes = hub.server.deadline();
         hub.sweeper_wakes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_strangers_hides_no_other_word_and_is_not_kept() {
+        let mailbox = Mailbox::new(SessionId(1));
+        let peer = SocketAddr::from(([192, 0, 2, 1], 4000));
+        for _ in 0..1_000 {
+            let stranger = Message::Stranger { link: LinkId::new(1), peer, port: 21_000 };
+            let _ = mailbox.leave(Mail::Event(Event::Message(stranger)));
+        }
+        let _ = mailbox.leave(Mail::Event(Event::Message(Message::Kick)));
+        let mail: Vec<Mail> = std::iter::from_fn(|| mailbox.take()).collect();
+        assert!(matches!(mail.last(), Some(Mail::Event(Event::Message(Message::Kick)))), "it is not kicked");
+        assert!(mail.len() <= 1 + CROWDED, "{} strangers", mail.len());
     }
 }
