@@ -96,9 +96,16 @@ fn bind(place: &Place, path: &Path) -> io::Result<UnixListener> {
     let address = SocketAddrUnix::new(path)?;
     let flags = SocketFlags::CLOEXEC;
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    let owners = Mode::RUSR | Mode::WUSR;
+    // Linux makes the file with the socket's own mode, so that nobody can put another file in its place meanwhile.
+    if cfg!(target_os = "linux") {
+        rustix::fs::fchmod(&socket, owners)?;
+    }
     rustix::net::bind(&socket, &address)?;
     // Before it can be connected to.
-    rustix::fs::chmod(path, Mode::RUSR | Mode::WUSR)?;
+    if !cfg!(target_os = "linux") {
+        rustix::fs::chmod(path, owners)?;
+    }
     rustix::net::listen(&socket, 64)?;
     Ok(UnixListener::from(socket))
 }
