@@ -1,7 +1,7 @@
 //! Who has not logged in: connections that never get to it, many of them, in every way to be slow. They end by
 //! `timeouts.login`, and meanwhile everybody else is served.
 
-use crate::client::{Client, connect_from};
+use crate::client::{Client, connect_from, eventually};
 use crate::server::{Runtime, Server, Setup};
 use crate::tls;
 use crate::watch::Watch;
@@ -127,7 +127,7 @@ fn slow_strangers_end_by_the_login_timeout(runtime: Runtime) {
 
 /// With the limits that hold by themselves: most of the flood is turned away, or has to make room.
 fn a_flood_of_silent_connections_locks_nobody_out(runtime: Runtime) {
-    flood(&Setup::new(runtime).set("limits.unauthenticated_per_address", "500"));
+    flood(&Setup::new(runtime).set("limits.unauthenticated_per_address", "500"), 1_000);
 }
 
 /// Where the limits let all of them in.
@@ -136,23 +136,27 @@ fn five_thousand_silent_sessions_leave_room_for_others(runtime: Runtime) {
         &Setup::new(runtime)
             .set("limits.unauthenticated", "10000")
             .set("limits.sessions_per_network", "10000"),
+        FLOOD,
     );
 }
 
-fn flood(setup: &Setup) {
+/// So many connections at once.
+const FLOOD: usize = 5_000;
+
+/// `stay`: so many of them are not ended.
+fn flood(setup: &Setup, stay: usize) {
     let server = setup.start();
     server.put("file", &[b'x'; 100_000]);
     // What is as large as the flood made it stays so; what is more behind another one is lost.
     let watch = Watch::begin(&server).leaves_memory(64 << 10);
-    flood_once(&server);
+    flood_once(&server, stay);
     watch.end(&server);
     let watch = Watch::begin(&server);
-    flood_once(&server);
+    flood_once(&server, stay);
     watch.end(&server);
 }
 
-fn flood_once(server: &Server) {
-    const FLOOD: usize = 5_000;
+fn flood_once(server: &Server, stay: usize) {
     let mut logged_in = server.login();
     let mut flood = Vec::with_capacity(FLOOD);
     let mut slowest = Duration::ZERO;
@@ -173,6 +177,11 @@ fn flood_once(server: &Server) {
     assert_eq!(logged_in.fetch("RETR file").len(), 100_000);
     slowest = slowest.max(logged_in.noop());
     assert!(slowest < Duration::from_secs(2), "who is in waited for {slowest:?}");
+    // Beside them there is who is in, and somebody new takes a place.
+    let expected = stay as u64..=stay as u64 + 1;
+    eventually("the rest is ended", Duration::from_secs(10), || {
+        expected.contains(&server.standing().sessions)
+    });
     drop(flood);
     logged_in.expect("QUIT", 221);
 }
