@@ -207,17 +207,16 @@ pub(super) fn lost_a_key(config: &ServerConfig) -> bool {
 /// A certificate of the server's own making is to be renewed by whom it becomes. Root gives away nothing else of what is
 /// in that directory: it is the user's since an earlier start, and files of root's may have got a name in it.
 fn hand_over(made: &SelfSigned, identity: &Identity) -> Result<(), String> {
-    let (user, group) = (Some(identity.user), Some(identity.group));
     let directory = directory_of(&made.certificate);
     let all = || {
         for path in [&made.certificate, &made.key] {
             let Some(file) = open_itself(path)? else { continue };
             let facts = file.metadata()?;
-            if facts.is_file() && facts.nlink() == 1 {
-                std::os::unix::fs::fchown(&file, user, group)?;
+            if facts.is_file() && facts.nlink() == 1 && facts.uid() != identity.user {
+                std::os::unix::fs::fchown(&file, Some(identity.user), Some(identity.group))?;
             }
         }
-        std::os::unix::fs::lchown(directory, user, group)
+        sandbox::hand_over(directory, identity.user, identity.group)
     };
     all().map_err(|error: io::Error| {
         format!("{}: can't be given to user {}: {}", directory.display(), identity.name, plain(&error))

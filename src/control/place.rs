@@ -59,7 +59,7 @@ pub(crate) fn default_directory(owner: Option<(u32, u32)>) -> Result<PathBuf, St
     };
     make_private(&directory, owner.map(|(user, _)| user)).map_err(advice)?;
     if let Some((user, group)) = owner {
-        std::os::unix::fs::lchown(&directory, Some(user), Some(group))
+        crate::sandbox::hand_over(&directory, user, group)
             .map_err(|error| advice(crate::config_file::reader::plain(&error)))?;
     }
     Ok(directory)

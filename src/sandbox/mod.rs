@@ -160,6 +160,17 @@ pub fn enter(needs: Needs) -> Result<Strength, String> {
     }
 }
 
+/// Gives a directory to whom the process will become. What is his already needs no power: in a container root may have none
+/// for that.
+#[cfg(unix)]
+pub(crate) fn hand_over(directory: &Path, user: u32, group: u32) -> std::io::Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    if std::fs::symlink_metadata(directory)?.uid() == user {
+        return Ok(());
+    }
+    std::os::unix::fs::lchown(directory, Some(user), Some(group))
+}
+
 /// Why this can't be done with a path any more, and what helps; `None`: the fence has nothing against it.
 pub fn outside(path: &Path, what: Use) -> Option<String> {
     #[cfg(target_os = "linux")]

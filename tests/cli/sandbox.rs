@@ -287,6 +287,21 @@ fn where_everybody_may_have_low_ports_none_was_given_up() {
     }
 }
 
+/// As docs/hardening.md says of images that start as root.
+#[test]
+fn in_a_container_root_needs_two_capabilities_to_become_the_user() {
+    let place = Place::new();
+    place.configure("user = 990\ngroup = 990", "");
+    for directory in ["run", "root"] {
+        chown(place.path(directory), Some(990), None).unwrap();
+    }
+    let script = "exec setpriv --bounding-set -all,+setuid,+setgid --inh-caps -all /proc/self/fd/3 \"$@\"";
+    let server = start_scripted(&place, script, &[]);
+    all_threads_have(&server, &[("Uid", "990 990 990 990"), ("CapPrm", NO_CAPABILITY)]);
+    let socket = fs::read_dir(place.path("run")).unwrap().next().expect("there is a socket").unwrap();
+    assert_eq!(socket.metadata().unwrap().uid(), 990);
+}
+
 #[test]
 fn who_is_the_user_already_can_not_take_another_group() {
     let place = Place::new();
