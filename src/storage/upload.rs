@@ -383,7 +383,7 @@ impl<J: Jail> Part<J> {
     }
 
     /// Gives the file its name.
-    fn publish(&self, file: &std::fs::File, mut meter: Option<&mut Meter>) -> Result<()> {
+    fn publish(&self, file: &std::fs::File, meter: Option<&mut Meter>) -> Result<()> {
         let part = self.check()?;
         let mode = match self.folder.stat(&self.name) {
             Ok(old) if old.kind == Kind::Directory => return Err(StorageError::IsADirectory),
@@ -398,7 +398,11 @@ impl<J: Jail> Part<J> {
             (&self.folder, &self.hidden),
             (&self.folder, &self.name),
             quota.as_ref(),
-            |part, replaced| meter.as_mut().map_or(Ok(()), |meter| meter.check_credit(part.size, replaced)),
+            |part, replaced| {
+                let Some(meter) = meter else { return Ok(()) };
+                meter.end_at(part.size);
+                meter.check_credit(replaced)
+            },
             || {
                 if self.replace {
                     self.folder.replace_by_file(&self.hidden, &self.name)
@@ -411,9 +415,12 @@ impl<J: Jail> Part<J> {
 
     /// The upload broke: what came stays to be continued, if that is wanted and anything came. Not if it was to replace
     /// a file, and both together are more than the quota has: there must be an end to that.
-    fn give_up(&self, meter: Option<&mut Meter>) -> Result<()> {
+    fn give_up(&self, mut meter: Option<&mut Meter>) -> Result<()> {
         let size = self.check()?.size;
-        let is_too_much = meter.as_ref().is_some_and(|meter| meter.quota().is_exceeded());
+        let is_too_much = meter.as_mut().is_some_and(|meter| {
+            meter.end_at(size);
+            meter.quota().is_exceeded()
+        });
         if size == 0 || is_too_much || self.if_broken == Partial::Discard {
             remove_file::<J>(&self.folder, &self.hidden, meter.as_ref().map(|meter| meter.quota()))?;
             if let Some(meter) = meter {

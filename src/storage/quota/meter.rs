@@ -36,23 +36,27 @@ impl Meter {
         (self.start, self.paid) = (start, start);
     }
 
+    /// No more comes, and the file has this length: what was taken ahead is given back.
+    pub(in crate::storage) fn end_at(&mut self, length: u64) {
+        self.quota.ledger.cut(self.key, length);
+        self.paid = length;
+    }
+
     /// How much may be stored until it is complete.
     fn limit(&self) -> Option<u64> {
         self.quota.limits.bytes.map(|limit| limit.saturating_add(self.credit.unwrap_or(0)))
     }
 
-    /// Before the file, which has this length now, takes the place of `replaced`. What was to make room may be gone, or be
-    /// shorter by now: then it makes none.
-    pub(in crate::storage) fn check_credit(&mut self, length: u64, replaced: Option<&Stat>) -> Result<()> {
+    /// Before the file, which is complete, takes the place of `replaced`. What was to make room may be gone, or be shorter by
+    /// now: then it makes none.
+    pub(in crate::storage) fn check_credit(&self, replaced: Option<&Stat>) -> Result<()> {
         let Some(credit) = self.credit else { return Ok(()) };
-        self.quota.ledger.cut(self.key, length);
-        self.paid = length;
         let limits = self.quota.limits;
         let (bytes, files) = self.quota.ledger.counted_or_since();
         let room = replaced.map_or(0, Quota::room_made_by);
         let limit = limits.bytes.map(|limit| limit.saturating_add(room)).filter(|_| room < credit);
         if let Some(limit) = limit.filter(|limit| bytes > *limit) {
-            let others = bytes.saturating_sub(length.saturating_sub(self.start));
+            let others = bytes.saturating_sub(self.paid.saturating_sub(self.start));
             return Err(StorageError::OverQuota(OverQuota::Bytes(limit.saturating_sub(others))));
         }
         match limits.files {
