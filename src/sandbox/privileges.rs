@@ -21,6 +21,9 @@ pub(super) fn drop_to(identity: &Identity, low_ports: bool) -> Result<(), String
     let groups: Vec<_> = identity.groups.iter().copied().map(Gid::from_raw).collect();
     let kept = if low_ports { CapabilitySet::NET_BIND_SERVICE } else { CapabilitySet::empty() };
 
+    if low_ports && !thread::capabilities(None).is_ok_and(|sets| sets.permitted.contains(kept)) {
+        return Err("ports below 1024 will be needed, and there is no right to them to keep; give it (CAP_NET_BIND_SERVICE), or choose higher ports (passive.ports, active.source_port)".to_owned());
+    }
     reduce_bounding_set(kept);
     thread::set_keep_capabilities(low_ports).map_err(refused("keep a capability"))?;
     thread::set_thread_groups(&groups).map_err(refused("take the user's groups"))?;

@@ -300,6 +300,11 @@ fn in_a_container_root_needs_two_capabilities_to_become_the_user() {
     all_threads_have(&server, &[("Uid", "990 990 990 990"), ("CapPrm", NO_CAPABILITY)]);
     let socket = fs::read_dir(place.path("run")).unwrap().next().expect("there is a socket").unwrap();
     assert_eq!(socket.metadata().unwrap().uid(), 990);
+    // A right that is not there can't be kept.
+    place.configure("user = 990\ngroup = 990", "[active]\nsource_port = 20\n");
+    let (code, _, complaint) = refused(&place, script, &[]);
+    let want = "ftpd: server.user: 990: ports below 1024 will be needed, and there is no right to them to keep; give it";
+    assert!(code == Some(1) && complaint.starts_with(want), "{code:?} {complaint}");
 }
 
 #[test]
