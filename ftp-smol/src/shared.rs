@@ -57,15 +57,22 @@ impl Mailbox {
         if !is_optional || inside.mail.len() < CROWDED {
             put(&mut inside.mail, mail);
         }
-        if let Some(owner) = &inside.owner
-            && is_urgent
-        {
-            owner.wake_by_ref();
+        let owner = inside.owner.clone().filter(|_| is_urgent);
+        // Whoever wakes needs the lock at once.
+        drop(inside);
+        if let Some(owner) = owner {
+            owner.wake();
         }
     }
 
     pub(crate) fn take(&self) -> Option<Mail> {
-        lock(&self.0).mail.pop_front()
+        let mail = &mut lock(&self.0).mail;
+        let next = mail.pop_front();
+        if next.is_none() && mail.capacity() > 0 {
+            // A session at rest keeps no room for mail.
+            *mail = VecDeque::new();
+        }
+        next
     }
 
     /// From now on this task is woken. Look into the mailbox afterwards.

@@ -72,7 +72,13 @@ impl Mailbox {
     }
 
     pub(crate) fn take(&self) -> Option<Mail> {
-        lock(&self.inside).mail.pop_front()
+        let mail = &mut lock(&self.inside).mail;
+        let next = mail.pop_front();
+        if next.is_none() && mail.capacity() > 0 {
+            // A session at rest keeps no room for mail.
+            *mail = VecDeque::new();
+        }
+        next
     }
 
     /// From now on this bell is rung; none: the group's. Look into the mailbox afterwards, before sleeping:
