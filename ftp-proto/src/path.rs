@@ -73,6 +73,13 @@ impl VirtualPath {
         Ok(Self(path))
     }
 
+    /// Whether something in this directory can have this name.
+    pub(crate) fn can_hold(&self, name: &[u8]) -> bool {
+        let is_plain = |&byte: &u8| !matches!(byte, 0 | b'\r' | b'\n' | b'/');
+        let fits = name.len() <= MAX_NAME && self.relative().len() + 2 + name.len() <= MAX_PATH;
+        fits && !matches!(name, b"" | b"." | b"..") && name.iter().all(is_plain)
+    }
+
     /// The bytes, as sent to clients.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

@@ -5,7 +5,10 @@
 //! Calls that know no openat2 (unlink, rename ...) get an open parent directory and one name, and never
 //! follow a link at that name.
 
+mod entries;
+
 use super::jail::{Creation, Folder, Jail, Opening, Result, Stat, failure, path_failure};
+use entries::{Entries, Names, Reading};
 use ftp_proto::host::{Kind, StorageError, Wanted};
 use ftp_proto::path::VirtualPath;
 use ftp_proto::time::UnixTime;
@@ -164,8 +167,8 @@ impl Jail for Root {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK;
         match self.resolve(below(path), flags, Mode::empty()) {
             Ok(fd) => {
-                let directory = rustix::fs::Dir::new(fd).map_err(|error| failure(error.into()))?;
-                Ok(Entries { directory, root: Arc::clone(self), path: below(path).to_vec(), wanted })
+                let root = Arc::clone(self);
+                Ok(Entries { reading: Reading::new(fd), root, path: below(path).to_vec(), wanted })
             }
             Err(error) => match failure(error) {
                 // It may be the path itself that is a file, or a part above it.
@@ -245,8 +248,7 @@ impl Folder for Place {
     fn names(&self) -> Result<Names> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(&*self.fd, c".", flags, Mode::empty());
-        let directory = fd.and_then(rustix::fs::Dir::new).map_err(|error| failure(error.into()))?;
-        Ok(Names { directory })
+        Ok(Names { reading: Reading::new(fd.map_err(|error| failure(error.into()))?) })
     }
 
     fn create_dir(&self, name: &[u8], mode: u32) -> Result<()> {
@@ -313,111 +315,5 @@ fn rename_failure(error: Errno) -> StorageError {
         // A directory stands where the file should go.
         Errno::ISDIR | Errno::NOTEMPTY => StorageError::AlreadyExists,
         other => failure(other.into()),
-    }
-}
-
-/// A directory being read for clients. The buffer behind it has a fixed limit, so memory does not grow
-/// with the directory.
-#[derive(Debug)]
-pub(super) struct Entries {
-    directory: rustix::fs::Dir,
-    root: Arc<Root>,
-    path: Vec<u8>,
-    wanted: Wanted,
-}
-
-impl Entries {
-    /// Facts about one entry; `None` if it is gone.
-    fn look(&self, name: &[u8], seen: FileType) -> Result<Option<Stat>> {
-        let known = Stat { kind: kind_of(seen), ..Stat::default() };
-        let stat = match seen {
-            FileType::Symlink => known,
-            FileType::Unknown => self.stat(name)?,
-            _ if self.wanted == Wanted::Names => return Ok(Some(known)),
-            _ => match self.stat(name) {
-                // A directory that may be read but not searched: the kind is known all the same.
-                Err(StorageError::Denied) => return Ok(Some(known)),
-                other => other?,
-            },
-        };
-        if stat.kind != Kind::Link {
-            return Ok(Some(stat));
-        }
-        // Links are followed from the top of the tree, or their `..` would count from the wrong place.
-        let path = [&self.path, b"/".as_slice(), name].concat();
-        match self.root.stat_below(&path) {
-            Ok(target) => Ok(Some(target)),
-            Err(_) if self.wanted == Wanted::Names => Ok(Some(stat)),
-            Err(_) => self.stat(name).map(Some),
-        }
-    }
-
-    fn stat(&self, name: &[u8]) -> Result<Stat> {
-        let fd = self.directory.fd().map_err(|error| failure(error.into()))?;
-        look_at(fd, name, AtFlags::SYMLINK_NOFOLLOW)
-    }
-}
-
-impl Iterator for Entries {
-    type Item = Result<(Vec<u8>, Stat)>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let (name, file_type) = match next_name(&mut self.directory)? {
-                Ok(found) => found,
-                Err(error) => return Some(Err(error)),
-            };
-            match self.look(&name, file_type) {
-                Ok(Some(stat)) => return Some(Ok((name, stat))),
-                Ok(None) | Err(StorageError::NotFound) => {}
-                Err(error) => return Some(Err(error)),
-            }
-        }
-    }
-}
-
-/// The names in a directory, being read.
-#[derive(Debug)]
-pub(super) struct Names {
-    directory: rustix::fs::Dir,
-}
-
-impl Iterator for Names {
-    type Item = Result<(Vec<u8>, Kind)>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let (name, file_type) = match next_name(&mut self.directory)? {
-                Ok(found) => found,
-                Err(error) => return Some(Err(error)),
-            };
-            if file_type != FileType::Unknown {
-                return Some(Ok((name, kind_of(file_type))));
-            }
-            let Ok(fd) = self.directory.fd() else { continue };
-            match rustix::fs::statat(fd, name.as_slice(), AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(stat) => {
-                    return Some(Ok((name, kind_of(FileType::from_raw_mode(stat.st_mode)))));
-                }
-                Err(Errno::NOENT) => {}
-                Err(error) => return Some(Err(failure(error.into()))),
-            }
-        }
-    }
-}
-
-fn next_name(directory: &mut rustix::fs::Dir) -> Option<Result<(Vec<u8>, FileType)>> {
-    loop {
-        match directory.read()? {
-            // The directory was removed while it was open.
-            Err(Errno::NOENT) => return None,
-            Err(error) => return Some(Err(failure(error.into()))),
-            Ok(entry) => {
-                let name = entry.file_name().to_bytes();
-                if name != b"." && name != b".." {
-                    return Some(Ok((name.to_vec(), entry.file_type())));
-                }
-            }
-        }
     }
 }

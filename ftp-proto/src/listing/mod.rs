@@ -119,9 +119,8 @@ impl Listing {
             Format::Dos => dos::append(entry, out),
             Format::Names => out.extend_from_slice(name),
             Format::Facts(facts) => {
-                let letters = |permissions: &Permissions| permissions.of_entry(name, entry.metadata.kind);
-                let perm =
-                    self.permissions.as_ref().filter(|_| facts.contains(Facts::PERM)).and_then(letters);
+                let permissions = self.permissions.as_ref().filter(|_| facts.contains(Facts::PERM));
+                let perm = permissions.and_then(|all| all.of_entry(name, entry.metadata.kind));
                 mlst_line(facts, &entry.metadata, perm.as_deref(), name, out);
             }
         }

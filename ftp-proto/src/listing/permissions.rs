@@ -6,6 +6,7 @@
 use crate::account::{Rights, RightsByPath};
 use crate::host::Kind;
 use crate::path::VirtualPath;
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 /// What the entries of one directory are judged by.
@@ -13,18 +14,31 @@ use alloc::vec::Vec;
 pub struct Permissions {
     rights: RightsByPath,
     directory: VirtualPath,
+    /// Where rights are everywhere the same: the letters of each kind.
+    by_kind: Vec<(Kind, Vec<u8>)>,
 }
 
 impl Permissions {
     /// Of what is in `directory`, for somebody with these rights.
-    pub const fn new(rights: RightsByPath, directory: VirtualPath) -> Self {
-        Self { rights, directory }
+    pub fn new(rights: RightsByPath, directory: VirtualPath) -> Self {
+        let mut by_kind = Vec::new();
+        if rights.are_everywhere_the_same()
+            && let Ok(some_entry) = VirtualPath::root().resolve(b"a")
+        {
+            let kinds = [Kind::File, Kind::Directory, Kind::Link, Kind::Other];
+            by_kind.extend(kinds.map(|kind| (kind, permissions(&rights, &some_entry, kind))));
+        }
+        Self { rights, directory, by_kind }
     }
 
     /// The letters of the entry of this name; `None` for a name that no path can hold.
-    pub(super) fn of_entry(&self, name: &[u8], kind: Kind) -> Option<Vec<u8>> {
+    pub(super) fn of_entry(&self, name: &[u8], kind: Kind) -> Option<Cow<'_, [u8]>> {
+        let of_kind = self.by_kind.iter().find(|(of, _)| *of == kind);
+        if let Some((_, letters)) = of_kind.filter(|_| self.directory.can_hold(name)) {
+            return Some(Cow::Borrowed(letters));
+        }
         let path = self.directory.resolve(name).ok()?;
-        (path.name() == name).then(|| permissions(&self.rights, &path, kind))
+        (path.name() == name).then(|| Cow::Owned(permissions(&self.rights, &path, kind)))
     }
 }
 
@@ -86,5 +100,23 @@ mod tests {
         let inside = Permissions::new(rights, path("/shut/but"));
         assert_eq!(inside.of_entry(b"a", Kind::File).as_deref(), Some(&b"r"[..]));
         assert_eq!(inside.of_entry(b"..", Kind::File), None);
+    }
+
+    #[test]
+    fn letters_are_the_same_where_rights_are() {
+        let path = |text: &str| VirtualPath::new(text.as_bytes()).unwrap();
+        for rights in [Rights::ALL, Rights::READ_ONLY, Rights::NONE, Rights::CREATE] {
+            let uniform = RightsByPath::everywhere(rights);
+            let of_here = Permissions::new(uniform.clone(), path("/in/here"));
+            for kind in [Kind::File, Kind::Directory, Kind::Link, Kind::Other] {
+                for name in [&b"a"[..], b" ", b"\xff", b"a b.c"] {
+                    let letters = permissions(&uniform, &path("/in/here").resolve(name).unwrap(), kind);
+                    assert_eq!(of_here.of_entry(name, kind).as_deref(), Some(letters.as_slice()));
+                }
+                for none in [&b""[..], b".", b"..", b"a/b", b"/", b"a\0", b"a\n", &[b'a'; 256]] {
+                    assert_eq!(of_here.of_entry(none, kind), None, "{}", none.escape_ascii());
+                }
+            }
+        }
     }
 }

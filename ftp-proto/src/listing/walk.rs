@@ -133,7 +133,7 @@ impl Source {
             Self::Flat(directory, prefix) => directory.next_entry().map(|entry| {
                 entry.map(|mut entry| {
                     if !prefix.is_empty() {
-                        entry.name.splice(..0, prefix.iter().copied());
+                        entry.name = [prefix.as_slice(), &entry.name].concat();
                     }
                     Found::Entry(entry)
                 })
