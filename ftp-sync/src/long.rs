@@ -38,25 +38,15 @@ impl Errand {
         let is_wanted = |errand: &Self| !errand.job.is_unwanted();
         let begun = lock(&shared.long_jobs.turns).begin(contender, self, is_wanted);
         let Some(errand) = begun else { return };
-        let its_shared = Arc::clone(shared);
-        let (ticket, mailbox) = (errand.ticket, Arc::clone(&errand.mailbox));
-        let spawned = std::thread::Builder::new().stack_size(STACK).spawn(move || {
-            let mut errand = Some(errand);
-            while let Some(next) = errand {
-                let contender = Contender::of(&next.job);
-                next.run(&its_shared);
-                errand = its_shared.long_jobs.end(contender);
-            }
-        });
+        // A thread that can't be started takes what it was given with it.
+        let given = Arc::new(Mutex::new(Some(errand)));
+        let (its_shared, its_given) = (Arc::clone(shared), Arc::clone(&given));
+        let thread = std::thread::Builder::new().stack_size(STACK);
+        let spawned = thread.spawn(move || work(&its_shared, lock(&its_given).take()));
         if spawned.is_err() {
-            // The system has no thread to give; only this session is to suffer from it, and whose turn it would be now.
-            answer(shared, &mailbox, ticket, Done::Panicked);
-            let mut errand = shared.long_jobs.end(contender);
-            while let Some(next) = errand {
-                let contender = Contender::of(&next.job);
-                answer(shared, &next.mailbox, next.ticket, Done::Panicked);
-                errand = shared.long_jobs.end(contender);
-            }
+            // The system has no thread to give: the session waits for the job, as for a short one.
+            let errand = lock(&given).take();
+            work(shared, errand);
         }
     }
 
@@ -65,6 +55,15 @@ impl Errand {
         let job = self.job;
         let done = catch_unwind(AssertUnwindSafe(|| job.perform())).unwrap_or(Done::Panicked);
         answer(shared, &self.mailbox, self.ticket, done);
+    }
+}
+
+/// Does the job, and those whose turn it is then.
+fn work(shared: &Shared, mut errand: Option<Errand>) {
+    while let Some(next) = errand {
+        let contender = Contender::of(&next.job);
+        next.run(shared);
+        errand = shared.long_jobs.end(contender);
     }
 }
 
