@@ -44,7 +44,8 @@ impl Errand {
         let thread = std::thread::Builder::new().stack_size(STACK);
         let spawned = thread.spawn(move || work(&its_shared, lock(&its_given).take()));
         if spawned.is_err() {
-            // The system has no thread to give: the session waits for the job, as for a short one.
+            // The system has no thread to give: the session waits for the job, as for a short one, and for those whose turn
+            // it is then, which nobody else would do.
             let errand = lock(&given).take();
             work(shared, errand);
         }

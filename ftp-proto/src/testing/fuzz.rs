@@ -89,9 +89,10 @@ fn without_telnet(bytes: &[u8]) -> Vec<u8> {
 /// The replies without a 421 at their end, and whether there is one.
 fn before_farewell(replies: &[u8]) -> (&[u8], bool) {
     let last = replies.split_inclusive(|&byte| byte == b'\n').next_back().unwrap_or_default();
-    match last.starts_with(b"421 ") {
-        true => (replies.strip_suffix(last).unwrap_or(replies), true),
-        false => (replies, false),
+    if last.starts_with(b"421 ") {
+        (replies.strip_suffix(last).unwrap_or(replies), true)
+    } else {
+        (replies, false)
     }
 }
 
