@@ -73,9 +73,8 @@ pub(super) fn comb(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
     if paths.iter().any(|part| *part == target || is_twice(part)) {
         return Reply::new(553, "A file can't be put together with itself.").into();
     }
-    let reply = Reply::new(250, "The parts are put together.");
     let job = LongJob::Combine { target: target.clone(), parts: paths };
-    turn.long("COMB", target, job, Finish::Changed { to: None, reply })
+    turn.long("COMB", target, job, Finish::Combined)
 }
 
 /// Two paths, between quotes if there are spaces in them.

@@ -144,6 +144,8 @@ pub enum Done {
     Digested(Result<Vec<Digested>, StorageError>),
     /// To `Measure` and `Available`: bytes.
     Measured(Result<u64, StorageError>),
+    /// To `Combine`: how many of the parts stay, because they can't be removed.
+    Combined(Result<usize, StorageError>),
     /// To `Usage`.
     Usage(Result<Usage, StorageError>),
     /// To all that changes something.
@@ -169,6 +171,7 @@ impl core::fmt::Debug for Done {
             #[cfg(feature = "digests")]
             Self::Digested(result) => write!(out, "Digested {result:?}"),
             Self::Measured(result) => write!(out, "Measured {result:?}"),
+            Self::Combined(result) => write!(out, "Combined {result:?}"),
             Self::Usage(result) => write!(out, "Usage {result:?}"),
             Self::Changed(result) => write!(out, "Changed {result:?}"),
             Self::Panicked => write!(out, "Panicked"),

@@ -46,7 +46,7 @@ pub enum LongJob {
         /// Whether an existing file may be replaced.
         overwrite: bool,
     },
-    /// Appends files to one, which is made if it is not there, and removes them when all are in it.
+    /// Appends files to one, which is made if it is not there, and removes them, as far as it can, when all are in it.
     Combine {
         /// What becomes longer.
         target: VirtualPath,
@@ -96,7 +96,7 @@ impl LongJob {
             Self::Measure(path) => Done::Measured(work.measure(path)),
             Self::RemoveTree(path) => Done::Changed(work.remove_tree(path)),
             Self::Copy { from, to, overwrite } => Done::Changed(work.copy(&from, &to, overwrite)),
-            Self::Combine { target, parts } => Done::Changed(work.combine(&target, &parts)),
+            Self::Combine { target, parts } => Done::Combined(work.combine(&target, &parts)),
         }
     }
 }
@@ -230,10 +230,7 @@ impl Work<'_> {
         let mut target = self.storage.create(to, Create::Replace { overwrite })?;
         match self.append(&mut *target, &mut *source, 0) {
             Ok(_) => target.finish(true),
-            Err(error) => {
-                target.discard()?;
-                Err(error)
-            }
+            Err(error) => Err(give_up(target, error)),
         }
     }
 
@@ -263,7 +260,8 @@ impl Work<'_> {
         Ok(at.saturating_add(read))
     }
 
-    fn combine(&mut self, target: &VirtualPath, parts: &[VirtualPath]) -> Result<(), StorageError> {
+    /// How many parts stay, because they can't be removed. That is no failure: who heard of one would append them again.
+    fn combine(&mut self, target: &VirtualPath, parts: &[VirtualPath]) -> Result<usize, StorageError> {
         // Nothing is written before all parts were found.
         for part in parts {
             self.go_on(0)?;
@@ -284,11 +282,15 @@ impl Work<'_> {
                 let _ = cut.and_then(|file| file.finish(true));
             }
         })?;
+        let mut kept = 0;
         for part in parts {
-            self.storage.remove_file(part)?;
+            kept += match self.storage.remove_file(part) {
+                Ok(()) | Err(StorageError::NotFound) => 0,
+                Err(_) => 1,
+            };
             self.course.go_on(self.bytes);
         }
-        Ok(())
+        Ok(kept)
     }
 
     fn append_all(&mut self, mut target: Box<dyn File>, parts: &[VirtualPath]) -> Result<(), StorageError> {
@@ -298,12 +300,18 @@ impl Work<'_> {
                 self.storage.open(part).and_then(|mut source| self.append(&mut *target, &mut *source, end));
             match appended {
                 Ok(position) => end = position,
-                Err(error) => {
-                    target.discard()?;
-                    return Err(error);
-                }
+                Err(error) => return Err(give_up(target, error)),
             }
         }
         target.finish(true)
     }
 }
+
+/// What was written goes, as far as it can. `error` led here, and is the one to tell.
+fn give_up(target: Box<dyn File>, error: StorageError) -> StorageError {
+    let _ = target.discard();
+    error
+}
+
+#[cfg(test)]
+mod tests;

@@ -31,6 +31,8 @@ pub(crate) enum Finish {
         to: Option<VirtualPath>,
         reply: Reply,
     },
+    /// Files are put together in one.
+    Combined,
     /// How many bytes.
     Measured,
     /// Digests, in the form of their command.
@@ -41,7 +43,7 @@ pub(crate) enum Finish {
 impl Finish {
     /// Whether nothing is lost when it is stopped.
     fn is_question(&self) -> bool {
-        !matches!(self, Self::Changed { .. })
+        !matches!(self, Self::Changed { .. } | Self::Combined)
     }
 }
 
@@ -191,12 +193,25 @@ impl Session {
                 self.notify(Notice::Changed { verb, path, to });
                 Ok(reply)
             }
+            (Finish::Combined, Done::Combined(Ok(kept))) => {
+                self.notify(Notice::Changed { verb, path, to: None });
+                Ok(match kept {
+                    0 => Reply::new(250, "The parts are put together."),
+                    1 => Reply::new(250, "The parts are put together; one of them can't be removed."),
+                    _ => Reply::with(
+                        250,
+                        format!("The parts are put together; {kept} of them can't be removed."),
+                    ),
+                })
+            }
             (Finish::Measured, Done::Measured(Ok(bytes))) => Ok(Reply::with(213, format!("{bytes}"))),
             #[cfg(feature = "digests")]
             (Finish::Digested(say, algorithm), Done::Digested(Ok(digests))) => Ok(say(*algorithm, &digests)),
             #[cfg(feature = "digests")]
             (_, Done::Digested(Err(error))) => Err(error),
-            (_, Done::Changed(Err(error)) | Done::Measured(Err(error))) => Err(error),
+            (_, Done::Changed(Err(error)) | Done::Combined(Err(error)) | Done::Measured(Err(error))) => {
+                Err(error)
+            }
             _ => Err(StorageError::Io(String::from("the backend gave an answer to another question"))),
         };
         let reply = result.unwrap_or_else(|error| self.storage_failed(&error));
@@ -365,6 +380,26 @@ mod tests {
             let order =
                 if early.is_empty() { &["426", "226", "200"][..] } else { &["426", "257", "226", "200"] };
             assert_eq!(codes, order, "{said}");
+        }
+    }
+
+    /// A client that heard of a failure would append the parts again.
+    #[test]
+    fn parts_that_stay_are_told_in_a_good_reply() {
+        let mut digesting = Digesting::new();
+        let digested = Done::Digested(Err(StorageError::NotFound));
+        digesting.connection.handle(digesting.now, Event::Done(digesting.ticket, digested));
+        digesting.settle();
+        for (kept, text) in [
+            (0, "250 The parts are put together.\r\n"),
+            (1, "250 The parts are put together; one of them can't be removed.\r\n"),
+            (2, "250 The parts are put together; 2 of them can't be removed.\r\n"),
+        ] {
+            assert_eq!(digesting.say("COMB whole a b\r\n"), "");
+            digesting
+                .connection
+                .handle(digesting.now, Event::Done(digesting.ticket, Done::Combined(Ok(kept))));
+            assert_eq!(digesting.settle(), text);
         }
     }
 
