@@ -1,6 +1,8 @@
 //! `ftpd import` as a user sees it.
 
-use super::*;
+use crate::{result, run};
+use std::fs;
+use std::path::Path;
 
 fn old(directory: &Path, text: &str) -> String {
     let file = directory.join("vsftpd.conf");

@@ -1,6 +1,6 @@
 //! FTPS as who runs the program sees it: certificates that are made, kept, replaced and refused.
 
-use super::*;
+use crate::{Client, PATIENCE, RUNTIMES, Server, eventually, ftpd, result, run};
 use ftp_proto::time::UnixTime;
 use ftpd::certificate::Fingerprint;
 use ftpd::certificate::self_signed::self_signed;
@@ -8,7 +8,11 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
-use std::path::PathBuf;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A client's control connection under TLS, whatever the server's certificate.
