@@ -108,7 +108,10 @@ impl<'a> Talk<'a> {
                     control.send_record(kind, &body);
                 }
             }
-            30 => return self.time_passes(),
+            30 => {
+                let jumps = choices.one_in(8);
+                return self.time_passes(jumps);
+            }
             31 if choices.one_in(8) => connection.handle(*now, Event::PeerClosed),
             _ => {}
         }
@@ -163,8 +166,8 @@ impl<'a> Talk<'a> {
         }
     }
 
-    fn time_passes(&mut self) -> Result<(), String> {
-        let jumps = self.choices.one_in(8);
+    /// A little, or until the session wants to do something.
+    fn time_passes(&mut self, jumps: bool) -> Result<(), String> {
         match self.connection.deadline() {
             Some(deadline) if jumps => self.now.mono = self.now.mono.max(deadline),
             _ => self.now.mono = self.now.mono + Duration::from_millis(100),
@@ -216,7 +219,7 @@ impl<'a> Talk<'a> {
             }
             self.read(usize::MAX)?;
             self.job_done();
-            self.time_passes()?;
+            self.time_passes(true)?;
         }
         Err(format!("a session never ended: {:?}", self.connection))
     }
