@@ -16,6 +16,7 @@ pub mod cli;
 pub mod config_file;
 #[cfg(unix)]
 pub mod control;
+mod directory_lock;
 #[cfg(unix)]
 pub mod doctor;
 pub mod firewall;
@@ -31,7 +32,6 @@ mod size;
 mod stamp;
 pub mod storage;
 pub mod tls;
-mod turn;
 
 /// Compiles and runs the example in README.md.
 #[cfg(doctest)]

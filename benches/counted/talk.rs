@@ -203,5 +203,6 @@ fn command(line: &'static [u8], expected: &'static [u8]) -> Work {
 fn pipelined() -> Work {
     let mut talk = Talk::logged_in(Still::new([]));
     let lines = b"NOOP\r\n".repeat(32);
-    Box::new(move || talk.say(&lines, b"200 "))
+    let replies = b"200 Yes.\r\n".repeat(32);
+    Box::new(move || talk.say(&lines, &replies))
 }

@@ -191,11 +191,11 @@ impl Door {
             }
             for _ in 0..BATCH {
                 match net::accept(self.listener.get_ref()) {
-                    Ok((control, peer)) if shared.reserve.is_there() => admit(control, peer),
+                    Ok((control, peer)) if shared.reserve.refill() => admit(control, peer),
                     // This one has the last descriptor, and could do nothing with its session.
                     Ok((control, peer)) => {
                         session::turn_away(shared, control, peer, self.implicit_tls);
-                        shared.reserve.is_there();
+                        shared.reserve.refill();
                     }
                     Err(error) => match AcceptTrouble::from(&error) {
                         AcceptTrouble::Gone => {}

@@ -113,9 +113,9 @@ impl Crew {
                 // Where a door can't be shut, this one only came to wake whoever stands there.
                 Ok(_) if self.closed.load(Ordering::SeqCst) => break,
                 // This one has the last descriptor, and could do nothing with its session.
-                Ok((socket, peer)) if !door.reserve.is_there() => {
+                Ok((socket, peer)) if !door.reserve.refill() => {
                     session::turn_away(shared, socket, peer, door.implicit_tls);
-                    door.reserve.is_there();
+                    door.reserve.refill();
                 }
                 Ok((socket, peer)) => {
                     if door.waiting.fetch_sub(1, Ordering::SeqCst) == 1
@@ -141,7 +141,7 @@ impl Crew {
                         }
                         if !door.reserve.give_back() {
                             std::thread::sleep(EXHAUSTED_REST);
-                            door.reserve.is_there();
+                            door.reserve.refill();
                         }
                     }
                     AcceptTrouble::Nobody | AcceptTrouble::Gone => {}

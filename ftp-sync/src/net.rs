@@ -192,8 +192,8 @@ impl Reserve {
         Socket::new(Domain::IPV4, Type::DGRAM, None).ok()
     }
 
-    /// Whether it is there. If not, it is taken as soon as the system has one.
-    pub(crate) fn is_there(&self) -> bool {
+    /// Takes one if there is none, and the system has one; whether it is there.
+    pub(crate) fn refill(&self) -> bool {
         let mut reserve = lock(&self.0);
         if reserve.is_none() {
             *reserve = Self::take();

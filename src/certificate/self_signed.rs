@@ -4,8 +4,8 @@
 use super::pem::PemFile;
 use super::{CertificateFacts, Fingerprint};
 use crate::config_file::reader::plain;
+use crate::directory_lock;
 use crate::replace::replace_file;
-use crate::turn;
 use ftp_proto::time::{CivilTime, UnixTime};
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose};
 use std::fs::DirBuilder;
@@ -45,7 +45,7 @@ pub fn load_or_make(directory: &Path, names: &[String], now: UnixTime) -> Result
     make_directory(directory).map_err(|error| failed(directory, &error))?;
     // Of two servers that start at the same time, the second takes what the first has made. Where directories can't
     // be opened or locked, it has to do without.
-    let _turn = turn::take(directory, turn::PATIENCE);
+    let _turn = directory_lock::take(directory, directory_lock::PATIENCE);
     if let Some(fingerprint) = usable(&certificate, &key, now) {
         return Ok(SelfSigned { certificate, key, fingerprint: fingerprint.to_string(), made: false });
     }

@@ -3,9 +3,9 @@
 use super::line::{self, Lines, NoLine};
 use super::{Answer, Place, Request, place};
 use crate::config_file::reader::plain;
+use crate::directory_lock;
 use crate::replace::directory_of;
 use crate::stamp::Stamp;
-use crate::turn;
 use rustix::fs::Mode;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use std::io;
@@ -79,7 +79,7 @@ pub(crate) fn listen(place: &Place, ask: impl Fn(Asked) + Clone + Send + 'static
 /// A name that nobody listens at is free; one that somebody listens at is not.
 fn bind(place: &Place, path: &Path) -> io::Result<UnixListener> {
     // Two servers that start at once must not both find that nobody listens.
-    let _turn = turn::take(directory_of(path), turn::PATIENCE)?;
+    let _turn = directory_lock::take(directory_of(path), directory_lock::PATIENCE)?;
     if let Place::Named { directory, .. } = place {
         place::sockets_in(directory).iter().filter(|path| is_left_over(path)).for_each(|path| remove(path));
     }
@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn a_directory_that_somebody_keeps_locked_stops_no_server() {
         let directory = tempfile::tempdir().unwrap();
-        let held = turn::take(directory.path(), Duration::ZERO).unwrap();
+        let held = directory_lock::take(directory.path(), Duration::ZERO).unwrap();
         let socket = start(&directory.path().join("a.sock")).unwrap();
         assert!(Client::find(Some(socket.path())).is_ok());
         drop(held);

@@ -172,7 +172,8 @@ def all_rows(quick: bool) -> dict:
             needs=("tls",), only=("floor", "ours"), **wide)
 
     row("argon64", "special", "logins by a real argon2 hash beside downloads by 64 sessions",
-        ["hashes", "--slow-user", "slow", "--file", "f1m", "--sessions", "64", "--logins", "4"] + seconds(1.5),
+        ["hashes", "--slow-user", "slow", "--file", "f1m", "--size", str(MIB), "--sessions", "64", "--logins", "4"]
+        + seconds(1.5),
         only=("ours",), unit="logins/s",
         keys=("hash_min_us", "login_share", "lost_beyond_share", "bystander_p99_us", "hash_wait", "quiet_ops_per_s",
               "busy_ops_per_s"))

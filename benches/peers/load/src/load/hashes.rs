@@ -6,6 +6,7 @@ use crate::figures::server_cpu;
 use crate::options::{Options, Outcome};
 use crate::report::{Line, Tally, Times};
 use crate::run::{Measured, parallel, watch};
+use crate::workloads::is_whole;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -140,7 +141,10 @@ fn transfers(options: &'static Options) -> Measured {
             while go_on(tally.operations + tally.errors) && tally.errors < 100 {
                 let begun = Instant::now();
                 match client.fetch(&command, false) {
-                    Ok((received, _)) => tally.done(begun, received.bytes),
+                    Ok((received, _)) if is_whole(options, received.bytes) => {
+                        tally.done(begun, received.bytes)
+                    }
+                    Ok((received, _)) => tally.fail(format!("short: {} of {}", received.bytes, options.size)),
                     Err(error) => tally.fail(error),
                 }
             }

@@ -150,7 +150,7 @@ fn download(
 }
 
 /// `options.size` is that of a file, or the least that a listing can have. (Compressed it may be anything.)
-fn is_whole(options: &Options, bytes: u64) -> bool {
+pub(crate) fn is_whole(options: &Options, bytes: u64) -> bool {
     match options.workload.as_str() {
         "retr" => options.deflate || bytes == options.size,
         _ => bytes >= options.size,
