@@ -69,6 +69,8 @@ pub(super) struct Transfer {
     /// What a download brought.
     pub(super) bytes: Vec<u8>,
     pub(super) aborted: bool,
+    /// Its session had seen an upload's close_notify when this began.
+    pub(super) has_habit: bool,
     /// Nothing moves any more.
     pub(super) stalls: bool,
 }
@@ -124,12 +126,7 @@ impl Transfer {
     }
 
     /// What holds when it has ended.
-    pub(super) fn check_end(
-        &self,
-        end: &TransferEnd,
-        has_habit: bool,
-        policy: TlsPolicy,
-    ) -> Result<(), String> {
+    pub(super) fn check_end(&self, end: &TransferEnd, policy: TlsPolicy) -> Result<(), String> {
         if end.outcome.is_err() {
             return Ok(());
         }
@@ -156,7 +153,7 @@ impl Transfer {
             Direction::Upload if end.close_notify => Ok(()),
             Direction::Upload => match policy.close_notify {
                 CloseNotify::Require => Err("cut off, and complete".to_string()),
-                CloseNotify::Expect if has_habit => Err("cut off against its habit".to_string()),
+                CloseNotify::Expect if self.has_habit => Err("cut off against its habit".to_string()),
                 _ if self.socket.is_cut() => Err("cut off in a record, and complete".to_string()),
                 _ => Ok(()),
             },

@@ -58,7 +58,7 @@ impl World<'_> {
                 if !transfer.aborted {
                     client.verdicts.ended(transfer.id, &end);
                 }
-                transfer.check_end(&end, client.control.has_habit, *policy)?;
+                transfer.check_end(&end, *policy)?;
                 match (end.outcome.is_ok(), transfer.pipe.is_secure()) {
                     (true, true) => tally.secure_transfers += 1,
                     (true, false) => tally.clear_transfers += 1,
@@ -72,8 +72,9 @@ impl World<'_> {
                         Mode::Deflate(_) => tally.deflated += 1,
                     }
                 }
+                // The session hears nothing any more of one that it has given up.
                 client.control.has_habit |=
-                    end.close_notify && transfer.pipe.direction() == Direction::Upload;
+                    end.close_notify && transfer.pipe.direction() == Direction::Upload && !transfer.aborted;
                 client.ended.push((transfer.pipe.coding(), transfer.crossed().to_vec()));
                 client.connection.handle(*now, Event::Ended(transfer.id, end));
             }
@@ -208,8 +209,15 @@ impl World<'_> {
                 };
                 let mut socket = client.sockets.remove(place);
                 socket.coding = pipe.coding();
-                let mut transfer =
-                    Transfer { id, socket, pipe, bytes: Vec::new(), aborted: false, stalls: false };
+                let mut transfer = Transfer {
+                    id,
+                    socket,
+                    pipe,
+                    bytes: Vec::new(),
+                    aborted: false,
+                    has_habit: client.control.has_habit,
+                    stalls: false,
+                };
                 transfer.check_begin(&client.control, self.policy, &self.peers)?;
                 let is_elsewhere = transfer.socket.peer.ip() != client.peer.ip();
                 let noted = client.noted_elsewhere.take();
