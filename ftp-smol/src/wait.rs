@@ -156,6 +156,12 @@ impl Alarms {
                 alarm.remove().wake();
             }
         }
+        // One that has rung for nobody would pass for one that is still to ring.
+        if let Some((_, timer)) = &mut queue.timer
+            && Pin::new(timer).poll(cx).is_ready()
+        {
+            queue.timer = None;
+        }
     }
 }
 
@@ -215,6 +221,7 @@ pub(crate) fn is_broken(socket: &std::net::TcpStream) -> bool {
 mod tests {
     use super::*;
     use std::future::poll_fn;
+    use std::sync::Arc;
     use std::task::Poll;
 
     /// Lets the alarms ring until `done`.
@@ -279,6 +286,34 @@ mod tests {
             pending.is_empty()
         });
         assert!(alarms.0.borrow().alarms.is_empty());
+    }
+
+    struct Woken(AtomicBool);
+
+    impl std::task::Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_timer_that_nobody_waited_for_in_the_end_holds_back_no_alarm() {
+        let (alarms, clock) = (Rc::new(Alarms::default()), Clock::new());
+        let keeper = Arc::new(Woken(AtomicBool::new(false)));
+        let waker = Waker::from(Arc::clone(&keeper));
+        let mut cx = Context::from_waker(&waker);
+        let mut first = Alarm::new(Rc::clone(&alarms), SessionId(1));
+        first.set(clock.now().mono, after(&clock, 20), &cx);
+        alarms.keep(&clock, &mut cx);
+        drop(first);
+        let begin = std::time::Instant::now();
+        while !keeper.0.swap(false, Ordering::SeqCst) && begin.elapsed() < Duration::from_secs(20) {
+            async_io::block_on(Timer::after(Duration::from_millis(5)));
+        }
+        alarms.keep(&clock, &mut cx);
+        let mut second = Alarm::new(Rc::clone(&alarms), SessionId(2));
+        second.set(clock.now().mono, after(&clock, 20), &Context::from_waker(Waker::noop()));
+        assert!(keeper.0.load(Ordering::SeqCst), "nobody looks after it");
     }
 
     #[test]
