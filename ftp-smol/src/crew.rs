@@ -257,11 +257,20 @@ impl Load {
         }
         queue.carriers += 1;
         drop(queue);
+        self.go_on(shared);
+    }
+
+    /// Waits for a thread among all else that does.
+    fn go_on(self, shared: &Arc<Shared>) {
         let its_shared = Arc::clone(shared);
         shared.workers.give(move || {
             let mut load = Some(self);
             while let Some(carried) = load {
                 load = next_load(&its_shared, carried.carry(&its_shared));
+                // Where threads are few a login would wait for the end of all transfers.
+                if let Some(next) = load.take_if(|_| its_shared.workers.are_awaited()) {
+                    next.go_on(&its_shared);
+                }
             }
             free_buffer();
         });
@@ -272,7 +281,7 @@ impl Load {
         let Self { pump, mailbox } = self;
         let transfer = pump.transfer();
         let moved = pump.moved();
-        let others_wait = || !lock(&shared.carriers.queue).waiting.is_empty();
+        let others_wait = || !lock(&shared.carriers.queue).waiting.is_empty() || shared.workers.are_awaited();
         let report = |report| mailbox.leave(Mail::Transfer(report));
         match catch_unwind(AssertUnwindSafe(|| pump.run_there(&shared.clock, others_wait, report))) {
             Ok(pump) => pump.map(|pump| Self { pump, mailbox }),
@@ -292,4 +301,94 @@ fn next_load(shared: &Shared, unfinished: Option<Load>) -> Option<Load> {
     let next = queue.waiting.pop_front();
     queue.carriers -= usize::from(next.is_none());
     next
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::Ports;
+    use crate::wait::Clock;
+    use crate::workers::Workers;
+    use ftp_proto::Server;
+    use ftp_proto::advertise::Networks;
+    use ftp_proto::config::Config;
+    use ftp_proto::event::TransferId;
+    use ftp_proto::host::{File, StorageError};
+    use ftp_proto::testing::MemoryAccounts;
+    use ftp_proto::transfer::{Coding, Pipe};
+    use std::net::{Ipv4Addr, TcpStream};
+    use std::sync::mpsc;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn with_one_thread() -> Arc<Shared> {
+        let server = Server::new(Arc::new(Config::default()), Arc::new(MemoryAccounts::new()), 1);
+        let (ports, workers) = (Ports::new(Ipv4Addr::LOCALHOST.into()), Workers::begin_with_one());
+        let networks = Arc::new(Networks::default);
+        Arc::new(Shared::new(server, Clock::new(), ports, workers, Arc::new(()), PATIENCE, networks))
+    }
+
+    /// A file without end; whether a panic is in it when it is closed.
+    struct Endless(bool);
+
+    impl File for Endless {
+        fn size(&self) -> Option<u64> {
+            None
+        }
+
+        fn read_at(&mut self, _: u64, room: &mut [u8]) -> Result<usize, StorageError> {
+            Ok(room.len().min(64))
+        }
+
+        fn write_at(&mut self, _: u64, _: &[u8]) -> Result<(), StorageError> {
+            Err(StorageError::Denied)
+        }
+
+        fn finish(self: Box<Self>, _: bool) -> Result<(), StorageError> {
+            Ok(())
+        }
+    }
+
+    impl Drop for Endless {
+        fn drop(&mut self) {
+            assert!(!self.0, "on purpose");
+        }
+    }
+
+    /// A download of it, of which so much is read and not sent, and its client.
+    fn download(file: Endless, skipped: u64) -> (Load, TcpStream) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (socket, _) = listener.accept().unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let pipe = Pipe::download(Box::new(file), 0, None, Coding::ASCII).skipping(skipped);
+        let pump = Box::new(Pump::new(TransferId(1), Box::new(pipe), Some(Arc::new(socket))));
+        (Load { pump, mailbox: Arc::default() }, client)
+    }
+
+    #[test]
+    fn a_login_waits_for_no_transfer_though_there_is_only_one_thread() {
+        let shared = with_one_thread();
+        let (mut load, _client) = download(Endless(false), u64::MAX);
+        let leash = load.pump.leash();
+        load.send(&shared);
+        let (tell, told) = mpsc::channel();
+        for _ in 0..3 {
+            let tell = tell.clone();
+            shared.workers.give(move || tell.send(()).unwrap());
+            told.recv_timeout(PATIENCE).expect("it has its turn");
+        }
+        assert_eq!(lock(&shared.carriers.queue).carriers, 1, "the transfer goes on");
+        leash.pull();
+        assert!(wait_until(PATIENCE, || lock(&shared.carriers.queue).carriers == 0));
+    }
+
+    #[test]
+    fn a_panic_in_what_is_left_of_a_session_costs_no_carrier() {
+        let shared = with_one_thread();
+        // Its client takes nothing, and nobody is there to wait for it.
+        let (load, _client) = download(Endless(true), 0);
+        load.send(&shared);
+        assert!(wait_until(PATIENCE, || lock(&shared.carriers.queue).carriers == 0));
+    }
 }

@@ -81,6 +81,14 @@ impl Mailbox {
     }
 }
 
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        let mail = std::mem::take(&mut lock(&self.0).mail);
+        // An open file is the embedder's code; whoever had a letter for a session that is gone is not to blame for it.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(mail)));
+    }
+}
+
 /// New settings take the place of older ones that nobody has looked at: a session that rests must not gather them.
 fn put(letters: &mut VecDeque<Mail>, mail: Mail) {
     let is_settings = |mail: &Mail| matches!(mail, Mail::Event(Event::Message(Message::Configure(_))));

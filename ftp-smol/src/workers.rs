@@ -68,6 +68,11 @@ impl Workers {
         Ok(Self(pool))
     }
 
+    #[cfg(test)]
+    pub(crate) fn begin_with_one() -> Self {
+        Self::begin_with(1, REST, Box::new(|life| std::thread::Builder::new().spawn(life))).unwrap()
+    }
+
     /// Has it done by the next thread that is free. Its panic costs nobody else anything.
     pub(crate) fn give(&self, task: impl FnOnce() + Send + 'static) {
         let task = Box::new(task);
@@ -82,11 +87,17 @@ impl Workers {
         self.0.grow(state);
     }
 
+    /// Whether something waits for a thread.
+    pub(crate) fn are_awaited(&self) -> bool {
+        !lock(&self.0.state).waiting.is_empty()
+    }
+
     /// Whatever was given is done, then all threads end. One that is stuck is left behind.
     pub(crate) fn end(&self, patience: Duration) {
         self.0.let_go();
-        let handles = std::mem::take(&mut lock(&self.0.state).handles);
-        if wait_until(patience, || handles.iter().all(JoinHandle::is_finished)) {
+        // Until there is none, one of them may start another.
+        if wait_until(patience, || lock(&self.0.state).threads == 0) {
+            let handles = std::mem::take(&mut lock(&self.0.state).handles);
             handles.into_iter().for_each(|thread| drop(thread.join()));
         }
     }
@@ -102,6 +113,11 @@ impl State {
     fn expect_thread(&mut self) {
         self.threads += 1;
         self.new += 1;
+    }
+
+    /// Whether only one thread has come so far; it is not known of others whether they will.
+    fn has_only_one(&self) -> bool {
+        self.threads - self.new == 1
     }
 }
 
@@ -165,7 +181,7 @@ impl Pool {
         }
         state.idle.push(Arc::clone(seat));
         loop {
-            let is_last = state.threads == 1;
+            let is_last = state.has_only_one();
             drop(state);
             // The last one stays.
             if is_last {
@@ -179,7 +195,7 @@ impl Pool {
             }
             state = lock(&self.state);
             match state.idle.iter().position(|other| Arc::ptr_eq(other, seat)) {
-                Some(place) if state.threads > 1 => {
+                Some(place) if !state.has_only_one() => {
                     state.idle.remove(place);
                     state.threads -= 1;
                     return None;
@@ -324,6 +340,67 @@ mod tests {
         }
         workers.end(PATIENCE);
         assert_eq!((done.load(Ordering::SeqCst), threads(&workers)), (100, 0));
+    }
+
+    #[test]
+    fn the_last_thread_does_not_go_for_one_that_never_comes() {
+        let tries = Arc::new(AtomicUsize::new(0));
+        let its_tries = Arc::clone(&tries);
+        // All but the first take their time, and fail.
+        let start = move |life: Task| {
+            if its_tries.fetch_add(1, Ordering::SeqCst) == 0 {
+                return std::thread::Builder::new().spawn(life);
+            }
+            std::thread::sleep(10 * SHORT);
+            Err(io::ErrorKind::WouldBlock.into())
+        };
+        let workers = Workers::begin_with(40, SHORT, Box::new(start)).unwrap();
+        let (has_begun, holds) = hold(&workers, 1);
+        has_begun.recv_timeout(PATIENCE).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| workers.give(|| {}));
+            assert!(wait_until(PATIENCE, || tries.load(Ordering::SeqCst) == 2));
+            // It has nothing to do from now on, while the other one is expected.
+            drop(holds);
+        });
+        assert_eq!(threads(&workers), 1);
+        let (has_begun, _hold) = hold(&workers, 1);
+        has_begun.recv_timeout(PATIENCE).unwrap();
+    }
+
+    #[test]
+    fn the_end_waits_for_a_thread_that_another_one_started() {
+        let lack = Arc::new(AtomicBool::new(false));
+        let its_lack = Arc::clone(&lack);
+        let (starting, is_starting) = mpsc::channel();
+        let start = move |life: Task| {
+            if its_lack.load(Ordering::SeqCst) {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            starting.send(()).unwrap();
+            let started = std::thread::Builder::new().spawn(life);
+            std::thread::sleep(SHORT);
+            started
+        };
+        let workers = Workers::begin_with(40, PATIENCE, Box::new(start)).unwrap();
+        is_starting.recv_timeout(PATIENCE).unwrap();
+        lack.store(true, Ordering::SeqCst);
+        let (has_begun, holds) = hold(&workers, 1);
+        has_begun.recv_timeout(PATIENCE).unwrap();
+        let done = Arc::new(AtomicUsize::new(0));
+        for time in [0, 10] {
+            let done = Arc::clone(&done);
+            workers.give(move || {
+                std::thread::sleep(time * SHORT);
+                done.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+        lack.store(false, Ordering::SeqCst);
+        drop(holds);
+        // Two wait, and so the first thread starts another one, which has the longer one of them.
+        is_starting.recv_timeout(PATIENCE).unwrap();
+        workers.end(PATIENCE);
+        assert_eq!((done.load(Ordering::SeqCst), threads(&workers)), (2, 0));
     }
 
     #[test]
