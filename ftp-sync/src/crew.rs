@@ -37,6 +37,18 @@ impl Door {
     pub(crate) fn new(listener: TcpListener, implicit_tls: bool) -> Self {
         Self { listener, implicit_tls, waiting: AtomicUsize::new(0), reserve: Reserve::new() }
     }
+
+    /// A thread that goes to serve a client no longer waits; whether it was the last.
+    fn leave_place(&self) -> bool {
+        self.waiting.fetch_sub(1, Ordering::SeqCst) == 1
+    }
+
+    /// A thread comes back; whether there is a place for it. One that has none was never counted: who accepts meanwhile
+    /// would rely on it.
+    fn take_place(&self) -> bool {
+        let one_more = |waiting| (waiting < SPARE).then_some(waiting + 1);
+        self.waiting.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).is_ok()
+    }
 }
 
 /// All of them, and their threads.
@@ -118,7 +130,7 @@ impl Crew {
                     door.reserve.refill();
                 }
                 Ok((socket, peer)) => {
-                    if door.waiting.fetch_sub(1, Ordering::SeqCst) == 1
+                    if door.leave_place()
                         && let Err(error) = self.attend(door, shared)
                     {
                         // Nobody would accept any more: who comes now is told so by this thread, which stays.
@@ -128,8 +140,8 @@ impl Crew {
                         continue;
                     }
                     session::serve(shared, socket, peer, door.implicit_tls);
-                    if door.waiting.fetch_add(1, Ordering::SeqCst) >= SPARE {
-                        break;
+                    if !door.take_place() {
+                        return;
                     }
                 }
                 Err(error) => match AcceptTrouble::from(&error) {
@@ -186,5 +198,29 @@ impl Crew {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Else all others could accept meanwhile, none of them the last to do so, and then it is gone.
+    #[test]
+    fn a_thread_that_goes_never_counts() {
+        let door = Door::new(TcpListener::bind("127.0.0.1:0").unwrap(), false);
+        door.waiting.store(SPARE, Ordering::SeqCst);
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let stay = (0..1_000_000).filter(|_| door.take_place()).count();
+                done.store(true, Ordering::SeqCst);
+                assert_eq!(stay, 0);
+            });
+            while !done.load(Ordering::SeqCst) {
+                assert_eq!(door.waiting.load(Ordering::SeqCst), SPARE);
+            }
+        });
+        assert!(!door.leave_place() && door.take_place());
     }
 }
