@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 /// Waiting connections per listener; the system cuts it to its own limit.
-const BACKLOG: i32 = 4096;
+pub(crate) const BACKLOG: i32 = 4096;
 
 /// IPv4 clients of a dual-stack listener show up as `::ffff:a.b.c.d`; for the core they are IPv4.
 pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {

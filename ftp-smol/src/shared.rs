@@ -1,7 +1,7 @@
 //! What all threads of one server share: the core's [`Server`] behind its lock, the sessions' mailboxes and
 //! the open ports.
 //!
-//! Locks are taken in this order, and never the other way round: a port's, the server's, a mailbox's.
+//! Locks are taken in this order, and never the other way round: a port's, the reserve's, the server's, a mailbox's.
 
 use crate::crew::Carriers;
 use crate::long::LongJobs;
@@ -287,6 +287,12 @@ impl Shared {
 
     pub(crate) fn consult(&self, request: Request) -> Answer {
         self.with_server(|server, now| server.consult(now, request))
+    }
+
+    /// A lease that can't be used, for lack of descriptors; what the session is told in its place.
+    pub(crate) fn renounce(&self, session: SessionId, link: LinkId) -> Answer {
+        self.consult(Request::Release { session, link });
+        Answer::NoneOpen { link }
     }
 
     /// Gives a data connection to whom it belongs: back to the caller if it came to the wait `mine`, into a mailbox

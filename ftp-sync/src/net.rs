@@ -13,7 +13,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 /// Waiting connections per listener; the system cuts it to its own limit.
-const BACKLOG: i32 = 4096;
+pub(crate) const BACKLOG: i32 = 4096;
 /// How long a session may sleep in a read of its control connection, hearing of nothing else.
 pub(crate) const READ_REST: Duration = Duration::from_millis(200);
 
@@ -199,6 +199,18 @@ impl Reserve {
             *reserve = Self::take();
         }
         reserve.is_some()
+    }
+
+    /// Does this while the system has one more to give; `None` if it was not there, or that came to nothing. Nobody else
+    /// takes a client meanwhile and thinks that there are descriptors.
+    pub(crate) fn lend<T>(&self, work: impl FnOnce() -> Option<T>) -> Option<T> {
+        let mut reserve = lock(&self.0);
+        let done = reserve.take().and_then(|reserve| {
+            drop(reserve);
+            work()
+        });
+        *reserve = Self::take();
+        done
     }
 
     /// Gives it back to the system, for the next client. Whether it was there.

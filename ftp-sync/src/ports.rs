@@ -18,8 +18,9 @@ use std::sync::{Arc, Mutex};
 /// How many sessions sleep on one port's listener: a connection wakes all of them, and one is enough to hand
 /// it to the right one. Should none be left, the sweeper is.
 const WATCHERS: usize = 4;
-/// How many connections are accepted in one go, so that a flood can't hold a thread.
-const BATCH: usize = 4096;
+/// How many connections are accepted in one go, so that a flood can't hold a thread: as many as can wait. (Linux lets one
+/// more wait than it was told.)
+const BATCH: usize = net::BACKLOG as usize + 1;
 
 /// One open port.
 pub(crate) struct Port {
@@ -54,13 +55,34 @@ impl Port {
         self.empty(shared, mine)
     }
 
-    /// Routes or closes all that came before this lease, then lets the lease have what comes from now on.
-    pub(crate) fn drain_and_activate(&self, shared: &Shared, session: SessionId, link: LinkId) {
+    /// Routes or closes all that came before this lease, then lets the lease have what comes from now on. `false` if there
+    /// was something that could not even be accepted: the lease must not be used.
+    #[must_use]
+    pub(crate) fn drain_and_activate(&self, shared: &Shared, session: SessionId, link: LinkId) -> bool {
         let _turn = lock(&self.turn);
-        if net::somebody_waits(&self.listener) {
-            self.empty(shared, None);
+        let is_drained = !net::somebody_waits(&self.listener) || self.drain(shared);
+        if is_drained {
+            shared.with_server(|server, now| server.activate(now, session, link));
         }
-        shared.with_server(|server, now| server.activate(now, session, link));
+        is_drained
+    }
+
+    /// Without descriptors it takes one by one, in place of the reserve: most are nobody's, and closed at once.
+    fn drain(&self, shared: &Shared) -> bool {
+        let take_one = || {
+            let (socket, peer) = net::accept(&self.listener).ok()?;
+            shared.route(self.number, socket, peer, None);
+            Some(())
+        };
+        for _ in 0..BATCH {
+            if !matches!(self.empty(shared, None), Haul::Exhausted) {
+                return true;
+            }
+            if shared.reserve.lend(take_one).is_none() {
+                break;
+            }
+        }
+        !net::somebody_waits(&self.listener)
     }
 
     fn empty(&self, shared: &Shared, mine: Option<(SessionId, LinkId)>) -> Haul {

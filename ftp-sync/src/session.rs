@@ -223,14 +223,17 @@ impl<'a> Session<'a> {
     }
 
     /// A word from the server. Before the core hears of a lease, what waited at its port is cleared away.
-    fn hear(&mut self, event: Event) {
+    fn hear(&mut self, mut event: Event) {
         if let Event::Answer(answer) = &event
             && let Some((link, number)) = answer.port_to_drain()
         {
             self.take_own_bell();
             if let Some(port) = self.owner.shared.ports.get(number) {
-                port.drain_and_activate(self.owner.shared, self.owner.session, link);
-                self.links.expect(link, port);
+                if port.drain_and_activate(self.owner.shared, self.owner.session, link) {
+                    self.links.expect(link, port);
+                } else {
+                    event = Event::Answer(self.owner.shared.renounce(self.owner.session, link));
+                }
             }
         }
         self.connection.handle(self.now, event);

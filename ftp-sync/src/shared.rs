@@ -1,9 +1,10 @@
 //! What all threads of one server share: the core's [`Server`] behind its lock, the sessions' mailboxes and
 //! the open ports.
 //!
-//! Locks are taken in this order, and never the other way round: a port's, the server's, a mailbox's.
+//! Locks are taken in this order, and never the other way round: a port's, the reserve's, the server's, a mailbox's.
 
 use crate::long::LongJobs;
+use crate::net::Reserve;
 use crate::ports::{Arrived, Ports};
 use crate::undecided::{Lobby, Parked};
 use crate::wait::{Bell, Bells, Clock, lock};
@@ -193,6 +194,8 @@ pub(crate) struct Shared {
     pub(crate) bells: Bells,
     pub(crate) lobby: Lobby,
     pub(crate) long_jobs: LongJobs,
+    /// For passive ports.
+    pub(crate) reserve: Reserve,
     pub(crate) sweeper_bell: Bell,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) keepalive: Duration,
@@ -224,6 +227,7 @@ impl Shared {
             bells: Bells::new()?,
             lobby: Lobby::default(),
             long_jobs: LongJobs::default(),
+            reserve: Reserve::new(),
             sweeper_bell: Bell::new()?,
             observer,
             keepalive,
@@ -290,6 +294,12 @@ impl Shared {
 
     pub(crate) fn consult(&self, request: Request) -> Answer {
         self.with_server(|server, now| server.consult(now, request))
+    }
+
+    /// A lease that can't be used, for lack of descriptors; what the session is told in its place.
+    pub(crate) fn renounce(&self, session: SessionId, link: LinkId) -> Answer {
+        self.consult(Request::Release { session, link });
+        Answer::NoneOpen { link }
     }
 
     /// Gives a data connection to whom it belongs: back to the caller if it came to the wait `mine`, into a mailbox

@@ -15,8 +15,10 @@ use common::{Client, PATIENCE, open_to_all, serve, settings};
 use ftp_proto::event::SessionId;
 use ftp_proto::notice::{Notice, Observer};
 use ftp_proto::testing::MemoryStorage;
+use rustix::net::{AddressFamily, SocketType, socket};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::net::TcpStream;
+use std::io::Read;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -51,6 +53,8 @@ fn a_server_without_descriptors_waits_and_goes_on() {
     let server = serve(settings(1), open_to_all(&MemoryStorage::new().file("/a.txt", "text")), observer);
     let address = *server.control_addrs().first().unwrap();
     let mut before = Client::login(&server);
+    let unused = || socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    let (stray, mine) = (unused(), unused());
     let stat = std::fs::File::open("/proc/self/stat").unwrap();
     let open = std::fs::read_dir("/proc/self/fd").unwrap().count() as u64;
     let limit = getrlimit(Resource::Nofile);
@@ -66,7 +70,17 @@ fn a_server_without_descriptors_waits_and_goes_on() {
     before.command("NOOP", "200");
     assert_eq!(told.0.load(Ordering::SeqCst), 1, "the log hears of it, once a minute");
 
+    // What could not be accepted before the port was leased is not for who leased it.
+    crowd.extend(std::iter::from_fn(|| TcpStream::connect_timeout(&address, PATIENCE).ok()));
+    let passive = SocketAddr::new(address.ip(), *server.passive_ports().first().unwrap());
+    rustix::net::connect(&stray, &passive).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(before.passive_port(), passive.port());
+    rustix::net::connect(&mine, &passive).unwrap();
     drop(crowd);
+    before.say("RETR a.txt");
+    assert_eq!(before.finish_fetch(&mut mine.into()), b"text");
+    assert!(!matches!(TcpStream::from(stray).read(&mut [0; 64]), Ok(count) if count > 0), "it was not his");
     let mut after = Client::connect_to(address);
     after.log_in();
     assert_eq!(after.fetch("RETR a.txt"), b"text");
