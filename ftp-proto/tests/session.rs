@@ -17,7 +17,7 @@ use ftp_proto::event::{
 };
 use ftp_proto::notice::Notice;
 use ftp_proto::testing::{FakeHello, FakeTls, FakeTlsClient, MemoryAccounts, MemoryStorage};
-use ftp_proto::time::Now;
+use ftp_proto::time::{Instant, Now};
 use ftp_proto::tls::TlsStatus;
 use ftp_proto::transfer::Mark;
 use std::sync::Arc;
@@ -139,6 +139,27 @@ fn a_session_closes_once_though_a_transfer_waits_for_its_connection() {
     assert_eq!(session.closed, ["client closed the connection"]);
     assert!(session.connection.is_finished());
     assert_eq!(session.connection.deadline(), None);
+}
+
+/// Its file may still come to its end, but what it was to hear was dropped, perhaps in the middle of a line: what would be
+/// said then would be no reply (RFC 959 section 4.2).
+#[test]
+fn a_client_that_left_in_a_transfer_hears_nothing_more() {
+    for end in [Message::Kick, Message::Drain { until: Instant::ZERO + Duration::from_secs(9) }] {
+        let mut session = Logged::new();
+        session.say("PORT 203,0,113,5,15,160\r\nRETR a\r\n");
+        let link = session.dialled();
+        session.handle(Event::Connected(link, "198.51.100.1:20".parse().unwrap()));
+        assert!(session.connection.transmit().starts_with(b"150 "));
+        session.connection.transmitted(session.now, 2);
+        session.handle(Event::PeerClosed);
+        session.replies.clear();
+        session.handle(Event::Message(end));
+        session.turn();
+        session.later(Duration::from_secs(10));
+        session.later(Duration::from_secs(10));
+        assert_eq!((session.replies.as_str(), session.closed.len()), ("", 1));
+    }
 }
 
 /// RFC 959 section 4.1.3, ABOR: whoever stops a transfer is answered, even if nothing is ever heard of its end.

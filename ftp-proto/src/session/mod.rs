@@ -484,7 +484,7 @@ impl Session {
 
     /// Queues a reply.
     pub(crate) fn reply(&mut self, reply: Reply) {
-        if self.phase == Phase::Closed {
+        if self.phase == Phase::Closed || self.has_outlived_client() {
             return;
         }
         if self.config.notify_commands {

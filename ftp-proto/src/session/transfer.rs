@@ -287,8 +287,8 @@ impl Session {
     /// can't have an unbounded number of them wait.
     // req: 959-3.5-marker-110, 959-4.2.2-110, 1123-4.1.3.4-checkpoint, 1123-4.1.3.4-marker-text
     pub(super) fn marked(&mut self, id: TransferId, mark: &Mark) {
-        let is_heard = |transfer: &Transfer| transfer.id == id && transfer.after != Some(After::Gone);
-        if self.transfer.as_deref().is_some_and(is_heard) && !self.outbox.is_full() {
+        let is_its = |transfer: &Transfer| transfer.id == id;
+        if self.transfer.as_deref().is_some_and(is_its) && !self.outbox.is_full() {
             self.reply(Reply::with(110, alloc::format!("MARK {} = {}", mark.text, mark.offset)));
         }
     }
@@ -355,6 +355,12 @@ impl Session {
             self.hasten_data_connection(now.mono + SECOND_CHANCE);
         }
         true
+    }
+
+    /// Whether a transfer goes on though its client has left, or is stopped with its session: nothing is said any more.
+    /// What was to be said before was dropped, perhaps in the middle of a line.
+    pub(super) fn has_outlived_client(&self) -> bool {
+        self.transfer.as_ref().is_some_and(|transfer| transfer.after == Some(After::Gone))
     }
 
     fn stop_transfer(&mut self, now: Now, why: Stop) {
