@@ -317,15 +317,19 @@ mod tests {
     use ftp_proto::testing::MemoryAccounts;
     use ftp_proto::transfer::{Coding, Pipe};
     use std::net::{Ipv4Addr, TcpStream};
+    use std::sync::atomic::AtomicBool;
     use std::sync::mpsc;
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    fn with_one_thread() -> Arc<Shared> {
+    fn with(workers: Workers) -> Arc<Shared> {
         let server = Server::new(Arc::new(Config::default()), Arc::new(MemoryAccounts::new()), 1);
-        let (ports, workers) = (Ports::new(Ipv4Addr::LOCALHOST.into()), Workers::begin_with_one());
-        let networks = Arc::new(Networks::default);
+        let (ports, networks) = (Ports::new(Ipv4Addr::LOCALHOST.into()), Arc::new(Networks::default));
         Arc::new(Shared::new(server, Clock::new(), ports, workers, Arc::new(()), PATIENCE, networks))
+    }
+
+    fn with_one_thread() -> Arc<Shared> {
+        with(Workers::of(1, |life| std::thread::Builder::new().spawn(life)))
     }
 
     /// A file without end; whether a panic is in it when it is closed.
@@ -390,5 +394,30 @@ mod tests {
         let (load, _client) = download(Endless(true), 0);
         load.send(&shared);
         assert!(wait_until(PATIENCE, || lock(&shared.carriers.queue).carriers == 0));
+    }
+
+    /// One that does something long, in a server where nothing else happens.
+    #[test]
+    fn what_found_no_thread_gets_one_as_soon_as_there_is_one() {
+        let lack = Arc::new(AtomicBool::new(false));
+        let its_lack = Arc::clone(&lack);
+        let shared = with(Workers::of(2, move |life| match its_lack.load(Ordering::SeqCst) {
+            true => Err(io::ErrorKind::WouldBlock.into()),
+            false => std::thread::Builder::new().spawn(life),
+        }));
+        let its_shared = Arc::clone(&shared);
+        std::thread::spawn(move || async_io::block_on(sweeper::run(its_shared)));
+        std::thread::sleep(Duration::from_millis(100));
+        lack.store(true, Ordering::SeqCst);
+        let (end, is_ended) = mpsc::channel::<()>();
+        shared.workers.give(move || {
+            let _ = is_ended.recv();
+        });
+        let (tell, told) = mpsc::channel();
+        shared.workers.give(move || tell.send(()).unwrap());
+        assert!(told.recv_timeout(Duration::from_millis(300)).is_err(), "there is no thread");
+        lack.store(false, Ordering::SeqCst);
+        told.recv_timeout(PATIENCE).expect("it has its turn");
+        drop(end);
     }
 }

@@ -22,6 +22,8 @@ use std::time::Duration;
 const REST: Duration = Duration::from_millis(50);
 /// How many owners of taken ports are searched at a time: each search reads much of `/proc`.
 const OWNER_SEARCHES: u32 = 4;
+/// How soon is tried again what failed for lack of threads.
+const RETRY: Duration = Duration::from_millis(100);
 
 /// Runs as long as its executor.
 pub(crate) async fn run(shared: Arc<Shared>) {
@@ -29,7 +31,8 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     let mut left = false;
     loop {
         do_chores(&shared);
-        if left || wait_for_arrivals(&shared).await {
+        let wanting = !shared.workers.stand_by();
+        if left || wait_for_arrivals(&shared, wanting).await {
             Timer::after(REST).await;
             left = sweep(&shared);
         }
@@ -72,17 +75,17 @@ fn reason(port: u16, error: &std::io::Error, searches: &mut u32) -> String {
     }
 }
 
-/// Sleeps until somebody connects to a passive port (`true`), the bell rings or the server's deadline is
-/// there.
-async fn wait_for_arrivals(shared: &Shared) -> bool {
+/// Sleeps until somebody connects to a passive port (`true`), a bell rings or a deadline is there.
+async fn wait_for_arrivals(shared: &Shared, wanting: bool) -> bool {
     let ports = shared.ports.all();
-    let mut timer = shared.sweeper_deadline().map(|deadline| Timer::after(shared.clock.until(deadline)));
+    let deadline = shared.sweeper_deadline().map(|deadline| shared.clock.until(deadline));
+    let mut timer = deadline.into_iter().chain(wanting.then_some(RETRY)).min().map(Timer::after);
     poll_fn(|cx| {
         let mut sign = false;
         for port in &ports {
             sign |= port.poll_sign(cx);
         }
-        let rung = shared.sweeper_bell.was_rung(cx);
+        let rung = shared.sweeper_bell.was_rung(cx) | (!wanting && shared.workers.lack().was_rung(cx));
         let expired = timer.as_mut().is_some_and(|timer| Pin::new(timer).poll(cx).is_ready());
         if sign || rung || expired { Poll::Ready(sign) } else { Poll::Pending }
     })

@@ -3,7 +3,7 @@
 //! A pool of its own, since that of the crate `blocking` (1.7) takes a passing lack of threads for its limit for good, lets
 //! no thread go that it once had, and wakes one while it holds the lock that this one needs first.
 
-use crate::wait::{lock, wait_until};
+use crate::wait::{Bell, lock, wait_until};
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,6 +27,8 @@ pub(crate) struct Workers(Arc<Pool>);
 
 struct Pool {
     state: Mutex<State>,
+    /// Rung when a thread is wanted and can't be had.
+    lack: Bell,
     start: Start,
     most: usize,
     rest: Duration,
@@ -62,15 +64,19 @@ impl Workers {
     }
 
     fn begin_with(most: usize, rest: Duration, start: Start) -> io::Result<Self> {
-        let pool = Arc::new(Pool { state: Mutex::default(), start, most, rest });
+        let pool = Arc::new(Pool { state: Mutex::default(), lack: Bell::default(), start, most, rest });
         lock(&pool.state).expect_thread();
         pool.start_thread()?;
         Ok(Self(pool))
     }
 
+    /// With other threads than the system's.
     #[cfg(test)]
-    pub(crate) fn begin_with_one() -> Self {
-        Self::begin_with(1, REST, Box::new(|life| std::thread::Builder::new().spawn(life))).unwrap()
+    pub(crate) fn of(
+        most: usize,
+        start: impl Fn(Task) -> io::Result<JoinHandle<()>> + Send + Sync + 'static,
+    ) -> Self {
+        Self::begin_with(most, REST, Box::new(start)).unwrap()
     }
 
     /// Has it done by the next thread that is free. Its panic costs nobody else anything.
@@ -84,7 +90,18 @@ impl Workers {
             return;
         }
         state.waiting.push_back(task);
-        self.0.grow(state);
+        self.0.grow_or_ring(state);
+    }
+
+    /// What has to be heard by whoever promises to [`stand by`](Self::stand_by).
+    pub(crate) fn lack(&self) -> &Bell {
+        &self.0.lack
+    }
+
+    /// Tries once more to start a thread that is wanted; `false` if that is still in vain. Without it whatever waits would
+    /// do so until something else is given or done.
+    pub(crate) fn stand_by(&self) -> bool {
+        self.0.grow(lock(&self.0.state))
     }
 
     /// Whether something waits for a thread.
@@ -124,14 +141,21 @@ impl State {
 impl Pool {
     /// Starts another thread if too much waits. If that fails it is the turn of those that there are: each looks again
     /// whether another one is to be had when it takes what waits.
-    fn grow(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+    fn grow_or_ring(self: &Arc<Self>, state: MutexGuard<'_, State>) {
+        if !self.grow(state) {
+            self.lack.ring();
+        }
+    }
+
+    /// Starts another thread if too much waits; `false` if that fails.
+    fn grow(self: &Arc<Self>, mut state: MutexGuard<'_, State>) -> bool {
         let is_enough = state.waiting.len() <= FOR_EACH_NEW * state.new;
         if is_enough || state.threads >= self.most || state.ended {
-            return;
+            return true;
         }
         state.expect_thread();
         drop(state);
-        let _ = self.start_thread();
+        self.start_thread().is_ok()
     }
 
     fn start_thread(self: &Arc<Self>) -> io::Result<()> {
@@ -172,7 +196,7 @@ impl Pool {
     fn next(self: &Arc<Self>, seat: &Arc<Seat>) -> Option<Task> {
         let mut state = lock(&self.state);
         if let Some(task) = state.waiting.pop_front() {
-            self.grow(state);
+            self.grow_or_ring(state);
             return Some(task);
         }
         if state.ended {
