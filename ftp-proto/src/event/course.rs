@@ -28,24 +28,27 @@ impl Course {
         self.contender
     }
 
+    // Who stops a job looks then whether it has begun, and a job that begins looks then whether it was stopped. In one order
+    // for both, so that one of them sees the other: else a job would run whose client was told that it does not.
+
     /// The job is to end as soon as it can, at the next piece.
     pub fn stop(&self) {
-        self.stopped.store(true, Ordering::Relaxed);
+        self.stopped.store(true, Ordering::SeqCst);
     }
 
     /// Whether the job is to end.
     pub fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Relaxed)
+        self.stopped.load(Ordering::SeqCst)
     }
 
     /// The job has its place and runs from now on.
     pub(crate) fn begin(&self) {
-        self.begun.store(true, Ordering::Relaxed);
+        self.begun.store(true, Ordering::SeqCst);
     }
 
     /// Whether the job runs already, or waits for others.
     pub(crate) fn has_begun(&self) -> bool {
-        self.begun.load(Ordering::Relaxed)
+        self.begun.load(Ordering::SeqCst)
     }
 
     /// One more piece is done; `bytes` were in all of them.

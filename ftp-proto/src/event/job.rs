@@ -144,7 +144,7 @@ pub enum Done {
     Digested(Result<Vec<Digested>, StorageError>),
     /// To `Measure` and `Available`: bytes.
     Measured(Result<u64, StorageError>),
-    /// To `Combine`: how many of the parts stay, because they can't be removed.
+    /// To `Combine`: how many of the parts stay, because they can't be removed or are other files by now.
     Combined(Result<usize, StorageError>),
     /// To `Usage`.
     Usage(Result<Usage, StorageError>),

@@ -6,7 +6,7 @@ use super::Part;
 use super::course::Course;
 #[cfg(feature = "digests")]
 use crate::digest::{Algorithm, Hasher};
-use crate::host::{Create, File, Storage, StorageError, Wanted};
+use crate::host::{Create, File, Metadata, Storage, StorageError, Wanted};
 use crate::path::VirtualPath;
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
@@ -191,6 +191,7 @@ impl Work<'_> {
     /// From the bottom to the top. Each entry is first taken for a file: so a link to a directory goes, and not what it
     /// leads to.
     fn remove_tree(&mut self, top: VirtualPath) -> Result<(), StorageError> {
+        self.go_on(0)?;
         // The top could be a link to a directory, which this refuses; or empty.
         match self.storage.remove_dir(&top) {
             Err(StorageError::NotEmpty) => {}
@@ -225,6 +226,7 @@ impl Work<'_> {
     }
 
     fn copy(&mut self, from: &VirtualPath, to: &VirtualPath, overwrite: bool) -> Result<(), StorageError> {
+        self.go_on(0)?;
         let mut source = self.storage.open(from)?;
         self.refuse_the_same(from, to)?;
         let mut target = self.storage.create(to, Create::Replace { overwrite })?;
@@ -260,11 +262,14 @@ impl Work<'_> {
         Ok(at.saturating_add(read))
     }
 
-    /// How many parts stay, because they can't be removed. That is no failure: who heard of one would append them again.
+    /// How many parts stay, because they can't be removed or are other files by now. That is no failure: who heard of one would
+    /// append them again.
     fn combine(&mut self, target: &VirtualPath, parts: &[VirtualPath]) -> Result<usize, StorageError> {
         // Nothing is written before all parts were found.
+        let mut seen = Vec::new();
         for part in parts {
             self.go_on(0)?;
+            seen.push(self.storage.metadata(part)?);
             self.storage.open(part)?;
             self.refuse_the_same(part, target)?;
         }
@@ -273,18 +278,16 @@ impl Work<'_> {
             Err(StorageError::NotFound) => false,
             Err(error) => return Err(error),
         };
-        let file = self.storage.create(target, if known { Create::Append } else { Create::New })?;
-        let start = file.start();
-        self.append_all(file, parts).inspect_err(|_| {
-            if known {
-                // Cuts off what was appended. The error that led here is the one to tell.
-                let cut = self.storage.create(target, Create::Resume { at: start });
-                let _ = cut.and_then(|file| file.finish(true));
-            }
-        })?;
+        let mut file = self.storage.create(target, if known { Create::Append } else { Create::New })?;
+        // Until here the target is nobody else's: it is cut off by its own file, not by another one later.
+        if let Err(error) = self.append_all(&mut *file, parts, &seen) {
+            return Err(give_up(file, error));
+        }
+        file.finish(true)?;
         let mut kept = 0;
-        for part in parts {
-            kept += match self.storage.remove_file(part) {
+        for (part, seen) in parts.iter().zip(&seen) {
+            // What another session has stored there meanwhile is not in the target.
+            kept += match self.check_unchanged(part, seen).and_then(|()| self.storage.remove_file(part)) {
                 Ok(()) | Err(StorageError::NotFound) => 0,
                 Err(_) => 1,
             };
@@ -293,17 +296,25 @@ impl Work<'_> {
         Ok(kept)
     }
 
-    fn append_all(&mut self, mut target: Box<dyn File>, parts: &[VirtualPath]) -> Result<(), StorageError> {
+    fn append_all(
+        &mut self,
+        target: &mut dyn File,
+        parts: &[VirtualPath],
+        seen: &[Metadata],
+    ) -> Result<(), StorageError> {
         let mut end = target.start();
         for part in parts {
-            let appended =
-                self.storage.open(part).and_then(|mut source| self.append(&mut *target, &mut *source, end));
-            match appended {
-                Ok(position) => end = position,
-                Err(error) => return Err(give_up(target, error)),
-            }
+            let mut source = self.storage.open(part)?;
+            end = self.append(target, &mut *source, end)?;
         }
-        target.finish(true)
+        // Another session may have put them together, too, and be about to remove them.
+        parts.iter().zip(seen).try_for_each(|(part, seen)| self.check_unchanged(part, seen))
+    }
+
+    fn check_unchanged(&self, path: &VirtualPath, seen: &Metadata) -> Result<(), StorageError> {
+        let now = self.storage.metadata(path)?;
+        let facts = |of: &Metadata| (of.kind, of.unique, of.size, of.modified);
+        if facts(&now) == facts(seen) { Ok(()) } else { Err(StorageError::Busy) }
     }
 }
 

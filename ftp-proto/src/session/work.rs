@@ -171,7 +171,15 @@ impl Session {
 
     /// It was told to stop, and has not: go on without it.
     pub(super) fn work_overdue(&mut self, now: Now) {
-        self.end_work(now, Reply::storage(&StorageError::Interrupted));
+        let may_change = self.work.as_ref().is_some_and(|work| !work.finish.is_question());
+        self.end_work(
+            now,
+            if may_change {
+                Reply::new(426, "Aborted, but the storage does not answer: it may still be done.")
+            } else {
+                Reply::storage(&StorageError::Interrupted)
+            },
+        );
     }
 
     /// An answer came. Returned if it is not the job's.
@@ -197,11 +205,8 @@ impl Session {
                 self.notify(Notice::Changed { verb, path, to: None });
                 Ok(match kept {
                     0 => Reply::new(250, "The parts are put together."),
-                    1 => Reply::new(250, "The parts are put together; one of them can't be removed."),
-                    _ => Reply::with(
-                        250,
-                        format!("The parts are put together; {kept} of them can't be removed."),
-                    ),
+                    1 => Reply::new(250, "The parts are put together; one of them stays."),
+                    _ => Reply::with(250, format!("The parts are put together; {kept} of them stay.")),
                 })
             }
             (Finish::Measured, Done::Measured(Ok(bytes))) => Ok(Reply::with(213, format!("{bytes}"))),
@@ -354,6 +359,21 @@ mod tests {
         assert_eq!(codes, ["426", "226", "257"], "{said}");
     }
 
+    /// It may be past the last moment in which it could have been stopped.
+    #[test]
+    fn a_change_that_does_not_stop_may_still_be_made() {
+        let mut changing = Digesting::new();
+        let digested = Done::Digested(Err(StorageError::NotFound));
+        changing.connection.handle(changing.now, Event::Done(changing.ticket, digested));
+        changing.settle();
+        assert_eq!(changing.say("COMB whole a b\r\n"), "");
+        changing.course.begin();
+        assert_eq!(changing.say("ABOR\r\n"), "150 COMB goes on.\r\n");
+        let said = changing.later(MINUTES);
+        assert!(said.starts_with("426 ") && said.contains("it may still be done"), "{said}");
+        assert!(said.contains("\r\n226 "), "{said}");
+    }
+
     #[test]
     fn an_answer_that_comes_too_late_is_nobody_elses() {
         let mut digesting = Digesting::new();
@@ -392,8 +412,8 @@ mod tests {
         digesting.settle();
         for (kept, text) in [
             (0, "250 The parts are put together.\r\n"),
-            (1, "250 The parts are put together; one of them can't be removed.\r\n"),
-            (2, "250 The parts are put together; 2 of them can't be removed.\r\n"),
+            (1, "250 The parts are put together; one of them stays.\r\n"),
+            (2, "250 The parts are put together; 2 of them stay.\r\n"),
         ] {
             assert_eq!(digesting.say("COMB whole a b\r\n"), "");
             digesting
