@@ -53,6 +53,7 @@ impl<J: Jail> Tree<J> {
     /// Removes a directory, which must be empty.
     fn remove_empty(&self, folder: &J::Folder, name: &[u8]) -> Result<()> {
         let Some(quota) = &self.quota else { return folder.remove_dir(name) };
+        let _names = quota.names();
         let stat = folder.stat(name)?;
         folder.remove_dir(name)?;
         quota.removed(&stat);

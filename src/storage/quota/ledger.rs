@@ -183,7 +183,9 @@ impl Ledger {
         let Some(open) = state.open.get_mut(&key) else { return };
         open.holders = open.holders.saturating_sub(1);
         if open.holders == 0 {
-            let paid = open.paid;
+            let (paid, gone) = (open.paid, open.gone);
+            // Its length may have been looked at before its name went.
+            let size = if gone { Some(0) } else { size };
             state.open.remove(&key);
             state.change(Sum::bytes(signed(size.unwrap_or(paid)) - signed(paid)), Some(key));
         }

@@ -315,6 +315,40 @@ fn a_file_that_is_removed_while_it_grows_counts_until_it_is_closed() {
     assert_eq!(used(&storage), (0, 0));
 }
 
+/// Its length may have been looked at just before its name was removed.
+#[test]
+fn what_is_gone_counts_nothing_once_it_is_closed() {
+    let ledger = Ledger::default();
+    ledger.begin_walk();
+    assert!(ledger.end_walk(Some(Sum::default())));
+    let key = ledger.open(Some((1, 1)), 0);
+    assert!(ledger.add_file(None));
+    ledger.pay(key, None, 50, 0).unwrap();
+    ledger.removed(50, Some(key));
+    ledger.close(key, Some(50));
+    assert_eq!(ledger.used(), Some((0, 0)));
+}
+
+/// Else a directory that takes the place of a file just then would go as that file, and what the file has could be stored
+/// once more.
+#[test]
+fn a_directory_is_not_removed_while_another_is_about_to_change_names() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = Arc::<Ledger>::default();
+    let storage = DiskStorage::open(directory.path(), Options::default()).unwrap();
+    let storage = counted(storage.with_quota(Arc::clone(&ledger), BYTES(100)));
+    storage.create_dir(&path("/d")).unwrap();
+    std::thread::scope(|scope| {
+        let names = ledger.names();
+        let removal = scope.spawn(|| storage.remove_dir(&path("/d")));
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(storage.metadata(&path("/d")).is_ok() && !removal.is_finished());
+        drop(names);
+        removal.join().unwrap().unwrap();
+    });
+    assert_eq!((used(&storage), on_disk(directory.path())), ((0, 0), (0, 0)));
+}
+
 /// A direct upload has its name from the beginning.
 #[test]
 fn of_a_direct_upload_that_is_too_much_an_empty_file_stays() {
