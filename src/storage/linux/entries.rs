@@ -27,14 +27,10 @@ impl Entries {
     fn look(&self, name: &[u8], seen: FileType) -> Result<Option<Stat>> {
         let known = Stat { kind: kind_of(seen), ..Stat::default() };
         let stat = match seen {
-            FileType::Symlink => known,
+            FileType::Symlink => known.clone(),
             FileType::Unknown => self.stat(name)?,
             _ if self.wanted == Wanted::Names => return Ok(Some(known)),
-            _ => match self.stat(name) {
-                // A directory that may be read but not searched: the kind is known all the same.
-                Err(StorageError::Denied) => return Ok(Some(known)),
-                other => other?,
-            },
+            _ => self.stat_or(name, &known)?,
         };
         if stat.kind != Kind::Link {
             return Ok(Some(stat));
@@ -44,7 +40,15 @@ impl Entries {
         match self.root.stat_below(&path) {
             Ok(target) => Ok(Some(target)),
             Err(_) if self.wanted == Wanted::Names => Ok(Some(stat)),
-            Err(_) => self.stat(name).map(Some),
+            Err(_) => self.stat_or(name, &stat).map(Some),
+        }
+    }
+
+    /// In a directory that may be read but not searched no more is known than was.
+    fn stat_or(&self, name: &[u8], known: &Stat) -> Result<Stat> {
+        match self.stat(name) {
+            Err(StorageError::Denied) => Ok(known.clone()),
+            other => other,
         }
     }
 
