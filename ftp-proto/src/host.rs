@@ -238,7 +238,8 @@ pub trait File: Send {
     }
 
     /// Ends an upload: publishes it under its name, or keeps or discards the part, as the storage is set
-    /// up. 226 is sent only after `finish(true)` was `Ok`. Downloads are ended by dropping the file.
+    /// up. 226 is sent only after `finish(true)` was `Ok`. If it fails, of what was written in place since it was opened nothing
+    /// stays, as far as the storage can do that. Downloads are ended by dropping the file.
     fn finish(self: Box<Self>, commit: bool) -> Result<(), StorageError>;
 
     /// The operating system's file, if bytes may go past this trait straight between it and a socket.

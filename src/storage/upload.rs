@@ -524,20 +524,32 @@ impl<J: Jail> File for Upload<J> {
     }
 
     fn finish(mut self: Box<Self>, commit: bool) -> Result<()> {
-        let Self { file, start, part, meter, durable } = &mut *self;
-        if commit && *durable {
-            file.sync_data().map_err(failure)?;
+        if commit
+            && self.durable
+            && let Err(error) = self.file.sync_data()
+        {
+            // Nobody knows now which bytes are on the disk, also of those that an earlier upload left in the part: the next sync
+            // would succeed without them (Linux). So nobody may go on with them either.
+            if self.part.is_some() {
+                self.start = 0;
+            }
+            let _ = self.discard();
+            return Err(failure(error));
         }
+        let Self { file, start, part, meter, .. } = &mut *self;
         match part.take() {
             Some(part) if commit => {
                 let published = part.publish(file, meter.as_mut());
                 if matches!(published, Err(StorageError::OverQuota(_))) {
                     // What came goes, what was there before stays.
-                    file.set_len(*start).map_err(failure)?;
+                    let _ = file.set_len(*start);
                     if let Some(meter) = meter {
                         meter.cut(*start);
                     }
-                    part.give_up(meter.as_mut())?;
+                }
+                if published.is_err() {
+                    // The error that led here is the one to tell.
+                    let _ = part.give_up(meter.as_mut());
                 }
                 published
             }

@@ -111,6 +111,13 @@ fn a_broken_upload_is_gone_if_parts_are_not_kept() {
         assert_eq!(world.read("f"), b"old");
         create(OVER).finish(true).unwrap();
         assert_eq!(world.read("f"), b"");
+        // Complete, but somebody else was first.
+        let mut file = discarding.create(&path("g"), Create::New).unwrap();
+        file.write_at(0, b"mine").unwrap();
+        world.write("g", b"theirs");
+        assert_eq!(file.finish(true), Err(StorageError::AlreadyExists));
+        assert!(world.parts("").is_empty());
+        assert_eq!(world.read("g"), b"theirs");
     });
 }
 
