@@ -34,7 +34,9 @@ pub(crate) fn serve(shared: &Arc<Shared>, control: TcpStream, peer: SocketAddr, 
     if net::prepare_accepted_control(&control, shared.keepalive).is_err() {
         return;
     }
-    match shared.admit(arrival) {
+    // Where TLS comes first the embedder's code begins here.
+    let Ok(admitted) = catch_unwind(AssertUnwindSafe(|| shared.admit(arrival))) else { return };
+    match admitted {
         Admitted::Accepted(connection, mailbox) => {
             let gone = Gone { shared, session: connection.id() };
             // The panic's message went to the panic hook already.

@@ -8,6 +8,7 @@ use crate::tls::Secured;
 use ftp_proto::event::SessionId;
 use ftp_proto::notice::{Notice, Observer};
 use ftp_proto::testing::MemoryStorage;
+use ftp_proto::tls::{FamilyWish, Tls, TlsFamily};
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use std::time::{Duration, Instant};
 
 on_both_runtimes! {
     a_kick_ends_one_session, stopping_waits_for_a_transfer, stopping_cuts_what_does_not_end,
-    a_panic_in_the_storage_costs_one_transfer, a_panic_in_the_observer_costs_nobody_else, random_ends_leave_nothing_behind, an_idle_session_is_ended,
+    a_panic_in_the_storage_costs_one_transfer, a_panic_in_the_observer_costs_nobody_else,
+    a_panic_at_the_beginning_of_tls_leaves_nothing_behind, random_ends_leave_nothing_behind, an_idle_session_is_ended,
 }
 
 fn tree() -> MemoryStorage {
@@ -186,6 +188,35 @@ fn a_panic_in_the_observer_costs_nobody_else<R: Runtime>() {
     drop(inside);
     let begin = Instant::now();
     server.stop(PATIENCE);
+    assert!(begin.elapsed() < Duration::from_secs(5), "no thread is waited for: {:?}", begin.elapsed());
+}
+
+struct Hasty;
+
+impl Tls for Hasty {
+    fn family(&self, _: FamilyWish<'_>) -> Box<dyn TlsFamily> {
+        panic!("on purpose");
+    }
+
+    fn knows_host(&self, _: &str) -> bool {
+        false
+    }
+}
+
+/// Where TLS comes first it begins when the session does.
+fn a_panic_at_the_beginning_of_tls_leaves_nothing_behind<R: Runtime>() {
+    let setup = Setup::new(&tree()).tls().implicit_tls("127.0.0.1:0");
+    let server: R = setup.settings(|settings| settings.limits.sessions = 3).start();
+    server.set_tls(Some(Arc::new(Hasty)));
+    let address = *server.implicit_tls_addrs().first().unwrap();
+    for _ in 0..10 {
+        assert_eq!(connect(address).read(&mut [0; 10]).unwrap_or(0), 0);
+    }
+    server.set_tls(None);
+    assert_eq!(server.sessions(), 0);
+    assert_eq!(server.login().fetch("RETR a.txt"), b"some text");
+    let begin = Instant::now();
+    server.stop(Duration::ZERO);
     assert!(begin.elapsed() < Duration::from_secs(5), "no thread is waited for: {:?}", begin.elapsed());
 }
 

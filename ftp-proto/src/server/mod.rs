@@ -91,6 +91,22 @@ pub struct Server {
     tasks: VecDeque<Task>,
 }
 
+/// The place of a session that is not there yet. What speaks TLS is the embedder's, and may begin at once: if it panics the
+/// place is free again.
+struct Place<'a> {
+    server: &'a mut Server,
+    now: Now,
+    session: Option<SessionId>,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if let Some(session) = self.session.take() {
+            self.server.handle(self.now, News::Gone(session));
+        }
+    }
+}
+
 impl Server {
     /// A server that asks for its ports to be opened: poll its tasks at once. `seed` is for choices that
     /// nobody should foresee (which port is leased).
@@ -146,7 +162,10 @@ impl Server {
                 let config = Arc::clone(&self.config);
                 let accounts = Arc::clone(&self.accounts);
                 let tls = self.tls.clone();
-                Admission::Accepted(id, Box::new(Connection::new(now, id, config, accounts, tls, arrival)))
+                let mut place = Place { server: self, now, session: Some(id) };
+                let connection = Box::new(Connection::new(now, id, config, accounts, tls, arrival));
+                place.session = None;
+                Admission::Accepted(id, connection)
             }
             Err(why) => Admission::Refused(self.refuse(arrival, why)),
         }
