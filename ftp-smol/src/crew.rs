@@ -312,9 +312,10 @@ mod tests {
     use ftp_proto::Server;
     use ftp_proto::advertise::Networks;
     use ftp_proto::config::Config;
-    use ftp_proto::event::TransferId;
+    use ftp_proto::event::{Course, LongJob, TransferId};
     use ftp_proto::host::{File, StorageError};
-    use ftp_proto::testing::MemoryAccounts;
+    use ftp_proto::path::VirtualPath;
+    use ftp_proto::testing::{MemoryAccounts, MemoryStorage};
     use ftp_proto::transfer::{Coding, Pipe};
     use std::net::{Ipv4Addr, TcpStream};
     use std::sync::atomic::AtomicBool;
@@ -419,5 +420,31 @@ mod tests {
         lack.store(false, Ordering::SeqCst);
         told.recv_timeout(PATIENCE).expect("it has its turn");
         drop(end);
+    }
+    #[test]
+    fn a_login_waits_for_no_queue_of_long_jobs_though_there_is_only_one_thread() {
+        let shared = with_one_thread();
+        let mailbox = Arc::<Mailbox>::default();
+        let (begin, is_begun) = mpsc::channel::<()>();
+        shared.workers.give(move || {
+            let _ = is_begun.recv();
+        });
+        for _ in 0..100 {
+            let job = LongJob::Measure(VirtualPath::root());
+            let job = Job::Long(Arc::new(MemoryStorage::new()), job, Arc::new(Course::default()));
+            Errand { ticket: Ticket(1), job, mailbox: Arc::clone(&mailbox) }.send(&shared);
+        }
+        let (tell, told) = mpsc::channel();
+        let its_mailbox = Arc::clone(&mailbox);
+        shared.workers.give(move || tell.send(std::iter::from_fn(|| its_mailbox.take()).count()).unwrap());
+        drop(begin);
+        let before = told.recv_timeout(PATIENCE).unwrap();
+        assert!(before < 50, "{before} jobs had their turn before it");
+        let done = std::cell::Cell::new(before);
+        let are_all_done = || {
+            done.set(done.get() + std::iter::from_fn(|| mailbox.take()).count());
+            done.get() == 100
+        };
+        assert!(wait_until(PATIENCE, are_all_done));
     }
 }

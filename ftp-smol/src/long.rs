@@ -25,14 +25,20 @@ impl Errand {
         let contender = Contender::of(&self.job);
         let is_wanted = |errand: &Self| !errand.job.is_unwanted();
         let begun = lock(&shared.long_jobs.turns).begin(contender, self, is_wanted);
-        let Some(errand) = begun else { return };
+        if let Some(errand) = begun {
+            errand.set_out(shared);
+        }
+    }
+
+    /// Whose turn it is then goes to the end of the workers' queue: where threads are few a login would wait for all of them.
+    fn set_out(self, shared: &Arc<Shared>) {
         let its_shared = Arc::clone(shared);
         shared.workers.give(move || {
-            let mut errand = Some(errand);
-            while let Some(next) = errand {
-                let contender = Contender::of(&next.job);
-                next.run();
-                errand = lock(&its_shared.long_jobs.turns).end(contender);
+            let contender = Contender::of(&self.job);
+            self.run();
+            let next = lock(&its_shared.long_jobs.turns).end(contender);
+            if let Some(next) = next {
+                next.set_out(&its_shared);
             }
         });
     }
