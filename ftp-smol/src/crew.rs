@@ -421,6 +421,7 @@ mod tests {
         told.recv_timeout(PATIENCE).expect("it has its turn");
         drop(end);
     }
+
     #[test]
     fn a_login_waits_for_no_queue_of_long_jobs_though_there_is_only_one_thread() {
         let shared = with_one_thread();
