@@ -37,6 +37,13 @@ pub(super) struct Stat {
     pub(super) unique: Option<(u64, u64)>,
 }
 
+impl Stat {
+    /// Whether it is open only, and gone when it is closed.
+    pub(super) fn has_no_name(&self) -> bool {
+        self.links == 0 && self.unique.is_some()
+    }
+}
+
 /// Whether opening makes the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Creation {

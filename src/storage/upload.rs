@@ -163,7 +163,7 @@ fn start<J: Jail>(part: Part<J>, at: Option<u64>, terms: Terms<'_>) -> Result<Up
         other => other?,
     };
     let part = Part { unique: stat.unique, ..part };
-    let meter = terms.quota.map(|quota| Meter::new(quota, &stat, credit));
+    let meter = terms.quota.map(|quota| meter::<J>(quota, &file, credit)).transpose()?;
     let mut upload = Upload { file, start: 0, part: Some(part), durable: terms.options.durable, meter };
     upload.cut(&stat, at)?;
     Ok(upload)
@@ -177,6 +177,13 @@ fn credit<J: Jail>(part: &Part<J>, at: Option<u64>, quota: &Quota) -> Result<Opt
     let cut_off = at.map_or(0, |at| part.saturating_sub(at));
     quota.check_room(credit.unwrap_or(0).saturating_add(cut_off))?;
     Ok(credit)
+}
+
+/// Counts what is written to a file from now on. While nobody changes names: the file may have lost its own before, and then
+/// its number must not be that of another one whose removal is still to be counted.
+fn meter<J: Jail>(quota: &Quota, file: &std::fs::File, credit: Option<u64>) -> Result<Meter> {
+    let _names = quota.names();
+    Ok(Meter::new(quota, &J::stat_file(file)?, credit))
 }
 
 /// Opens a file such that one that is made is counted, and no other.
@@ -225,7 +232,7 @@ fn open_in_place<J: Jail>(
     if let Some(quota) = terms.quota {
         quota.check_room(at.map_or(0, |at| stat.size.saturating_sub(at)))?;
     }
-    let meter = terms.quota.map(|quota| Meter::new(quota, &stat, None));
+    let meter = terms.quota.map(|quota| meter::<J>(quota, &file, None)).transpose()?;
     let mut upload = Upload { file, start: 0, part: None, durable: terms.options.durable, meter };
     upload.cut(&stat, at)?;
     Ok(upload)
@@ -244,10 +251,9 @@ fn open_or_make<J: Jail>(
         None => open(creation),
     };
     // What is there, or a link that leads nowhere yet: then its file is made.
-    let follow = || match (terms.quota, open(Creation::Never)) {
-        (Some(quota), Err(StorageError::NotFound)) => quota.make(0, || open(creation)),
-        (None, Err(StorageError::NotFound)) => open(creation),
-        (_, other) => other,
+    let follow = || match terms.quota {
+        Some(quota) => quota.find_or_make(|| open(Creation::Never), || open(creation)),
+        None => open(creation),
     };
     let is_exclusive = matches!(creation, Creation::Exclusive(_));
     let mode = match creation {
@@ -472,7 +478,7 @@ impl<J: Jail> Drop for Upload<J> {
             let _ = part.give_up(self.meter.as_mut());
         }
         if let Some(meter) = self.meter.take() {
-            meter.settle(J::stat_file(&self.file).ok().as_ref());
+            meter.settle(|| J::stat_file(&self.file).ok());
         }
     }
 }

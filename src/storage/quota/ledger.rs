@@ -184,7 +184,7 @@ impl Ledger {
         open.holders = open.holders.saturating_sub(1);
         if open.holders == 0 {
             let (paid, gone) = (open.paid, open.gone);
-            // Its length may have been looked at before its name went.
+            // Not every file system tells of an open file that its name is gone (NFS gives it another one).
             let size = if gone { Some(0) } else { size };
             state.open.remove(&key);
             state.change(Sum::bytes(signed(size.unwrap_or(paid)) - signed(paid)), Some(key));

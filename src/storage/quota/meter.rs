@@ -25,7 +25,9 @@ pub(in crate::storage) struct Meter {
 impl Meter {
     /// For a file that was just opened, or made.
     pub(in crate::storage) fn new(quota: &Quota, opened: &Stat, credit: Option<u64>) -> Self {
-        let key = quota.ledger.open(opened.unique, opened.size);
+        // What has lost its name was taken from the count as it went.
+        let counted = if opened.has_no_name() { 0 } else { opened.size };
+        let key = quota.ledger.open(opened.unique, counted);
         let (start, paid) = (opened.size, opened.size);
         Self { quota: quota.clone(), key, credit, start, paid, removed: false }
     }
@@ -106,10 +108,11 @@ impl Meter {
     }
 
     /// The upload has ended, and this is its file: what was taken and not written is given back.
-    pub(in crate::storage) fn settle(self, file: Option<&Stat>) {
-        let size = match file {
+    pub(in crate::storage) fn settle(self, file: impl FnOnce() -> Option<Stat>) {
+        let _names = self.quota.names();
+        let size = match file() {
             _ if self.removed => Some(0),
-            Some(stat) if stat.links == 0 && stat.unique.is_some() => Some(0),
+            Some(stat) if stat.has_no_name() => Some(0),
             other => other.map(|stat| stat.size),
         };
         self.quota.ledger.close(self.key, size);

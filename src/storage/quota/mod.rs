@@ -133,6 +133,24 @@ impl Quota {
 
     /// Counts a file, link or directory that is made by `make`; `credit`: so many others it replaces soon.
     pub(super) fn make<T>(&self, credit: u64, make: impl FnOnce() -> Result<T>) -> Result<T> {
+        let _names = self.names();
+        self.make_named(credit, make)
+    }
+
+    /// What is found, or else is made, which counts then.
+    pub(super) fn find_or_make<T>(
+        &self,
+        find: impl FnOnce() -> Result<T>,
+        make: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        let _names = self.names();
+        match find() {
+            Err(StorageError::NotFound) => self.make_named(0, make),
+            other => other,
+        }
+    }
+
+    fn make_named<T>(&self, credit: u64, make: impl FnOnce() -> Result<T>) -> Result<T> {
         let limit = self.limits.files.map(|limit| limit.saturating_add(credit));
         if !self.ledger.add_file(limit) {
             return Err(StorageError::OverQuota(OverQuota::Files));
@@ -140,15 +158,17 @@ impl Quota {
         make().inspect_err(|_| self.ledger.add(Sum::files(-1)))
     }
 
-    /// One who is about to remove or replace a name: nobody else does meanwhile, so that what was looked at is what goes.
+    /// One who is about to make, remove or replace a name, or begins or ends to write to a file: nobody else does meanwhile. So
+    /// what was looked at is what goes, and a number (inode) that is free again is not counted for the one that had it.
     pub(super) fn names(&self) -> MutexGuard<'_, ()> {
         self.ledger.names()
     }
 
     /// A name is gone; this is what it stood for.
     pub(super) fn removed(&self, stat: &Stat) {
-        let size = if stat.kind == Kind::File { stat.size } else { 0 };
-        self.ledger.removed(size, stat.unique.filter(|_| stat.links <= 1));
+        let is_file = stat.kind == Kind::File;
+        let size = if is_file { stat.size } else { 0 };
+        self.ledger.removed(size, stat.unique.filter(|_| is_file && stat.links <= 1));
     }
 
     /// A directory has got another place: a walk may see it twice, or never.

@@ -1,5 +1,7 @@
 //! The ledger beside what is on the disk.
 
+mod sessions;
+
 use super::{Ledger, Limits, Sum, ledger};
 use crate::storage::{DiskStorage, Options, Partial, Uploads};
 use ftp_proto::host::{Create, File, OverQuota, Storage as _, StorageError};
@@ -315,7 +317,7 @@ fn a_file_that_is_removed_while_it_grows_counts_until_it_is_closed() {
     assert_eq!(used(&storage), (0, 0));
 }
 
-/// Its length may have been looked at just before its name was removed.
+/// Not every file system tells of an open file that its name is gone.
 #[test]
 fn what_is_gone_counts_nothing_once_it_is_closed() {
     let ledger = Ledger::default();
