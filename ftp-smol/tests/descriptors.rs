@@ -32,12 +32,12 @@ fn descriptors() -> usize {
     count("/proc/self/fd")
 }
 
-/// The threads of servers; those of the reactor and the pool belong to the process.
-fn executors() -> usize {
-    let is_executor = |task: &std::fs::DirEntry| {
+/// The threads of servers, executors and workers; that of the reactor belongs to the process.
+fn threads() -> usize {
+    let is_of_server = |task: &std::fs::DirEntry| {
         std::fs::read_to_string(task.path().join("comm")).is_ok_and(|name| name.starts_with("ftp-smol"))
     };
-    std::fs::read_dir("/proc/self/task").unwrap().flatten().filter(is_executor).count()
+    std::fs::read_dir("/proc/self/task").unwrap().flatten().filter(is_of_server).count()
 }
 
 /// Memory of this process in KiB.
@@ -65,7 +65,7 @@ fn sessions_cost_little_and_a_stopped_server_leaves_nothing_behind() {
     assert_eq!(Client::login(&server).fetch("RETR a.txt"), b"text");
     server.stop(Duration::ZERO);
     let before = descriptors();
-    assert_eq!(executors(), 0);
+    assert_eq!(threads(), 0);
 
     let server = serve();
     let (empty_server, empty_memory) = (descriptors(), memory());
@@ -95,7 +95,7 @@ fn sessions_cost_little_and_a_stopped_server_leaves_nothing_behind() {
     let handle = server.handle();
     server.stop(Duration::ZERO);
     assert_eq!(handle.sessions(), 0);
-    assert_eq!(executors(), 0);
+    assert_eq!(threads(), 0);
     drop((handle, idle, waiting, ready, _ready, moving, _moving, _stray));
     eventually("all descriptors are back", || descriptors() == before);
 }

@@ -38,13 +38,9 @@ pub(crate) fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").expect("/proc is there").count()
 }
 
-/// Threads of this process, without the idle ones of the pool that `blocking` keeps for the whole process.
+/// Threads of this process.
 pub(crate) fn threads() -> usize {
-    let threads = std::fs::read_dir("/proc/self/task").expect("/proc is there");
-    let name = |entry: std::io::Result<std::fs::DirEntry>| {
-        std::fs::read_to_string(entry.ok()?.path().join("comm")).ok()
-    };
-    threads.filter_map(name).filter(|name| !name.starts_with("blocking-")).count()
+    std::fs::read_dir("/proc/self/task").expect("/proc is there").count()
 }
 
 /// Resident memory of this process in KiB; `VmHWM` is the peak, `VmRSS` what it is now.
