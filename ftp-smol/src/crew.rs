@@ -235,10 +235,13 @@ pub(crate) fn perform(owner: &Owner, ticket: Ticket, job: Job) {
     if job.is_long() {
         return Errand { ticket, job, mailbox }.send(&owner.shared);
     }
-    owner.shared.workers.give(move || {
+    let workers = &owner.shared.workers;
+    let is_login = job.is_login();
+    let perform = move || {
         let done = catch_unwind(AssertUnwindSafe(|| job.perform())).unwrap_or(Done::Panicked);
         mailbox.leave(Mail::Event(Event::Done(ticket, done)));
-    });
+    };
+    if is_login { workers.give_for(&owner.mailbox, perform) } else { workers.give(perform) }
 }
 
 /// A transfer on its way to a thread that may block.
@@ -310,9 +313,10 @@ mod tests {
     use crate::wait::Clock;
     use crate::workers::Workers;
     use ftp_proto::Server;
+    use ftp_proto::account::Credentials;
     use ftp_proto::advertise::Networks;
     use ftp_proto::config::Config;
-    use ftp_proto::event::{Course, LongJob, TransferId};
+    use ftp_proto::event::{Course, LongJob, SessionId, TransferId};
     use ftp_proto::host::{File, StorageError};
     use ftp_proto::path::VirtualPath;
     use ftp_proto::testing::{MemoryAccounts, MemoryStorage};
@@ -447,5 +451,42 @@ mod tests {
             done.get() == 100
         };
         assert!(wait_until(PATIENCE, are_all_done));
+    }
+    #[test]
+    fn logins_of_those_who_have_gone_fill_no_memory_while_all_threads_are_stuck() {
+        let shared = with_one_thread();
+        let (end, is_ended) = mpsc::channel::<()>();
+        shared.workers.give(move || {
+            let _ = is_ended.recv();
+        });
+        let log_in = |mailbox: &Arc<Mailbox>| {
+            let credentials = Credentials {
+                user: "somebody".to_owned(),
+                password: b"secret".to_vec(),
+                host: None,
+                peer: (Ipv4Addr::LOCALHOST, 4000).into(),
+                certificate: None,
+            };
+            let (shared, mailbox) = (Arc::clone(&shared), Arc::clone(mailbox));
+            let owner = Owner { shared, session: SessionId(1), mailbox };
+            perform(
+                &owner,
+                Ticket(1),
+                Job::Authenticate(Arc::new(MemoryAccounts::new()), Box::new(credentials)),
+            );
+        };
+        // These wait for their answer, among many who don't.
+        let patient: Vec<Arc<Mailbox>> = (0..100).map(|_| Arc::default()).collect();
+        for number in 0..20_000 {
+            log_in(&Arc::default());
+            if number % 200 == 0 {
+                log_in(&patient[number / 200]);
+            }
+        }
+        let waiting = shared.workers.waiting();
+        assert!((100..3_000).contains(&waiting), "{waiting} wait");
+        drop(end);
+        assert!(wait_until(PATIENCE, || shared.workers.waiting() == 0));
+        assert!(patient.iter().all(|mailbox| wait_until(PATIENCE, || mailbox.take().is_some())));
     }
 }

@@ -3,11 +3,12 @@
 //! A pool of its own, since that of the crate `blocking` (1.7) takes a passing lack of threads for its limit for good, lets
 //! no thread go that it once had, and wakes one while it holds the lock that this one needs first.
 
+use crate::shared::Mailbox;
 use crate::wait::{Bell, lock, wait_until};
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ const MOST: usize = 500;
 const REST: Duration = Duration::from_millis(500);
 /// How many tasks wait for each thread that is being started before another one is: most of them are short.
 const FOR_EACH_NEW: usize = 5;
+/// With so much waiting it is looked through for what nobody needs any more.
+const CROWDED: usize = 1024;
 
 type Task = Box<dyn FnOnce() + Send>;
 /// Starts a thread.
@@ -41,10 +44,25 @@ struct State {
     new: usize,
     /// Those without work. Who came last has the warmest stack, and goes on; the others have their rest and end.
     idle: Vec<Arc<Seat>>,
-    waiting: VecDeque<Task>,
+    waiting: VecDeque<Waiting>,
+    /// So much of it was of use when it was looked through last.
+    of_use: usize,
     ended: bool,
     /// Those of the threads, and of some that have ended.
     handles: Vec<JoinHandle<()>>,
+}
+
+/// A task that waits.
+struct Waiting {
+    task: Task,
+    /// Whose it is, if it is of no use to anybody else. The task has a share of it as well.
+    whose: Option<Weak<Mailbox>>,
+}
+
+impl Waiting {
+    fn is_of_use(&self) -> bool {
+        self.whose.as_ref().is_none_or(|whose| whose.strong_count() > 1)
+    }
 }
 
 /// Where a thread without work finds the next.
@@ -81,16 +99,28 @@ impl Workers {
 
     /// Has it done by the next thread that is free. Its panic costs nobody else anything.
     pub(crate) fn give(&self, task: impl FnOnce() + Send + 'static) {
-        let task = Box::new(task);
+        self.add(Waiting { task: Box::new(task), whose: None });
+    }
+
+    /// The same for what is of use to nobody else. It may be dropped when whose it is has gone: strangers who come and go
+    /// must not fill the memory while all threads are stuck.
+    pub(crate) fn give_for(&self, whose: &Arc<Mailbox>, task: impl FnOnce() + Send + 'static) {
+        self.add(Waiting { task: Box::new(task), whose: Some(Arc::downgrade(whose)) });
+    }
+
+    fn add(&self, one: Waiting) {
         let mut state = lock(&self.0.state);
         if let Some(seat) = state.idle.pop() {
-            *lock(&seat.task) = Some(task);
+            *lock(&seat.task) = Some(one.task);
             drop(state);
             seat.thread.unpark();
             return;
         }
-        state.waiting.push_back(task);
+        state.waiting.push_back(one);
+        let useless = state.take_useless();
         self.0.grow_or_ring(state);
+        // It may hold code of the embedder, which whoever is here is not to blame for.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(useless)));
     }
 
     /// What has to be heard by whoever promises to [`stand by`](Self::stand_by).
@@ -107,6 +137,11 @@ impl Workers {
     /// Whether something waits for a thread.
     pub(crate) fn are_awaited(&self) -> bool {
         !lock(&self.0.state).waiting.is_empty()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        lock(&self.0.state).waiting.len()
     }
 
     /// Whatever was given is done, then all threads end. One that is stuck is left behind.
@@ -130,6 +165,17 @@ impl State {
     fn expect_thread(&mut self) {
         self.threads += 1;
         self.new += 1;
+    }
+
+    /// Of what waits, that which nobody needs any more, whenever so much has come that it may be half of it.
+    fn take_useless(&mut self) -> Vec<Waiting> {
+        if self.waiting.len() < CROWDED.max(2 * self.of_use) {
+            return Vec::new();
+        }
+        let (of_use, useless) = std::mem::take(&mut self.waiting).into_iter().partition(Waiting::is_of_use);
+        self.waiting = of_use;
+        self.of_use = self.waiting.len();
+        Vec::from(useless)
     }
 
     /// Whether only one thread has come so far; it is not known of others whether they will.
@@ -195,9 +241,9 @@ impl Pool {
     /// What is to be done next; without any, the thread ends.
     fn next(self: &Arc<Self>, seat: &Arc<Seat>) -> Option<Task> {
         let mut state = lock(&self.state);
-        if let Some(task) = state.waiting.pop_front() {
+        if let Some(one) = state.waiting.pop_front() {
             self.grow_or_ring(state);
-            return Some(task);
+            return Some(one.task);
         }
         if state.ended {
             state.threads -= 1;

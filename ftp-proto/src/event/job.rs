@@ -224,6 +224,11 @@ impl Job {
         matches!(self, Self::Long(_, _, course) if course.is_stopped())
     }
 
+    /// Whether it checks a login: of no use to anybody when its session is gone.
+    pub const fn is_login(&self) -> bool {
+        matches!(self, Self::Authenticate(..) | Self::AuthenticateByCertificate(..))
+    }
+
     /// Does it if the storage has the answer at hand ([`Storage::open_now`], [`Storage::metadata_now`]); never
     /// blocks.
     ///
