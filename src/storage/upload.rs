@@ -452,6 +452,8 @@ impl<J: Jail> Upload<J> {
     /// Cuts the file off at the offset where writing begins.
     fn cut(&mut self, stat: &Stat, at: Option<u64>) -> Result<()> {
         self.start = at.unwrap_or(stat.size);
+        let quota = self.meter.as_ref().map(|meter| meter.quota().clone());
+        let _names = quota.as_ref().map(Quota::names);
         match stat.size.cmp(&self.start) {
             Ordering::Less => return Err(StorageError::BadOffset),
             Ordering::Equal => return Ok(()),

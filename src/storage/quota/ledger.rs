@@ -208,6 +208,8 @@ impl Ledger {
 
     /// A walk begins; it has to leave these files out.
     pub(super) fn begin_walk(&self) -> HashSet<Key> {
+        // A change is on the disk and in the ledger, or in neither, when a walk begins and ends.
+        let _names = self.names();
         let mut state = self.lock();
         let left_out: HashSet<Key> = state.open.keys().copied().collect();
         let exact = state.open.values().fold(Sum::default(), |sum, open| {
@@ -220,6 +222,7 @@ impl Ledger {
 
     /// A walk has found so much; `None`: it was given up. Whether the number is exact now.
     pub(super) fn end_walk(&self, found: Option<Sum>) -> bool {
+        let _names = self.names();
         let mut state = self.lock();
         let (Some(count), Some(found)) = (state.count.take(), found) else { return false };
         let found = found.plus(count.exact);

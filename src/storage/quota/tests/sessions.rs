@@ -1,6 +1,9 @@
 //! Several sessions in one directory at the same time.
 
 use super::*;
+use crate::storage::jail::Jail as _;
+use crate::storage::portable::Root;
+use crate::storage::quota::walk;
 use ftp_proto::event::{Course, Job, LongJob};
 
 const NAMES: [&str; 8] = ["/a", "/b", "/c", "/d", "/d/a", "/d/b", "/d/e", "/d/e/a"];
@@ -59,15 +62,17 @@ fn something(storage: &DiskStorage, choices: &mut Choices) {
     }
 }
 
-/// A number (inode) is used anew as soon as it is free, and a file may lose its name at any moment of its upload.
+/// A number (inode) is used anew as soon as it is free, a file may lose its name at any moment of its upload, and a walk may
+/// begin and end in the middle of anything.
 #[test]
 fn what_many_do_at_once_is_counted_exactly() {
     for seed in 0..12u64 {
         let directory = tempfile::tempdir().unwrap();
         let open = if seed % 4 == 3 { DiskStorage::open_portable } else { DiskStorage::open };
         let storage = open(directory.path(), Options::default()).unwrap();
+        let (ledger, sessions) = (Arc::<Ledger>::default(), Arc::new(()));
         let limits = Limits { bytes: Some(3_000), files: Some(30) };
-        let storage = counted(storage.with_quota(Arc::default(), limits));
+        let storage = counted(storage.with_quota(Arc::clone(&ledger), limits));
         std::thread::scope(|scope| {
             for session in 0..4 {
                 let is_direct = session == 3 && seed % 2 == 0;
@@ -75,7 +80,15 @@ fn what_many_do_at_once_is_counted_exactly() {
                 let account = Options::for_account(format!("{}", session / 2));
                 let storage = storage.with_options(Options { uploads, ..account });
                 let mut choices = Choices::of(seed * 4 + session);
-                scope.spawn(move || (0..600).for_each(|_| something(&storage, &mut choices)));
+                let running = Arc::clone(&sessions);
+                scope.spawn(move || {
+                    (0..600).for_each(|_| something(&storage, &mut choices));
+                    drop(running);
+                });
+            }
+            let jail = Root::open_root(directory.path()).unwrap();
+            while Arc::strong_count(&sessions) > 1 {
+                walk::count(&ledger, &jail);
             }
         });
         assert_eq!(used(&storage), on_disk(directory.path()), "seed {seed}");
