@@ -212,6 +212,24 @@ mod tests {
         }
     }
 
+    /// Just what leads to an entry of the directory, and no further, up to the longest path.
+    #[test]
+    fn what_a_directory_can_hold_is_what_can_be_named_in_it() {
+        // With a name of three letters this is as long as a path may be.
+        let deep = ("/".to_string() + &"x".repeat(255)).repeat(15) + "/" + &"y".repeat(251);
+        let names: [&[u8]; 12] =
+            [b"", b".", b"..", b"a", b"abc", b"abcd", b"a/b", b"/", b"a\0", b"\r", b"\n", &[b'z'; 256]];
+        for directory in ["/", "/d", &deep].map(path) {
+            for name in names {
+                let entry = directory.resolve(name).ok().filter(|entry| entry.name() == name);
+                let is_there =
+                    !name.contains(&b'/') && entry.is_some_and(|entry| entry.parent() == directory);
+                assert_eq!(directory.can_hold(name), is_there, "{directory} {}", name.escape_ascii());
+            }
+        }
+        assert!(path(&deep).can_hold(b"abc") && !path(&deep).can_hold(b"abcd"));
+    }
+
     #[test]
     fn forbidden_bytes_and_long_names_are_refused() {
         for bad in [&b"a\0b"[..], b"a\rb", b"a\nb"] {

@@ -19,7 +19,7 @@ use ftp_proto::notice::Notice;
 use ftp_proto::testing::{FakeHello, FakeTls, FakeTlsClient, MemoryAccounts, MemoryStorage};
 use ftp_proto::time::{Instant, Now};
 use ftp_proto::tls::TlsStatus;
-use ftp_proto::transfer::Mark;
+use ftp_proto::transfer::{Mark, TransferEnd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -139,6 +139,24 @@ fn a_session_closes_once_though_a_transfer_waits_for_its_connection() {
     assert_eq!(session.closed, ["client closed the connection"]);
     assert!(session.connection.is_finished());
     assert_eq!(session.connection.deadline(), None);
+}
+
+/// An adapter may sleep in a read then.
+#[test]
+fn a_session_at_rest_awaits_a_command_and_nothing_else() {
+    let mut session = Logged::new();
+    assert!(session.connection.awaits_command());
+    session.say("PORT 203,0,113,5,15,160\r\n");
+    assert!(session.connection.awaits_command());
+    session.say("RETR a\r\n");
+    assert!(!session.connection.awaits_command(), "its data connection has to be made");
+    session.connected();
+    assert!(!session.connection.awaits_command(), "its file is sent");
+    let (id, end) = (session.started(), TransferEnd { bytes: 5, outcome: Ok(()), close_notify: false });
+    session.handle(Event::Ended(id, end));
+    assert!(!session.connection.awaits_command(), "it has something to say");
+    session.turn();
+    assert!(session.connection.awaits_command());
 }
 
 /// Its file may still come to its end, but what it was to hear was dropped, perhaps in the middle of a line: what would be

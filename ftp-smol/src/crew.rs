@@ -452,6 +452,7 @@ mod tests {
         };
         assert!(wait_until(PATIENCE, are_all_done));
     }
+
     #[test]
     fn logins_of_those_who_have_gone_fill_no_memory_while_all_threads_are_stuck() {
         let shared = with_one_thread();
