@@ -165,9 +165,11 @@ pub(super) fn stou(turn: &mut Turn<'_>, arg: Arg<'_>) -> Reaction {
 /// waits is closed either way.
 // req: 959-4.1.3-abor, 959-4.1.3-abor-idle
 pub(super) fn abor(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
+    let has_stopped = core::mem::take(&mut turn.session.has_heeded_abort);
     if turn.session.abort_transfer(turn.now) || turn.session.abort_work(turn.now) {
         return Reaction::Silent;
     }
     turn.session.reset_link(turn.now);
-    Reply::new(226, "There is nothing to abort.").into()
+    let text = if has_stopped { "Abort successful." } else { "There is nothing to abort." };
+    Reply::new(226, text).into()
 }

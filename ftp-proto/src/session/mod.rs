@@ -157,6 +157,8 @@ pub(crate) struct Session {
     phase: Phase,
     /// The client sends nothing more.
     peer_closed: bool,
+    /// An ABOR that is still to be answered has stopped something.
+    pub(crate) has_heeded_abort: bool,
     inbox: Inbox,
     outbox: Outbox,
     pending: Option<(Ticket, Pending)>,
@@ -217,6 +219,7 @@ impl Session {
             next_turn: Instant::ZERO,
             phase: Phase::Open,
             peer_closed: false,
+            has_heeded_abort: false,
             inbox: Inbox::new(config.limits.line),
             outbox: Outbox::default(),
             pending: None,
@@ -428,7 +431,9 @@ impl Session {
         if !is_busy || !self.is_serving() || self.inbox.lines().find_map(command::stops) != Some(true) {
             return false;
         }
-        self.stop_transfer_early(now) || self.stop_work_early(now)
+        let has_stopped = self.stop_transfer_early(now) || self.stop_work_early(now);
+        self.has_heeded_abort |= has_stopped;
+        has_stopped
     }
 
     // req: 959-4.2-queue

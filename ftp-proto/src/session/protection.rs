@@ -245,6 +245,7 @@ impl Session {
     /// there to have it obeyed as if it were protected.
     pub(crate) fn discard_plaintext(&mut self) {
         let bytes = self.inbox.discard();
+        self.has_heeded_abort = false;
         if bytes > 0 {
             self.notify(Notice::PlaintextDiscarded { bytes });
         }
