@@ -264,9 +264,12 @@ pub(crate) fn runs_now(line: &[u8]) -> bool {
 
 /// Whether a queued line stops what runs. `None`: it does not, nor would it begin what a stop behind it could be for.
 pub(crate) fn stops(line: &[u8]) -> Option<bool> {
-    let spec = find(split(line).0)?;
+    let (verb, argument) = split(line);
+    let spec = find(verb)?;
     let begins = spec.replies.contains(&150);
-    (begins || spec.busy == Busy::Stops).then_some(!begins)
+    // With an argument it is refused.
+    let stops = spec.busy == Busy::Stops && argument.is_none_or(|text| text.trim_ascii().is_empty());
+    (begins || stops).then_some(!begins)
 }
 
 /// Runs one command line.
