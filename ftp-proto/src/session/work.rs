@@ -272,6 +272,15 @@ mod tests {
             digesting
         }
 
+        /// Its digest has ended.
+        fn at_rest() -> Self {
+            let mut digesting = Self::new();
+            let digested = Done::Digested(Err(StorageError::NotFound));
+            digesting.connection.handle(digesting.now, Event::Done(digesting.ticket, digested));
+            digesting.settle();
+            digesting
+        }
+
         /// Sends lines; what is said to them.
         fn say(&mut self, lines: &str) -> String {
             self.connection.receive(self.now, lines.as_bytes());
@@ -362,10 +371,7 @@ mod tests {
     /// It may be past the last moment in which it could have been stopped.
     #[test]
     fn a_change_that_does_not_stop_may_still_be_made() {
-        let mut changing = Digesting::new();
-        let digested = Done::Digested(Err(StorageError::NotFound));
-        changing.connection.handle(changing.now, Event::Done(changing.ticket, digested));
-        changing.settle();
+        let mut changing = Digesting::at_rest();
         assert_eq!(changing.say("COMB whole a b\r\n"), "");
         changing.course.begin();
         assert_eq!(changing.say("ABOR\r\n"), "150 COMB goes on.\r\n");
@@ -406,10 +412,7 @@ mod tests {
     /// A client that heard of a failure would append the parts again.
     #[test]
     fn parts_that_stay_are_told_in_a_good_reply() {
-        let mut digesting = Digesting::new();
-        let digested = Done::Digested(Err(StorageError::NotFound));
-        digesting.connection.handle(digesting.now, Event::Done(digesting.ticket, digested));
-        digesting.settle();
+        let mut digesting = Digesting::at_rest();
         for (kept, text) in [
             (0, "250 The parts are put together.\r\n"),
             (1, "250 The parts are put together; one of them stays.\r\n"),
