@@ -31,6 +31,8 @@ mod work;
 pub(crate) use listings::StatListing;
 pub(crate) use login::Login;
 pub(crate) use modes::Modes;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use outbox::HIGH_WATER;
 pub(crate) use pending::{Change, Opening, Pending};
 pub(crate) use protection::{Protection, Switch};
 pub(crate) use work::Finish;

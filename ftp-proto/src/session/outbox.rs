@@ -8,7 +8,7 @@ use alloc::collections::VecDeque;
 use bytes::{Buf as _, BufMut as _, BytesMut};
 
 /// Above this many bytes no new command is begun.
-const HIGH_WATER: usize = 16 * 1024;
+pub(crate) const HIGH_WATER: usize = 16 * 1024;
 
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {

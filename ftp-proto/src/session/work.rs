@@ -172,14 +172,12 @@ impl Session {
     /// It was told to stop, and has not: go on without it.
     pub(super) fn work_overdue(&mut self, now: Now) {
         let may_change = self.work.as_ref().is_some_and(|work| !work.finish.is_question());
-        self.end_work(
-            now,
-            if may_change {
-                Reply::new(426, "Aborted, but the storage does not answer: it may still be done.")
-            } else {
-                Reply::storage(&StorageError::Interrupted)
-            },
-        );
+        let reply = if may_change {
+            Reply::new(426, "Aborted, but the storage does not answer: it may still be done.")
+        } else {
+            Reply::storage(&StorageError::Interrupted)
+        };
+        self.end_work(now, reply);
     }
 
     /// An answer came. Returned if it is not the job's.

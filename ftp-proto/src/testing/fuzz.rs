@@ -22,6 +22,7 @@ use crate::diagnose::Outlook;
 use crate::event::{Action, Answer, Arrival, Event, Request, SessionId, Standing};
 use crate::path::VirtualPath;
 use crate::proxy::{Origin, Parsed, Reader, parse};
+use crate::session::HIGH_WATER;
 use crate::time::Now;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -42,9 +43,6 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("model", model::model),
 ];
 
-/// With more bytes of replies that nobody reads a session begins no command.
-const UNREAD: usize = 16 * 1024;
-
 /// Any bytes on the control connection of somebody logged in: every line gets exactly one final reply, all
 /// replies are well formed, and how the bytes were split makes no difference.
 pub fn command_line(data: &[u8]) {
@@ -56,7 +54,7 @@ pub fn command_line(data: &[u8]) {
     let (plain, plain_pieces) = (without_telnet(&whole), without_telnet(&pieces));
     let (plain, plain_pieces) = (before_farewell(&plain), before_farewell(&plain_pieces));
     // While so many replies are unread commands wait, also those that are answered before a transfer's end as a rule.
-    let is_unread = plain.0.len() > UNREAD;
+    let is_unread = plain.0.len() > HIGH_WATER;
     let in_any_order = |(replies, hangs_up)| (sorted(replies), hangs_up);
     let same = plain == plain_pieces || is_unread && in_any_order(plain) == in_any_order(plain_pieces);
     assert!(
