@@ -5,6 +5,7 @@ use super::table::COMMANDS;
 use super::{Availability, Feat, Gate, availability, find, is_open};
 use crate::listing::ListStyle;
 use crate::path::Escaped;
+use crate::path::VirtualPath;
 use crate::reply::Reply;
 use crate::session::{Reaction, Session, Turn};
 use alloc::format;
@@ -60,7 +61,10 @@ pub(super) fn feat(turn: &mut Turn<'_>, _: Arg<'_>) -> Reaction {
             Feat::Computed(line) => Some(line(selected(session))),
         })
         .collect();
-    lines.push(b"TVFS".to_vec());
+    // Whoever has no right at all has no path either.
+    if session.login.account().is_none_or(|account| account.rights.reaches(&VirtualPath::root())) {
+        lines.push(b"TVFS".to_vec());
+    }
     lines.push(b"UTF8".to_vec());
     Reply::block(211, &b"Features:"[..], lines, "End").into()
 }

@@ -136,3 +136,10 @@ fn what_is_listed_works_and_what_is_refused_is_not_listed() {
     }
     QuickCheck::new().tests(40).quickcheck(property as fn(Choice));
 }
+
+/// Chance makes such an account once in some thousand.
+#[test]
+fn what_is_listed_works_for_whoever_has_no_right_at_all() {
+    let choice = Choice { tls: None, lines: Vec::new(), rights: vec!["none"], secure: false };
+    Trial { choice: &choice, logged_in: true }.check();
+}
